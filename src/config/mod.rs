@@ -1,0 +1,1 @@
+//! The configuration file: each room's own section, composed and checked.

@@ -1,0 +1,1 @@
+//! Where alerts go out: routes, retries, mail and webhooks.

@@ -1,0 +1,1 @@
+//! Reading a redacted line as an event: which field holds the key, the address, the status, the time.

@@ -1,0 +1,3 @@
+//! The `logwarden` command: parse, run, exit code.
+
+fn main() {}

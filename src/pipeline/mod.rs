@@ -1,0 +1,1 @@
+//! The corridor: batches in, redacted chunks out, order kept, with a tally for the monitor.

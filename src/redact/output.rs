@@ -1,0 +1,98 @@
+//! What stands on the far side of the wall.
+
+use super::tag::Tag;
+
+/// The position of a rule in the compiled set; [`super::Redactor::rule`] gives its definition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RuleId(pub u16);
+
+/// One redaction: which rule, where it stands in the output, and the pseudonym when the rule gives one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// The rule that won.
+    pub rule: RuleId,
+    /// Which line of the chunk, from 0.
+    pub line: u32,
+    /// First byte of the replacement in the chunk's output.
+    pub start: u32,
+    /// Byte behind the replacement in the chunk's output.
+    pub end: u32,
+    /// First byte of what was replaced in the chunk's input.
+    pub raw_start: u32,
+    /// Byte behind what was replaced in the chunk's input.
+    pub raw_end: u32,
+    /// Pseudonym of the decoded value.
+    pub tag: Option<Tag>,
+}
+
+/// A chunk of redacted lines. Only the redactor makes one; buffers are reused from chunk to chunk.
+#[derive(Default)]
+pub struct Redacted {
+    pub(super) bytes: Vec<u8>,
+    /// End of each line in `bytes`, newline included.
+    pub(super) ends: Vec<u32>,
+    pub(super) findings: Vec<Finding>,
+    pub(super) withheld: Vec<(u32, &'static str)>,
+}
+
+impl Redacted {
+    /// The redacted bytes, ready to be written.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Number of lines.
+    pub fn line_count(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// All redactions, in order of place.
+    pub fn findings(&self) -> &[Finding] {
+        &self.findings
+    }
+
+    /// Lines that were withheld, as (line, reason).
+    pub fn withheld(&self) -> &[(u32, &'static str)] {
+        &self.withheld
+    }
+
+    /// The lines with their redactions.
+    pub fn lines(&self) -> impl Iterator<Item = RedactedLine<'_>> {
+        let mut start = 0u32;
+        let mut next = 0usize;
+        self.ends.iter().enumerate().map(move |(n, &end)| {
+            let from = next;
+            while self.findings.get(next).is_some_and(|f| f.line as usize == n) {
+                next += 1;
+            }
+            let line = RedactedLine {
+                bytes: &self.bytes[start as usize..end as usize],
+                base: start,
+                findings: &self.findings[from..next],
+            };
+            start = end;
+            line
+        })
+    }
+}
+
+/// One redacted line, newline included when it had one.
+#[derive(Clone, Copy)]
+pub struct RedactedLine<'a> {
+    pub(super) bytes: &'a [u8],
+    pub(super) base: u32,
+    pub(super) findings: &'a [Finding],
+}
+
+impl<'a> RedactedLine<'a> {
+    /// The line's bytes.
+    pub fn bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+
+    /// The redactions of this line as (start, end) within [`Self::bytes`], with their findings.
+    pub fn findings(&self) -> impl Iterator<Item = (usize, usize, &'a Finding)> + use<'a> {
+        let base = self.base;
+        self.findings.iter().map(move |f| ((f.start - base) as usize, (f.end - base) as usize, f))
+    }
+}

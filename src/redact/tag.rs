@@ -1,0 +1,108 @@
+//! Pseudonyms: how a credential is known without being known.
+
+use std::fmt;
+
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+use zeroize::Zeroizing;
+
+/// Lower-case Crockford base 32: no `i`, `l`, `o`, `u`.
+const CROCKFORD: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+
+/// The pseudonym of a value: one epoch character and 13 base-32 characters (65 bits).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Tag([u8; 14]);
+
+impl Tag {
+    /// Reads a tag as it stands in a label; `None` unless it is 14 characters of lower-case Crockford base 32.
+    pub fn parse(text: &[u8]) -> Option<Self> {
+        let bytes: [u8; 14] = text.try_into().ok()?;
+        bytes.iter().all(|b| CROCKFORD.contains(b)).then_some(Self(bytes))
+    }
+
+    /// The tag's text.
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).unwrap_or("")
+    }
+}
+
+impl fmt::Debug for Tag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Display for Tag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The installation's pseudonym secret and the character that names its epoch. Never printed; wiped when dropped.
+#[derive(Clone)]
+pub struct PseudonymKey {
+    epoch: u8,
+    mac: Hmac<Sha256>,
+    secret: Zeroizing<Vec<u8>>,
+}
+
+impl PseudonymKey {
+    /// A key from its secret bytes; `epoch` counts rotations and is written as one base-32 character (mod 32).
+    pub fn new(epoch: u8, secret: &[u8]) -> Self {
+        let mac = match Hmac::<Sha256>::new_from_slice(secret) {
+            Ok(mac) => mac,
+            Err(_) => unreachable!("HMAC takes keys of every length"),
+        };
+        Self { epoch: CROCKFORD[usize::from(epoch) % 32], mac, secret: Zeroizing::new(secret.to_vec()) }
+    }
+
+    /// A random key that lives as long as the process.
+    ///
+    /// # Errors
+    /// When the operating system has no randomness to give.
+    pub fn random() -> Result<Self, getrandom::Error> {
+        let mut secret = Zeroizing::new([0u8; 32]);
+        getrandom::fill(&mut secret[..])?;
+        Ok(Self::new(0, &secret[..]))
+    }
+
+    /// The secret bytes, for the one file that keeps them.
+    pub fn secret(&self) -> &[u8] {
+        &self.secret
+    }
+
+    /// The pseudonym of `value`: epoch character, then the first 65 bits of HMAC-SHA-256(secret, value), most
+    /// significant first, in lower-case Crockford base 32.
+    pub fn tag(&self, value: &[u8]) -> Tag {
+        let mut mac = self.mac.clone();
+        mac.update(value);
+        let digest = mac.finalize().into_bytes();
+        let mut out = [self.epoch; 14];
+        for (i, slot) in out[1..].iter_mut().enumerate() {
+            let bit = i * 5;
+            let pair = u16::from(digest[bit / 8]) << 8 | u16::from(digest[bit / 8 + 1]);
+            *slot = CROCKFORD[usize::from(pair >> (11 - bit % 8) & 31)];
+        }
+        Tag(out)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tag_is_the_epoch_and_the_first_65_bits() {
+        // RFC 4231, test case 2: key "Jefe", data "what do ya want for nothing?", digest 5bdcc146bf60754e6a04...
+        let tag = PseudonymKey::new(1, b"Jefe").tag(b"what do ya want for nothing?");
+        let bits: String =
+            [0x5bu8, 0xdc, 0xc1, 0x46, 0xbf, 0x60, 0x75, 0x4e, 0x6a].iter().map(|b| format!("{b:08b}")).collect();
+        let want: String = std::iter::once('1')
+            .chain((0..13).map(|i| CROCKFORD[usize::from_str_radix(&bits[i * 5..i * 5 + 5], 2).unwrap()] as char))
+            .collect();
+        assert_eq!(tag.as_str(), want);
+        assert_eq!(Tag::parse(want.as_bytes()), Some(tag));
+        assert_eq!(Tag::parse(b"1k7q2m9xw3ht6"), None);
+        assert_eq!(Tag::parse(b"1k7q2m9xw3ht6L"), None);
+    }
+}

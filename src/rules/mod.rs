@@ -1,0 +1,7 @@
+//! Rules as data: what a detector is, where packs come from, and the proof that each rule does what it says.
+
+mod load;
+mod model;
+
+pub use load::{Pack, PackError, embedded, load_pack};
+pub use model::{FieldClasses, RuleDef, Severity, Validator};

@@ -1,0 +1,1 @@
+//! What outlives a tick: checkpoints, key state, outbox, alert history.
