@@ -1,3 +1,5 @@
-//! The `logwarden` command: parse, run, exit code.
+//! The `logwarden` command.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    logwarden::cli::main(std::env::args_os())
+}

@@ -185,7 +185,7 @@ pub mod size {
     pub fn serialize<S: Serializer>(n: &u64, s: S) -> Result<S::Ok, S::Error> {
         let (unit, by) = [("GiB", 1u64 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)]
             .into_iter()
-            .find(|(_, by)| *n >= *by && *n % by == 0)
+            .find(|(_, by)| *n >= *by && n.is_multiple_of(*by))
             .unwrap_or(("B", 1));
         s.serialize_str(&format!("{} {unit}", n / by))
     }

@@ -1,1 +1,9 @@
-//! The door for people: the only place that prints.
+//! The door for people: the only place that prints; one file a verb.
+
+mod command;
+mod entry;
+mod exit;
+mod filter;
+mod style;
+
+pub use entry::main;
