@@ -18,6 +18,8 @@ pub struct Ack {
     pub stream: u64,
     /// The byte just behind the batch's last newline, counted from the start of the stream.
     pub offset: u64,
+    /// First 128 bits of SHA-256 over the (at most) 64 bytes before `offset`, where the stream can be read again.
+    pub anchor: [u8; 16],
 }
 
 /// Up to a few hundred KiB of whole lines from one stream, in order.
@@ -31,6 +33,11 @@ pub struct Batch {
     pub arrived: Timestamp,
     /// The lines as they were read.
     pub bytes: Vec<u8>,
+    /// When set, the batch stands for one line that could not be taken whole, for this reason: it is to be replaced.
+    /// `bytes` is then only what ended the line, a newline or nothing.
+    pub withheld: Option<&'static str>,
+    /// Nothing follows on this stream.
+    pub last: bool,
 }
 
 /// One line of a batch without its newline. May hold secrets: it cannot be printed.

@@ -36,6 +36,30 @@ pub struct Redacted {
 }
 
 impl Redacted {
+    /// Fills this with one withheld line for each of `lines`, of which only the line ending is kept.
+    ///
+    /// For lines that never reach the redactor, or on which it failed. `reason` needs no JSON escaping.
+    pub fn withhold<'a>(&mut self, lines: impl Iterator<Item = &'a [u8]>, reason: &'static str) {
+        self.bytes.clear();
+        self.ends.clear();
+        self.findings.clear();
+        self.withheld.clear();
+        for (n, line) in lines.enumerate() {
+            let ending = if line.ends_with(b"\r\n") {
+                "\r\n"
+            } else if line.ends_with(b"\n") {
+                "\n"
+            } else {
+                ""
+            };
+            for part in [r#"{"logwarden":"withheld","reason":""#, reason, r#""}"#, ending] {
+                self.bytes.extend_from_slice(part.as_bytes());
+            }
+            self.ends.push(self.bytes.len() as u32);
+            self.withheld.push((n as u32, reason));
+        }
+    }
+
     /// The redacted bytes, ready to be written.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
