@@ -1,0 +1,6 @@
+//! The integration tests: one binary, a module for each theme. They run the real `logwarden` program.
+
+#![expect(clippy::unwrap_used, reason = "a test may stop where it stands")]
+
+mod cli;
+mod support;
