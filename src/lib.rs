@@ -21,6 +21,7 @@ pub mod line;
 pub mod pipeline;
 pub mod redact;
 pub mod rules;
+pub mod secret;
 pub mod sinks;
 pub mod sources;
 pub mod store;

@@ -1,1 +1,23 @@
-//! What outlives a tick: checkpoints, key state, outbox, alert history.
+//! What outlives a tick: checkpoints, key state, outbox, alert history, and the pseudonym key beside them.
+//!
+//! One SQLite database in the state directory, in write-ahead mode with full syncs: a [`Commit`] is there as a whole or
+//! not at all, also across a power cut. One process writes; others may read. A database that is damaged is set aside
+//! and a fresh one begun, because a guard that starts again is better than none.
+
+mod checkpoint;
+mod commit;
+mod config;
+mod db;
+mod history;
+mod keys;
+mod outbox;
+mod pseudonym;
+mod schema;
+
+pub use checkpoint::{Checkpoint, OutputMark, StreamKey};
+pub use commit::Commit;
+pub use config::{RetentionConfig, StateConfig};
+pub use db::{Store, StoreError};
+pub use history::Change;
+pub use outbox::{Lane, Leased, OutboxRow, QueueState, Receipt, Settle};
+pub use pseudonym::{PSEUDONYM_VARIABLE, pseudonym_key, rotate_pseudonym_key};

@@ -1,0 +1,338 @@
+//! The database file: opening, locking, setting aside.
+
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{self, Read, Seek, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+
+use super::schema;
+use crate::units::Timestamp;
+
+/// The database's name in the state directory.
+const DATABASE: &str = "state.db";
+
+/// The lock's name in the state directory.
+const LOCK: &str = "lock";
+
+/// A larger database is not read through at start, in bytes.
+const MAX_CHECKED: u64 = 1 << 30;
+
+/// How long a reader waits for the writer, or the writer for a reader.
+const BUSY: Duration = Duration::from_secs(5);
+
+/// Why state could not be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Another process writes here.
+    #[error("the state directory {dir} is in use by another logwarden{pid}; stop it or choose another directory")]
+    Locked {
+        /// The directory.
+        dir: String,
+        /// ` (process N)` when it could be read.
+        pid: String,
+    },
+    /// A file or directory cannot be used.
+    #[error("cannot use {path}: {source}")]
+    Io {
+        /// Which.
+        path: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// There is nothing to read yet.
+    #[error("no state in {0}; has `logwarden run` been started with this state directory?")]
+    Absent(String),
+    /// A reader cannot bring the database up to date.
+    #[error(
+        "the state in {dir} has version {found}, this program reads version {wanted}; use the same logwarden as the service"
+    )]
+    Version {
+        /// The directory.
+        dir: String,
+        /// Version of the file.
+        found: i64,
+        /// Version of this program.
+        wanted: i64,
+    },
+    /// No room left.
+    #[error("no space left for the state; free some and it goes on")]
+    Full,
+    /// The database can no longer be trusted.
+    #[error("the state database is damaged ({0}); restart to set it aside and begin anew")]
+    Damaged(String),
+    /// Something that cannot be written or read as JSON.
+    #[error("state that cannot be encoded: {0}")]
+    Encode(String),
+    /// The pseudonym key is not usable.
+    #[error("the pseudonym key in {path} cannot be used: {problem}")]
+    Pseudonym {
+        /// The file or variable.
+        path: String,
+        /// What is wrong and how to mend it.
+        problem: String,
+    },
+    /// Anything else that SQLite reports.
+    #[error("state database: {0}")]
+    Database(rusqlite::Error),
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(e: rusqlite::Error) -> Self {
+        match e.sqlite_error_code() {
+            Some(ErrorCode::DiskFull) => Self::Full,
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Self::Damaged(e.to_string()),
+            _ => Self::Database(e),
+        }
+    }
+}
+
+/// The open state directory. Shared between threads; each call is short.
+pub struct Store {
+    db: Mutex<Connection>,
+    dir: PathBuf,
+    notice: Option<String>,
+    _lock: Option<File>,
+}
+
+impl Store {
+    /// Opens `dir` for writing, making it when it is absent, and holds its lock until dropped. A database that is
+    /// damaged or of a later version is renamed with `now` in its name; [`Store::notice`] then says so.
+    ///
+    /// # Errors
+    /// When another process holds the lock, or the directory cannot be written.
+    pub fn open(dir: &Path, now: Timestamp) -> Result<Self, StoreError> {
+        make_dir(dir)?;
+        let lock = take_lock(dir)?;
+        let path = dir.join(DATABASE);
+        let (db, notice) = match connect(&path) {
+            Ok(db) => (db, None),
+            Err(StoreError::Damaged(why)) => {
+                let aside = set_aside(&path, now)?;
+                let notice = format!(
+                    "the state database was not usable ({why}); it was set aside as {} and a fresh one begun: inputs \
+                     are read from the beginning and baselines are learned again",
+                    aside.display()
+                );
+                (connect(&path)?, Some(notice))
+            }
+            Err(e) => return Err(e),
+        };
+        db.execute("UPDATE outbox SET leased = 0, due = 0 WHERE leased = 1", [])?;
+        Ok(Self { db: Mutex::new(db), dir: dir.to_owned(), notice, _lock: Some(lock) })
+    }
+
+    /// Opens `dir` for reading, while a service may be writing.
+    ///
+    /// # Errors
+    /// When there is nothing, or it cannot be read.
+    pub fn open_read_only(dir: &Path) -> Result<Self, StoreError> {
+        let path = dir.join(DATABASE);
+        let shown = || dir.display().to_string();
+        match fs::metadata(&path) {
+            Ok(_) => {}
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Err(StoreError::Absent(shown())),
+            Err(source) => return Err(StoreError::Io { path: path.display().to_string(), source }),
+        }
+        let db =
+            Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+        db.busy_timeout(BUSY)?;
+        let found: i64 = db.pragma_query_value(None, "user_version", |r| r.get(0))?;
+        if found != schema::VERSION {
+            return Err(StoreError::Version { dir: shown(), found, wanted: schema::VERSION });
+        }
+        Ok(Self { db: Mutex::new(db), dir: dir.to_owned(), notice: None, _lock: None })
+    }
+
+    /// What the operator must know about how the store was opened, if anything.
+    pub fn notice(&self) -> Option<&str> {
+        self.notice.as_deref()
+    }
+
+    /// The state directory.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The connection, for one short piece of work. A thread that panicked in a transaction has rolled it back.
+    pub(super) fn lock(&self) -> MutexGuard<'_, Connection> {
+        self.db.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn make_dir(dir: &Path) -> Result<(), StoreError> {
+    DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(|source| io_error(dir, source))
+}
+
+fn io_error(path: &Path, source: io::Error) -> StoreError {
+    StoreError::Io { path: path.display().to_string(), source }
+}
+
+fn take_lock(dir: &Path) -> Result<File, StoreError> {
+    let path = dir.join(LOCK);
+    let failed = |e| io_error(&path, e);
+    let mut file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(&path)
+        .map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            let mut pid = String::new();
+            let _unreadable_is_unknown = file.take(20).read_to_string(&mut pid);
+            let pid = pid.trim().parse::<u32>().map_or_else(|_| String::new(), |p| format!(" (process {p})"));
+            return Err(StoreError::Locked { dir: dir.display().to_string(), pid });
+        }
+        Err(TryLockError::Error(e)) => return Err(failed(e)),
+    }
+    file.set_len(0).map_err(failed)?;
+    file.rewind().map_err(failed)?;
+    writeln!(file, "{}", std::process::id()).map_err(failed)?;
+    Ok(file)
+}
+
+fn connect(path: &Path) -> Result<Connection, StoreError> {
+    // Made here so that it is 0600 from the first moment; SQLite gives the files beside it the same mode.
+    let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path);
+    let length = file.and_then(|f| f.metadata()).map_err(|e| io_error(path, e))?.len();
+    let mut db =
+        Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    db.busy_timeout(BUSY)?;
+    db.pragma_update(None, "journal_mode", "WAL")?;
+    db.pragma_update(None, "synchronous", "FULL")?;
+    db.pragma_update(None, "foreign_keys", false)?;
+    if length <= MAX_CHECKED {
+        let verdict: String = db.query_row("PRAGMA quick_check(1)", [], |r| r.get(0))?;
+        if verdict != "ok" {
+            return Err(StoreError::Damaged(verdict));
+        }
+    }
+    let found: i64 = db.pragma_query_value(None, "user_version", |r| r.get(0))?;
+    let found = usize::try_from(found).ok().filter(|v| *v <= schema::STEPS.len());
+    let found = found.ok_or_else(|| StoreError::Damaged("it was written by a later logwarden".to_owned()))?;
+    for (step, sql) in schema::STEPS.iter().enumerate().skip(found) {
+        let tx = db.transaction()?;
+        tx.execute_batch(sql)?;
+        tx.pragma_update(None, "user_version", step as i64 + 1)?;
+        tx.commit()?;
+    }
+    Ok(db)
+}
+
+fn set_aside(path: &Path, now: Timestamp) -> Result<PathBuf, StoreError> {
+    let stamp = now.to_utc().format("%Y%m%dT%H%M%S%.6fZ");
+    let named = |suffix: &str| PathBuf::from(format!("{}{suffix}", path.display()));
+    let aside = named(&format!(".damaged-{stamp}"));
+    for part in ["-wal", "-shm", ""] {
+        let from = named(part);
+        if from.exists() {
+            let to = PathBuf::from(format!("{}{part}", aside.display()));
+            fs::rename(&from, &to).map_err(|e| io_error(&from, e))?;
+        }
+    }
+    Ok(aside)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+    use crate::store::{Checkpoint, Commit, StreamKey};
+
+    const NOW: Timestamp = Timestamp::from_secs(1_777_636_800);
+
+    fn at(offset: u64) -> (StreamKey, Checkpoint) {
+        let at = Checkpoint { inode: u64::MAX, offset, prefix_hash: [7; 16], ..Checkpoint::default() };
+        (StreamKey { source: "nginx".to_owned(), stream: 1 }, at)
+    }
+
+    fn write_one(dir: &Path) {
+        let store = Store::open(dir, NOW).unwrap();
+        assert_eq!(store.notice(), None);
+        store.commit(&Commit { checkpoints: &[at(10)], now: NOW, ..Commit::default() }).unwrap();
+    }
+
+    #[test]
+    fn files_are_private_and_state_survives() {
+        let home = tempfile::tempdir().unwrap();
+        let dir = home.path().join("a/state");
+        write_one(&dir);
+        assert_eq!(fs::metadata(&dir).unwrap().permissions().mode() & 0o777, 0o700);
+        let store = Store::open(&dir, NOW).unwrap();
+        for entry in fs::read_dir(&dir).unwrap() {
+            let entry = entry.unwrap();
+            assert_eq!(entry.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{:?}", entry.path());
+        }
+        assert_eq!(store.checkpoints().unwrap(), [at(10)]);
+        store.commit(&Commit { forget: &[at(10).0], now: NOW, ..Commit::default() }).unwrap();
+        assert_eq!(store.checkpoints().unwrap(), []);
+    }
+
+    #[test]
+    fn a_second_writer_is_refused_and_a_reader_is_not() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(matches!(Store::open_read_only(dir.path()), Err(StoreError::Absent(_))));
+        let store = Store::open(dir.path(), NOW).unwrap();
+        let error = Store::open(dir.path(), NOW).err().unwrap().to_string();
+        assert!(error.contains(&format!("process {}", std::process::id())), "{error}");
+        store.commit(&Commit { checkpoints: &[at(5)], now: NOW, ..Commit::default() }).unwrap();
+        let reader = Store::open_read_only(dir.path()).unwrap();
+        assert_eq!(reader.checkpoints().unwrap(), [at(5)]);
+        assert!(reader.commit(&Commit { checkpoints: &[at(6)], ..Commit::default() }).is_err());
+    }
+
+    #[test]
+    fn damage_is_set_aside_and_told() {
+        let full = |path: &Path| fs::metadata(path).unwrap().len() as usize;
+        let damages: [(&str, fn(&Path, usize)); 4] = [
+            ("zeroed", |p, n| fs::write(p, vec![0; n]).unwrap()),
+            ("noise", |p, n| fs::write(p, vec![0xa5; n]).unwrap()),
+            ("truncated", |p, n| OpenOptions::new().write(true).open(p).unwrap().set_len(n as u64 / 2).unwrap()),
+            ("flipped", |p, _| {
+                let mut bytes = fs::read(p).unwrap();
+                for byte in bytes.iter_mut().skip(4096).step_by(7).take(2000) {
+                    *byte ^= 0xff;
+                }
+                fs::write(p, bytes).unwrap();
+            }),
+        ];
+        for (name, damage) in damages {
+            let dir = tempfile::tempdir().unwrap();
+            write_one(dir.path());
+            let path = dir.path().join(DATABASE);
+            damage(&path, full(&path));
+            let store = Store::open(dir.path(), NOW).unwrap();
+            let notice = store.notice().unwrap_or_else(|| panic!("{name}: no notice"));
+            assert!(notice.contains("state.db.damaged-20260501T120000"), "{name}: {notice}");
+            assert_eq!(store.checkpoints().unwrap(), [], "{name}");
+            store.commit(&Commit { checkpoints: &[at(1)], now: NOW, ..Commit::default() }).unwrap();
+            drop(store);
+            assert_eq!(Store::open(dir.path(), NOW).unwrap().notice(), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_later_version_is_set_aside() {
+        let dir = tempfile::tempdir().unwrap();
+        write_one(dir.path());
+        Connection::open(dir.path().join(DATABASE)).unwrap().pragma_update(None, "user_version", 99).unwrap();
+        assert!(matches!(Store::open_read_only(dir.path()), Err(StoreError::Version { found: 99, .. })));
+        assert!(Store::open(dir.path(), NOW).unwrap().notice().unwrap().contains("later logwarden"));
+    }
+
+    #[test]
+    fn a_directory_that_is_a_file_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
+        fs::write(&path, "x").unwrap();
+        assert!(Store::open(&path, NOW).err().unwrap().to_string().contains("file"));
+    }
+}

@@ -1,0 +1,108 @@
+//! Alerts as they were, and what happened to each of them.
+
+use rusqlite::{Connection, params};
+
+use super::db::{Store, StoreError};
+use crate::alert::{Alert, Status};
+use crate::units::Timestamp;
+
+/// One entry of an alert's timeline.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// When.
+    pub at: Timestamp,
+    /// `firing`, `resolved` or `acked`.
+    pub what: String,
+    /// Who, when a person did it.
+    pub author: Option<String>,
+    /// The numbers in words, or the person's comment.
+    pub note: String,
+}
+
+fn word(status: Status) -> &'static str {
+    match status {
+        Status::Firing => "firing",
+        Status::Resolved => "resolved",
+    }
+}
+
+pub(super) fn put(db: &Connection, alert: &Alert) -> Result<(), StoreError> {
+    let body = serde_json::to_string(alert).map_err(|e| StoreError::Encode(e.to_string()))?;
+    let tag = alert.key.as_ref().map(|k| k.tag.as_str());
+    db.prepare_cached("INSERT OR REPLACE INTO alert VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")?.execute(params![
+        alert.id,
+        word(alert.status),
+        alert.kind,
+        alert.fingerprint,
+        tag,
+        alert.starts_at.0,
+        alert.updated_at.0,
+        body
+    ])?;
+    add(db, &alert.id, alert.updated_at, word(alert.status), None, &alert.why)
+}
+
+fn add(
+    db: &Connection,
+    id: &str,
+    at: Timestamp,
+    what: &str,
+    author: Option<&str>,
+    note: &str,
+) -> Result<(), StoreError> {
+    db.prepare_cached("INSERT INTO change(alert_id, at, what, author, note) VALUES (?1, ?2, ?3, ?4, ?5)")?
+        .execute(params![id, at.0, what, author, note])?;
+    Ok(())
+}
+
+fn decode(body: &str) -> Result<Alert, StoreError> {
+    serde_json::from_str(body).map_err(|e| StoreError::Damaged(format!("an alert cannot be read: {e}")))
+}
+
+impl Store {
+    /// The last `limit` alerts, the one that changed last first.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn alerts(&self, limit: usize) -> Result<Vec<Alert>, StoreError> {
+        let db = self.lock();
+        let mut query = db.prepare_cached("SELECT body FROM alert ORDER BY updated_at DESC, id DESC LIMIT ?1")?;
+        let bodies = query.query_map([limit as i64], |r| r.get::<_, String>(0))?.collect::<Result<Vec<_>, _>>()?;
+        bodies.iter().map(|b| decode(b)).collect()
+    }
+
+    /// The alerts whose id begins with `id` (case does not matter): none, the one, or several when it is too short.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn find_alerts(&self, id: &str) -> Result<Vec<Alert>, StoreError> {
+        let db = self.lock();
+        let mut query =
+            db.prepare_cached("SELECT body FROM alert WHERE substr(id, 1, length(?1)) = ?1 ORDER BY id LIMIT 10")?;
+        let wanted = id.to_ascii_uppercase();
+        let bodies = query.query_map([wanted], |r| r.get::<_, String>(0))?.collect::<Result<Vec<_>, _>>()?;
+        bodies.iter().map(|b| decode(b)).collect()
+    }
+
+    /// What happened to an alert, oldest first.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn timeline(&self, alert_id: &str) -> Result<Vec<Change>, StoreError> {
+        let db = self.lock();
+        let mut query =
+            db.prepare_cached("SELECT at, what, author, note FROM change WHERE alert_id = ?1 ORDER BY seq")?;
+        let rows = query.query_map([alert_id], |r| {
+            Ok(Change { at: Timestamp(r.get(0)?), what: r.get(1)?, author: r.get(2)?, note: r.get(3)? })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Notes that somebody has taken an alert in hand.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub fn ack(&self, alert_id: &str, author: &str, comment: &str, now: Timestamp) -> Result<(), StoreError> {
+        add(&self.lock(), alert_id, now, "acked", Some(author), comment)
+    }
+}
