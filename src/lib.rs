@@ -25,5 +25,6 @@ pub mod secret;
 pub mod sinks;
 pub mod sources;
 pub mod store;
+pub mod telemetry;
 pub mod units;
 pub mod window;

@@ -39,7 +39,7 @@ fn run(cli: &Cli) -> anyhow::Result<Exit> {
 }
 
 /// Writes an error and its way out on stderr.
-fn tell(error: &anyhow::Error) {
+pub(super) fn tell(error: &anyhow::Error) {
     let mut err = anstream::stderr().lock();
     let _ = writeln!(err, "{} {error:#}", "logwarden: error:".red().bold());
     let help = error.chain().find_map(|cause| cause.downcast_ref::<Failure>()?.help.as_deref());

@@ -1,12 +1,27 @@
 //! No verb: standard input or files in, redacted lines out.
 
-use std::io::{BufRead, Write};
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::{IsTerminal, Write};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::FileType;
 
-use super::exit::Exit;
+use super::exit::{Exit, Failure};
+use super::{signals, stats};
+use crate::pipeline::Chunk;
 use crate::redact::{PseudonymKey, Redacted, Redactor};
+use crate::sinks::{SinkError, Stream};
+use crate::sources::Reading;
+use crate::telemetry::Counters;
+
+/// How long standard input may stay silent before a hint is given.
+const SILENCE: Duration = Duration::from_secs(10);
 
 /// What the filter can be told.
 #[derive(Debug, clap::Args)]
@@ -14,29 +29,143 @@ pub struct Args {
     /// Files to read; standard input when there is none or for `-`.
     #[arg(value_name = "FILE")]
     pub files: Vec<PathBuf>,
+
+    /// At the end, say on stderr what was read, redacted and withheld.
+    #[arg(long)]
+    pub stats: bool,
 }
 
 /// Filters.
 pub fn run(args: &Args) -> anyhow::Result<Exit> {
-    let redactor = Redactor::new(PseudonymKey::random().context("no randomness for the pseudonym key")?);
-    let mut worker = redactor.worker();
-    let mut redacted = Redacted::default();
-    let mut out = std::io::stdout().lock();
-    let mut pass = |input: &mut dyn BufRead| -> std::io::Result<()> {
-        let mut line = Vec::new();
-        while input.read_until(b'\n', &mut line)? > 0 {
-            worker.redact(&line, &mut redacted);
-            out.write_all(redacted.bytes())?;
-            line.clear();
+    let key = PseudonymKey::random().context("no randomness for the pseudonym key")?;
+    let redactor = Redactor::new(key);
+    let started = Instant::now();
+    let mut filter = Filter::new(&redactor)?;
+    let exit = filter.all(&args.files)?;
+    if args.stats {
+        stats::print(&filter.counters, &redactor, started.elapsed());
+    }
+    Ok(exit)
+}
+
+/// The filter at work: what every input shares.
+struct Filter<'a> {
+    redactor: &'a Redactor,
+    counters: Arc<Counters>,
+    out: Stream<std::io::Stdout>,
+    redacted: Redacted,
+    spare: Vec<u8>,
+    strip: bool,
+    /// While set, SIGINT ends the process.
+    interruptible: Arc<AtomicBool>,
+}
+
+/// Why an input ended before its end.
+enum Stop {
+    /// It cannot be read; the others still can.
+    Input(std::io::Error),
+    /// Nothing more can be written.
+    Output(SinkError),
+}
+
+impl<'a> Filter<'a> {
+    fn new(redactor: &'a Redactor) -> anyhow::Result<Self> {
+        let interruptible = Arc::new(AtomicBool::new(true));
+        signals::interrupt_when(&interruptible).context("cannot handle signals")?;
+        let stdout = std::io::stdout();
+        Ok(Self {
+            redactor,
+            counters: Arc::new(Counters::new(redactor.rules().len())),
+            strip: stdout.is_terminal(),
+            out: Stream::new(stdout, "standard output"),
+            redacted: Redacted::default(),
+            spare: Vec::new(),
+            interruptible,
+        })
+    }
+
+    /// All inputs in order. A bad one is told and does not stop the others.
+    fn all(&mut self, files: &[PathBuf]) -> anyhow::Result<Exit> {
+        let stdin = [PathBuf::from("-")];
+        let mut exit = Exit::OK;
+        for path in if files.is_empty() { &stdin } else { files } {
+            let is_stdin = path == Path::new("-");
+            let passed = if is_stdin { self.stdin()? } else { self.file(path) };
+            match passed {
+                Ok(()) => {}
+                Err(Stop::Output(SinkError::Closed)) => return Ok(exit),
+                Err(Stop::Output(error)) => return Err(Failure::new(Exit::IO, error.to_string()).into()),
+                Err(Stop::Input(error)) => {
+                    let name = if is_stdin { "standard input".into() } else { path.to_string_lossy() };
+                    super::entry::tell(&anyhow::anyhow!("cannot read {name}: {error}"));
+                    exit = Exit::IO;
+                }
+            }
         }
-        out.flush()
-    };
-    if args.files.is_empty() {
-        pass(&mut std::io::stdin().lock())?;
+        Ok(exit)
     }
-    for path in &args.files {
-        let file = std::fs::File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
-        pass(&mut std::io::BufReader::new(file))?;
+
+    fn file(&mut self, path: &Path) -> Result<(), Stop> {
+        let file = File::open(path).map_err(Stop::Input)?;
+        if same_file(file.as_fd(), std::io::stdout().as_fd()) {
+            return Err(Stop::Input(std::io::Error::other("it is also the output")));
+        }
+        self.pass(file)
     }
-    Ok(Exit::OK)
+
+    /// Standard input. From a pipe it is read to its end whatever signals come, so that the last lines pass.
+    fn stdin(&mut self) -> anyhow::Result<Result<(), Stop>> {
+        let stdin = std::io::stdin();
+        if stdin.is_terminal() {
+            return Ok(self.pass(stdin));
+        }
+        signals::drain_on_term().context("cannot handle signals")?;
+        self.interruptible.store(false, Ordering::SeqCst);
+        if is_pipe(stdin.as_fd()) && std::io::stderr().is_terminal() {
+            hint_when_silent(stdin.as_fd(), SILENCE);
+        }
+        let passed = self.pass(stdin);
+        self.interruptible.store(true, Ordering::SeqCst);
+        Ok(passed)
+    }
+
+    fn pass(&mut self, input: impl AsFd) -> Result<(), Stop> {
+        let mut chunk = Chunk::new(self.redactor, self.strip);
+        let mut reading = Reading::new(input);
+        loop {
+            let spare = std::mem::take(&mut self.spare);
+            let Some(piece) = reading.next(spare).map_err(Stop::Input)? else { return Ok(()) };
+            chunk.redact(&piece.bytes, piece.withheld, &mut self.redacted);
+            self.counters.add(piece.bytes.len(), &self.redacted);
+            self.out.write(&self.redacted).map_err(Stop::Output)?;
+            self.spare = piece.bytes;
+        }
+    }
+}
+
+/// Waits for the first byte; when none comes for `silence`, says on stderr what the reason may be.
+fn hint_when_silent(stdin: BorrowedFd<'_>, silence: Duration) {
+    let timeout = Timespec { tv_sec: silence.as_secs() as i64, tv_nsec: 0 };
+    if matches!(poll(&mut [PollFd::new(&stdin, PollFlags::IN)], Some(&timeout)), Ok(0)) {
+        let _ = writeln!(
+            anstream::stderr().lock(),
+            "logwarden: nothing has come on standard input for {} s; many programs log to stderr, which a pipe does \
+             not carry: use `app 2>&1 | logwarden` or `logwarden exec -- app`",
+            silence.as_secs(),
+        );
+    }
+}
+
+fn is_pipe(fd: BorrowedFd<'_>) -> bool {
+    rustix::fs::fstat(fd).is_ok_and(|s| FileType::from_raw_mode(s.st_mode) == FileType::Fifo)
+}
+
+/// Whether both are one regular file: reading it would then never end.
+fn same_file(a: BorrowedFd<'_>, b: BorrowedFd<'_>) -> bool {
+    match (rustix::fs::fstat(a), rustix::fs::fstat(b)) {
+        (Ok(a), Ok(b)) => {
+            FileType::from_raw_mode(a.st_mode) == FileType::RegularFile && (a.st_dev, a.st_ino) == (b.st_dev, b.st_ino)
+        }
+        _ => false,
+    }
 }

@@ -4,6 +4,8 @@ mod command;
 mod entry;
 mod exit;
 mod filter;
+mod signals;
+mod stats;
 mod style;
 
 pub use entry::main;

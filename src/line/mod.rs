@@ -5,5 +5,7 @@
 //! the rest of the program may look at.
 
 mod batch;
+mod pool;
 
 pub use batch::{Ack, Batch, RawLine, SourceId, lines};
+pub use pool::Pool;

@@ -1,1 +1,7 @@
-//! Where redacted lines go.
+//! Where redacted lines go. A sink takes [`crate::redact::Redacted`] and nothing else.
+
+mod error;
+mod stdout;
+
+pub use error::SinkError;
+pub use stdout::Stream;

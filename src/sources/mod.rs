@@ -1,1 +1,10 @@
 //! Where bytes come in: standard input, child processes, files.
+//!
+//! A source frames what it reads into [`crate::line::Batch`]es of whole lines and stamps their arrival. Nothing here
+//! looks into a line.
+
+mod lines;
+mod read;
+
+pub use lines::{ANCHOR_BYTES, Framer, MAX_LINE_BYTES, Piece, READ_BYTES, TOO_LONG, hash128};
+pub use read::Reading;

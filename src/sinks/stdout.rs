@@ -1,0 +1,56 @@
+//! A descriptor that is handed to us: standard output or standard error.
+
+use std::io;
+use std::os::fd::AsFd;
+
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
+
+use super::error::SinkError;
+use crate::redact::Redacted;
+
+/// Writes redacted chunks to a descriptor, one `write` a chunk, nothing held back.
+pub struct Stream<F> {
+    fd: F,
+    name: &'static str,
+}
+
+impl<F: AsFd> Stream<F> {
+    /// A sink on `fd`, called `name` in messages.
+    pub fn new(fd: F, name: &'static str) -> Self {
+        Self { fd, name }
+    }
+
+    /// Writes a chunk.
+    ///
+    /// # Errors
+    /// [`SinkError::Closed`] when the reader has gone, [`SinkError::Write`] for anything else.
+    pub fn write(&mut self, chunk: &Redacted) -> Result<(), SinkError> {
+        write_all(&self.fd, chunk.bytes()).map_err(|(_, source)| match source.raw_os_error() {
+            Some(code) if code == Errno::PIPE.raw_os_error() => SinkError::Closed,
+            _ => SinkError::Write { name: self.name.to_owned(), source },
+        })
+    }
+}
+
+/// Writes all of `bytes`; on an error says how many were written before it.
+pub(super) fn write_all(fd: &impl AsFd, bytes: &[u8]) -> Result<(), (usize, io::Error)> {
+    let mut done = 0;
+    while done < bytes.len() {
+        match rustix::io::write(fd, &bytes[done..]) {
+            Ok(0) => return Err((done, io::ErrorKind::WriteZero.into())),
+            Ok(n) => done += n,
+            Err(Errno::INTR) => {}
+            // somebody who shares the pipe has made it non-blocking
+            Err(Errno::AGAIN) => {
+                if let Err(error) = poll(&mut [PollFd::new(fd, PollFlags::OUT)], None)
+                    && error != Errno::INTR
+                {
+                    return Err((done, error.into()));
+                }
+            }
+            Err(error) => return Err((done, error.into())),
+        }
+    }
+    Ok(())
+}
