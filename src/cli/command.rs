@@ -2,8 +2,8 @@
 
 use clap::{Parser, Subcommand};
 
-use super::filter;
 use super::style::ColorArg;
+use super::{exec, filter};
 
 /// Redact secrets and personal data in structured logs, and watch API keys for anomalies.
 #[derive(Debug, Parser)]
@@ -36,4 +36,7 @@ Examples:
 
 /// What can be done beside filtering.
 #[derive(Debug, Subcommand)]
-pub enum Verb {}
+pub enum Verb {
+    /// Run a command and redact what it writes.
+    Exec(exec::Args),
+}

@@ -7,9 +7,9 @@ use std::process::ExitCode;
 use clap::Parser;
 use owo_colors::OwoColorize;
 
-use super::command::Cli;
+use super::command::{Cli, Verb};
 use super::exit::{self, Exit, Failure};
-use super::filter;
+use super::{exec, filter};
 
 /// Runs the command line `args` (the first one is the program's name).
 pub fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
@@ -34,7 +34,7 @@ pub fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
 fn run(cli: &Cli) -> anyhow::Result<Exit> {
     match &cli.verb {
         None => filter::run(&cli.filter),
-        Some(verb) => match *verb {},
+        Some(Verb::Exec(args)) => exec::run(args),
     }
 }
 

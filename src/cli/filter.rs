@@ -13,12 +13,11 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::FileType;
 
 use super::exit::{Exit, Failure};
+use super::lane::{Lane, Stop};
 use super::{signals, stats};
-use crate::pipeline::Chunk;
-use crate::redact::{PseudonymKey, Redacted, Redactor};
-use crate::sinks::{SinkError, Stream};
-use crate::sources::Reading;
-use crate::telemetry::Counters;
+use crate::redact::{PseudonymKey, Redactor};
+use crate::sinks::SinkError;
+use crate::telemetry::{self, Counters};
 
 /// How long standard input may stay silent before a hint is given.
 const SILENCE: Duration = Duration::from_secs(10);
@@ -37,51 +36,31 @@ pub struct Args {
 
 /// Filters.
 pub fn run(args: &Args) -> anyhow::Result<Exit> {
+    telemetry::guard_process();
     let key = PseudonymKey::random().context("no randomness for the pseudonym key")?;
     let redactor = Redactor::new(key);
     let started = Instant::now();
-    let mut filter = Filter::new(&redactor)?;
-    let exit = filter.all(&args.files)?;
+    let counters = Arc::new(Counters::new(redactor.rules().len()));
+    let exit = Filter::new(&redactor, &counters)?.all(&args.files)?;
     if args.stats {
-        stats::print(&filter.counters, &redactor, started.elapsed());
+        stats::print(&counters, &redactor, started.elapsed());
     }
     Ok(exit)
 }
 
 /// The filter at work: what every input shares.
-struct Filter<'a> {
-    redactor: &'a Redactor,
-    counters: Arc<Counters>,
-    out: Stream<std::io::Stdout>,
-    redacted: Redacted,
-    spare: Vec<u8>,
-    strip: bool,
+struct Filter {
+    lane: Lane<std::io::Stdout>,
     /// While set, SIGINT ends the process.
     interruptible: Arc<AtomicBool>,
 }
 
-/// Why an input ended before its end.
-enum Stop {
-    /// It cannot be read; the others still can.
-    Input(std::io::Error),
-    /// Nothing more can be written.
-    Output(SinkError),
-}
-
-impl<'a> Filter<'a> {
-    fn new(redactor: &'a Redactor) -> anyhow::Result<Self> {
+impl Filter {
+    fn new(redactor: &Redactor, counters: &Arc<Counters>) -> anyhow::Result<Self> {
         let interruptible = Arc::new(AtomicBool::new(true));
         signals::interrupt_when(&interruptible).context("cannot handle signals")?;
-        let stdout = std::io::stdout();
-        Ok(Self {
-            redactor,
-            counters: Arc::new(Counters::new(redactor.rules().len())),
-            strip: stdout.is_terminal(),
-            out: Stream::new(stdout, "standard output"),
-            redacted: Redacted::default(),
-            spare: Vec::new(),
-            interruptible,
-        })
+        let lane = Lane::new(redactor, counters, std::io::stdout(), "standard output");
+        Ok(Self { lane, interruptible })
     }
 
     /// All inputs in order. A bad one is told and does not stop the others.
@@ -110,36 +89,23 @@ impl<'a> Filter<'a> {
         if same_file(file.as_fd(), std::io::stdout().as_fd()) {
             return Err(Stop::Input(std::io::Error::other("it is also the output")));
         }
-        self.pass(file)
+        self.lane.pass(file)
     }
 
     /// Standard input. From a pipe it is read to its end whatever signals come, so that the last lines pass.
     fn stdin(&mut self) -> anyhow::Result<Result<(), Stop>> {
         let stdin = std::io::stdin();
         if stdin.is_terminal() {
-            return Ok(self.pass(stdin));
+            return Ok(self.lane.pass(stdin));
         }
         signals::drain_on_term().context("cannot handle signals")?;
         self.interruptible.store(false, Ordering::SeqCst);
         if is_pipe(stdin.as_fd()) && std::io::stderr().is_terminal() {
             hint_when_silent(stdin.as_fd(), SILENCE);
         }
-        let passed = self.pass(stdin);
+        let passed = self.lane.pass(stdin);
         self.interruptible.store(true, Ordering::SeqCst);
         Ok(passed)
-    }
-
-    fn pass(&mut self, input: impl AsFd) -> Result<(), Stop> {
-        let mut chunk = Chunk::new(self.redactor, self.strip);
-        let mut reading = Reading::new(input);
-        loop {
-            let spare = std::mem::take(&mut self.spare);
-            let Some(piece) = reading.next(spare).map_err(Stop::Input)? else { return Ok(()) };
-            chunk.redact(&piece.bytes, piece.withheld, &mut self.redacted);
-            self.counters.add(piece.bytes.len(), &self.redacted);
-            self.out.write(&self.redacted).map_err(Stop::Output)?;
-            self.spare = piece.bytes;
-        }
     }
 }
 

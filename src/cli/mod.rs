@@ -2,8 +2,10 @@
 
 mod command;
 mod entry;
+mod exec;
 mod exit;
 mod filter;
+mod lane;
 mod signals;
 mod stats;
 mod style;

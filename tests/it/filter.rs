@@ -3,41 +3,13 @@
 use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use crate::process::{read_line, signal, wait};
 use crate::support::{logwarden, run, run_command};
-
-/// Waits for `child`, at most `limit`.
-fn wait(child: &mut Child, limit: Duration) -> Option<i32> {
-    let end = Instant::now() + limit;
-    while Instant::now() < end {
-        if let Some(status) = child.try_wait().unwrap() {
-            return Some(status.code().unwrap_or(-1));
-        }
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    None
-}
 
 fn piped() -> Child {
     logwarden().stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
-}
-
-fn signal(child: &Child, name: &str) {
-    assert!(Command::new("kill").args([name, &child.id().to_string()]).status().unwrap().success());
-}
-
-/// Reads until a whole line is there.
-fn read_line(from: &mut impl Read) -> String {
-    let mut line = Vec::new();
-    let mut byte = [0];
-    while from.read(&mut byte).unwrap() == 1 {
-        line.push(byte[0]);
-        if byte[0] == b'\n' {
-            break;
-        }
-    }
-    String::from_utf8(line).unwrap()
 }
 
 #[test]
@@ -115,7 +87,7 @@ fn an_unreadable_file_is_told() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("secret.log");
     std::fs::write(&path, "x\n").unwrap();
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0)).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o0)).unwrap();
     // root may read everything; then another descriptor that cannot be read stands in
     let unreadable = std::fs::File::open(&path).is_err();
     let path = if unreadable { path } else { "/proc/self/mem".into() };

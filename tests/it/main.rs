@@ -3,5 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may stop where it stands")]
 
 mod cli;
+mod exec;
 mod filter;
+mod process;
 mod support;

@@ -1,0 +1,60 @@
+//! One output and what flows into it: read, redact, write, on one thread.
+
+use std::io::{self, IsTerminal};
+use std::os::fd::AsFd;
+use std::sync::Arc;
+
+use crate::pipeline::Chunk;
+use crate::redact::{Redacted, Redactor};
+use crate::sinks::{SinkError, Stream};
+use crate::sources::Reading;
+use crate::telemetry::Counters;
+
+/// An output of the command line with its reused buffers.
+pub struct Lane<O> {
+    redactor: Redactor,
+    counters: Arc<Counters>,
+    out: Stream<O>,
+    strip: bool,
+    redacted: Redacted,
+    spare: Vec<u8>,
+}
+
+/// Why an input was left before its end.
+pub enum Stop {
+    /// It cannot be read; others still can.
+    Input(io::Error),
+    /// Nothing more can be written.
+    Output(SinkError),
+}
+
+impl<O: AsFd + IsTerminal> Lane<O> {
+    /// A lane into `out`, called `name` in messages. Terminal escapes are taken out when it is a terminal.
+    pub fn new(redactor: &Redactor, counters: &Arc<Counters>, out: O, name: &'static str) -> Self {
+        Self {
+            redactor: redactor.clone(),
+            counters: Arc::clone(counters),
+            strip: out.is_terminal(),
+            out: Stream::new(out, name),
+            redacted: Redacted::default(),
+            spare: Vec::new(),
+        }
+    }
+
+    /// Passes all of `input`, which is one stream.
+    ///
+    /// # Errors
+    /// [`Stop`] says which side failed.
+    pub fn pass(&mut self, input: impl AsFd) -> Result<(), Stop> {
+        let mut chunk = Chunk::new(&self.redactor, self.strip);
+        let mut reading = Reading::new(input);
+        loop {
+            let spare = std::mem::take(&mut self.spare);
+            let Some(piece) = reading.next(spare).map_err(Stop::Input)? else { return Ok(()) };
+            chunk.redact(&piece.bytes, piece.withheld, &mut self.redacted);
+            self.counters.add(piece.bytes.len(), &self.redacted);
+            self.out.write(&self.redacted).map_err(Stop::Output)?;
+            self.spare = piece.bytes;
+        }
+    }
+}
