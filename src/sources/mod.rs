@@ -3,8 +3,10 @@
 //! A source frames what it reads into [`crate::line::Batch`]es of whole lines and stamps their arrival. Nothing here
 //! looks into a line.
 
+mod config;
 mod lines;
 mod read;
 
+pub use config::{FileSource, SourceConfig, StdinSource};
 pub use lines::{ANCHOR_BYTES, Framer, MAX_LINE_BYTES, Piece, READ_BYTES, TOO_LONG, hash128};
 pub use read::Reading;

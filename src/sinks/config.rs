@@ -1,0 +1,46 @@
+//! The `[sinks.NAME]` sections of the configuration.
+
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Where redacted lines go.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "type", rename_all = "lowercase")]
+pub enum SinkConfig {
+    /// A file that is appended to.
+    File(FileSinkConfig),
+    /// Standard output.
+    Stdout(StdoutConfig),
+}
+
+impl SinkConfig {
+    /// The sources whose lines go here; all when there are none.
+    pub fn sources(&self) -> &[String] {
+        match self {
+            Self::File(file) => &file.sources,
+            Self::Stdout(stdout) => &stdout.sources,
+        }
+    }
+}
+
+/// A file that is appended to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FileSinkConfig {
+    /// The file; made with mode 0600 when it is not there. A symbolic link is refused.
+    pub path: PathBuf,
+    /// Names of the sources whose lines go here; all when it is empty.
+    #[serde(default)]
+    pub sources: Vec<String>,
+}
+
+/// Standard output.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StdoutConfig {
+    /// Names of the sources whose lines go here; all when it is empty.
+    #[serde(default)]
+    pub sources: Vec<String>,
+}
