@@ -171,9 +171,9 @@ pub mod duration {
         s.serialize_str(&format_duration(*d))
     }
 
-    /// Reads `5m` and the like.
+    /// Reads `5m` and the like; a bare number is refused with a word about units.
     pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Duration, D::Error> {
-        parse_duration(&String::deserialize(d)?).map_err(serde::de::Error::custom)
+        parse_duration(&TextOrNumber::deserialize(d)?.text()).map_err(serde::de::Error::custom)
     }
 }
 
@@ -190,9 +190,25 @@ pub mod size {
         s.serialize_str(&format!("{} {unit}", n / by))
     }
 
-    /// Reads `8 MiB` and the like.
+    /// Reads `8 MiB` and the like; a bare number is a number of bytes.
     pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<u64, D::Error> {
-        parse_size(&String::deserialize(d)?).map_err(serde::de::Error::custom)
+        parse_size(&TextOrNumber::deserialize(d)?.text()).map_err(serde::de::Error::custom)
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "a number and a unit as text, such as \"30s\" or \"8 MiB\"")]
+enum TextOrNumber {
+    Text(String),
+    Number(i64),
+}
+
+impl TextOrNumber {
+    fn text(self) -> String {
+        match self {
+            Self::Text(text) => text,
+            Self::Number(number) => number.to_string(),
+        }
     }
 }
 
@@ -217,6 +233,15 @@ mod tests {
         assert_eq!(parse_size("1kB").unwrap(), 1_000);
         assert!(parse_size("8 MiBs").is_err());
         assert!(parse_size("99999999999 GiB").is_err());
+    }
+
+    #[test]
+    fn numbers_without_a_unit_are_bytes_but_no_duration() {
+        let read = |text| size::deserialize(&serde_json::from_str::<serde_json::Value>(text).unwrap());
+        assert_eq!((read("512").unwrap(), read("\"1 KiB\"").unwrap()), (512, 1024));
+        assert!(read("-1").is_err() && read("[]").is_err());
+        let read = |text| duration::deserialize(&serde_json::from_str::<serde_json::Value>(text).unwrap());
+        assert!(read("5").unwrap_err().to_string().contains("a number and a unit"));
     }
 
     #[test]

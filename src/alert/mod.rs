@@ -2,4 +2,4 @@
 
 mod object;
 
-pub use object::{Alert, AlertKey, Evidence, Links, RunbookStep, Status, Urgency};
+pub use object::{Alert, AlertKey, Evidence, Links, RunbookStep, Severity, Status, Urgency};

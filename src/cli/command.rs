@@ -1,9 +1,11 @@
 //! The command line as it is typed: verbs, options, help.
 
+use std::path::PathBuf;
+
 use clap::{Parser, Subcommand};
 
 use super::style::ColorArg;
-use super::{exec, filter};
+use super::{check, config, exec, filter};
 
 /// Redact secrets and personal data in structured logs, and watch API keys for anomalies.
 #[derive(Debug, Parser)]
@@ -18,8 +20,9 @@ use super::{exec, filter};
     after_help = "A file that is named like a verb is written with its folder: ./scan"
 )]
 pub struct Cli {
-    /// When to colour what is meant for people.
-    #[arg(long, value_enum, default_value_t, global = true, value_name = "WHEN")]
+    /// Colour what is meant for people: auto, always or never
+    #[arg(long, value_enum, default_value_t, global = true, value_name = "WHEN", hide_possible_values = true)]
+    #[arg(hide_default_value = true)]
     pub color: ColorArg,
 
     #[command(subcommand)]
@@ -39,4 +42,19 @@ Examples:
 pub enum Verb {
     /// Run a command and redact what it writes.
     Exec(exec::Args),
+    /// Validate a configuration, and say what would run
+    Check(check::Args),
+    /// Show the annotated reference, the JSON Schema, or the effective configuration
+    #[command(subcommand)]
+    Config(config::Verb),
+    /// Write shell completions to standard output
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Write man pages into a directory
+    Man {
+        /// The directory; made when it is not there.
+        dir: PathBuf,
+    },
 }

@@ -9,7 +9,8 @@ use owo_colors::OwoColorize;
 
 use super::command::{Cli, Verb};
 use super::exit::{self, Exit, Failure};
-use super::{exec, filter};
+use super::{check, config, exec, filter, generate};
+use crate::config::ConfigError;
 
 /// Runs the command line `args` (the first one is the program's name).
 pub fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
@@ -23,6 +24,7 @@ pub fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
     cli.color.apply();
     match run(&cli) {
         Ok(exit) => exit.into(),
+        Err(error) if exit::is_closed_pipe(&error) => Exit::OK.into(),
         Err(error) => {
             let exit = exit::code(&error);
             tell(&error);
@@ -35,13 +37,26 @@ fn run(cli: &Cli) -> anyhow::Result<Exit> {
     match &cli.verb {
         None => filter::run(&cli.filter),
         Some(Verb::Exec(args)) => exec::run(args),
+        Some(Verb::Check(args)) => check::run(args),
+        Some(Verb::Config(verb)) => config::run(verb),
+        Some(Verb::Completions { shell }) => generate::completions(*shell),
+        Some(Verb::Man { dir }) => generate::man(dir),
     }
 }
 
-/// Writes an error and its way out on stderr.
+/// Writes an error and its way out on stderr. Mistakes in a configuration begin with their place, as editors like it.
 pub(super) fn tell(error: &anyhow::Error) {
     let mut err = anstream::stderr().lock();
-    let _ = writeln!(err, "{} {error:#}", "logwarden: error:".red().bold());
+    let head = "logwarden: error:".red().bold().to_string();
+    if let Some(config) = error.downcast_ref::<ConfigError>() {
+        let what = match config.problems.len() {
+            1 => "the configuration has a mistake".to_owned(),
+            n => format!("the configuration has {n} mistakes"),
+        };
+        let _ = writeln!(err, "{config}\n\n{head} {what}");
+        return;
+    }
+    let _ = writeln!(err, "{head} {error:#}");
     let help = error.chain().find_map(|cause| cause.downcast_ref::<Failure>()?.help.as_deref());
     if let Some(help) = help {
         let _ = writeln!(err, "  {} {help}", "help:".cyan().bold());

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::process::ExitCode;
 
+use crate::config::ConfigError;
+
 /// What the process says to its caller when it ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Exit(pub u8);
@@ -72,11 +74,20 @@ pub fn code(error: &anyhow::Error) -> Exit {
         if let Some(failure) = cause.downcast_ref::<Failure>() {
             return failure.exit;
         }
+        if cause.is::<ConfigError>() {
+            return Exit::CONFIG;
+        }
         if cause.is::<std::io::Error>() {
             return Exit::IO;
         }
     }
     Exit::INTERNAL
+}
+
+/// Whether the reader of our output has gone, as `| head` does: no failure.
+pub fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    let io = error.chain().find_map(|cause| cause.downcast_ref::<std::io::Error>());
+    io.is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe)
 }
 
 #[cfg(test)]

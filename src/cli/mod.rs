@@ -1,10 +1,13 @@
 //! The door for people: the only place that prints; one file a verb.
 
+mod check;
 mod command;
+mod config;
 mod entry;
 mod exec;
 mod exit;
 mod filter;
+mod generate;
 mod lane;
 mod signals;
 mod stats;

@@ -1,1 +1,20 @@
 //! The configuration file: each room's own section, composed and checked.
+//!
+//! [`load`] reads one TOML file and the `conf.d/*.toml` beside it, and either gives a [`Config`] that can run or a
+//! [`ConfigError`] that names every problem with its file, line and column and the way out.
+
+mod checks;
+mod error;
+mod load;
+mod model;
+mod read;
+mod reference;
+mod show;
+mod suggest;
+mod tree;
+
+pub use error::{ConfigError, Problem};
+pub use load::{files, load, parse};
+pub use model::Config;
+pub use reference::{reference, schema};
+pub use show::show;

@@ -3,8 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::db::{Store, StoreError};
-use crate::alert::{Alert, Status, Urgency};
-use crate::rules::Severity;
+use crate::alert::{Alert, Severity, Status, Urgency};
 use crate::units::Timestamp;
 
 /// One message to one receiver: an alert as it stood at one transition.

@@ -1,0 +1,16 @@
+//! The whole configuration: one field a section, each of the type that its own room defines.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::store::{RetentionConfig, StateConfig};
+
+/// Everything that `logwarden run` can be told. Every section may be left out.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Where the service keeps what must outlive it.
+    pub state: StateConfig,
+    /// How long things are kept.
+    pub retention: RetentionConfig,
+}

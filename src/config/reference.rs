@@ -1,0 +1,219 @@
+//! The configuration described from its own doc comments: JSON Schema for editors, annotated TOML for people.
+
+use std::fmt::Write;
+
+use serde_json::{Map, Value};
+
+use super::model::Config;
+
+/// The JSON Schema of the configuration file.
+pub fn schema() -> Value {
+    let mut schema = schemars::schema_for!(Config).to_value();
+    if let Value::Object(root) = &mut schema {
+        root.insert("title".into(), "Configuration of logwarden".into());
+    }
+    schema
+}
+
+/// Every section and key with its documentation and default, as TOML.
+///
+/// What has a default is commented out, so that the text says what holds and changes nothing.
+pub fn reference() -> String {
+    let schema = schema();
+    let reader = Reader { defs: &schema["$defs"] };
+    let mut out = String::new();
+    comment(&mut out, reader.doc(&schema).unwrap_or_default());
+    for (name, section) in reader.properties(&schema) {
+        reader.section(&mut out, name, section);
+    }
+    out
+}
+
+struct Reader<'a> {
+    defs: &'a Value,
+}
+
+impl<'a> Reader<'a> {
+    /// Follows `$ref`, also behind the `anyOf [.., null]` of an option.
+    fn resolve(&self, schema: &'a Value) -> &'a Value {
+        if let Some(name) = schema["$ref"].as_str() {
+            return self.resolve(&self.defs[name.rsplit('/').next().unwrap_or(name)]);
+        }
+        let some = schema["anyOf"].as_array().and_then(|any| any.iter().find(|s| s["type"] != "null"));
+        some.map_or(schema, |some| self.resolve(some))
+    }
+
+    fn doc(&self, schema: &'a Value) -> Option<&'a str> {
+        schema["description"].as_str().or_else(|| self.resolve(schema)["description"].as_str())
+    }
+
+    fn properties(&self, schema: &'a Value) -> impl Iterator<Item = (&'a str, &'a Value)> + use<'a> {
+        let map: Option<&'a Map<String, Value>> = self.resolve(schema)["properties"].as_object();
+        map.into_iter().flatten().map(|(name, schema)| (name.as_str(), schema))
+    }
+
+    fn section(&self, out: &mut String, name: &str, schema: &'a Value) {
+        let kind = self.resolve(schema);
+        out.push('\n');
+        comment(out, self.doc(schema).unwrap_or_default());
+        if kind["type"] == "array" {
+            self.shapes(out, &format!("[[{name}]]"), &kind["items"]);
+        } else if kind["additionalProperties"].is_object() {
+            self.shapes(out, &format!("[{name}.NAME]"), &kind["additionalProperties"]);
+        } else {
+            self.shapes(out, &format!("[{name}]"), schema);
+        }
+    }
+
+    /// One table, or one for each of the shapes that its `type` chooses.
+    fn shapes(&self, out: &mut String, head: &str, schema: &'a Value) {
+        let kind = self.resolve(schema);
+        let variants: Vec<&Value> = kind["oneOf"].as_array().map(|v| v.iter().collect()).unwrap_or(vec![schema]);
+        for (n, variant) in variants.iter().enumerate() {
+            if n > 0 || variants.len() > 1 {
+                out.push('\n');
+                comment(out, self.doc(variant).unwrap_or_default());
+            }
+            let _ = writeln!(out, "{head}");
+            let tables = self.keys(out, variant, schema);
+            for (name, table) in tables {
+                let inner = head.trim_matches(['[', ']']);
+                out.push('\n');
+                comment(out, self.doc(table).unwrap_or_default());
+                self.shapes(out, &format!("[{inner}.{name}]"), table);
+            }
+        }
+    }
+
+    /// The plain keys of a table; gives back those that are tables themselves.
+    fn keys(&self, out: &mut String, table: &'a Value, outer: &'a Value) -> Vec<(&'a str, &'a Value)> {
+        let defaults = outer.get("default").or_else(|| self.resolve(outer).get("default"));
+        let required =
+            |name: &str| self.resolve(table)["required"].as_array().is_some_and(|r| r.iter().any(|v| v == name));
+        let mut tables = Vec::new();
+        let own = self.properties(table).chain(self.inherited(table));
+        for (name, schema) in own {
+            let kind = self.resolve(schema);
+            if kind["properties"].is_object() {
+                tables.push((name, schema));
+                continue;
+            }
+            comment(out, self.doc(schema).unwrap_or_default());
+            let words = self.words(kind);
+            if !words.is_empty() {
+                comment(out, &format!("One of: {}.", words.join(", ")));
+            }
+            let value = schema
+                .get("const")
+                .or_else(|| schema.get("default"))
+                .or_else(|| defaults.and_then(|d| d.get(name)))
+                .filter(|v| !v.is_null())
+                .map(toml_text);
+            let off = if required(name) { "" } else { "# " };
+            let _ = writeln!(out, "{off}{name} = {}", value.unwrap_or_else(|| self.placeholder(schema, kind)));
+        }
+        tables
+    }
+
+    /// What a variant of a tagged enum takes over from the struct that it holds.
+    fn inherited(&self, variant: &'a Value) -> Vec<(&'a str, &'a Value)> {
+        match variant.get("$ref") {
+            Some(_) if variant.get("properties").is_some() => {
+                let name = variant["$ref"].as_str().and_then(|r| r.rsplit('/').next()).unwrap_or_default();
+                self.properties(&self.defs[name]).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// The words that an enum allows.
+    fn words(&self, kind: &'a Value) -> Vec<String> {
+        let plain = kind["enum"].as_array().into_iter().flatten();
+        let documented = kind["oneOf"].as_array().into_iter().flatten().filter_map(|one| one.get("const"));
+        plain.chain(documented).filter(|v| v.is_string()).map(Value::to_string).collect()
+    }
+
+    fn placeholder(&self, schema: &'a Value, kind: &'a Value) -> String {
+        let example = |s: &'a Value| s["examples"].as_array().and_then(|e| e.first()).map(toml_text);
+        if let Some(text) = example(schema).or_else(|| example(kind)) {
+            return text;
+        }
+        if let Some(word) = self.words(kind).first() {
+            return word.clone();
+        }
+        let ty = kind["type"].as_str().or_else(|| kind["type"].as_array().and_then(|t| t.first()?.as_str()));
+        match ty {
+            Some("array") => "[]",
+            Some("object") => "{}",
+            Some("boolean") => "false",
+            Some("integer" | "number") => "0",
+            _ => "\"...\"",
+        }
+        .to_owned()
+    }
+}
+
+fn comment(out: &mut String, text: &str) {
+    for line in text.lines() {
+        let _ = writeln!(out, "{}", format!("# {line}").trim_end());
+    }
+}
+
+/// A JSON value written as TOML on one line.
+fn toml_text(value: &Value) -> String {
+    match value {
+        Value::Array(items) => format!("[{}]", items.iter().map(toml_text).collect::<Vec<_>>().join(", ")),
+        Value::Object(map) => {
+            let pairs: Vec<String> = map.iter().map(|(k, v)| format!("{k} = {}", toml_text(v))).collect();
+            if pairs.is_empty() { "{}".to_owned() } else { format!("{{ {} }}", pairs.join(", ")) }
+        }
+        other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reference_is_toml_and_names_every_section() {
+        let text = reference();
+        let uncommented: String = text
+            .lines()
+            .map(|l| l.strip_prefix("# ").filter(|l| l.contains(" = ")).unwrap_or(l))
+            .collect::<Vec<_>>()
+            .join("\n");
+        for text in [&text, &uncommented] {
+            assert!(
+                toml::from_str::<toml::Table>(text).is_ok(),
+                "{text}\n{:?}",
+                toml::from_str::<toml::Table>(text).err()
+            );
+        }
+        let schema = schema();
+        for (name, _) in schema["properties"].as_object().unwrap() {
+            assert!(text.contains(&format!("\n[{name}")) || text.contains(&format!("\n[[{name}")), "{name}\n{text}");
+        }
+    }
+
+    #[test]
+    fn every_key_is_documented() {
+        fn walk(schema: &Value, path: &str, bare: &mut Vec<String>) {
+            if let Value::Object(map) = schema {
+                for (name, property) in map.get("properties").and_then(Value::as_object).into_iter().flatten() {
+                    let described = property.get("description").is_some() || property.get("const").is_some();
+                    if !described && property.get("$ref").is_none() {
+                        bare.push(format!("{path}.{name}"));
+                    }
+                }
+                map.iter().for_each(|(key, value)| walk(value, &format!("{path}.{key}"), bare));
+            }
+            if let Value::Array(items) = schema {
+                items.iter().for_each(|item| walk(item, path, bare));
+            }
+        }
+        let mut bare = Vec::new();
+        walk(&schema(), "", &mut bare);
+        assert!(bare.is_empty(), "without a doc comment: {bare:?}");
+    }
+}
