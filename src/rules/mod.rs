@@ -2,6 +2,8 @@
 
 mod load;
 mod model;
+mod validate;
 
 pub use load::{Pack, PackError, embedded, load_pack};
 pub use model::{FieldClasses, RuleDef, Severity, Validator};
+pub use validate::check as validate;

@@ -90,8 +90,66 @@ pub enum Validator {
     Vin,
     /// IMEI (Luhn over 15 digits).
     Imei,
-    /// Ethereum-style or Bitcoin private key in WIF (Base58Check).
+    /// Bitcoin private key in wallet import format (Base58Check).
     BitcoinWif,
+    /// Bitcoin address (Base58Check, Bech32, Bech32m).
+    BitcoinAddress,
+    /// US national provider identifier (Luhn with 80840).
+    UsNpi,
+    /// US DEA registration number.
+    UsDea,
+    /// Chilean RUT (mod 11).
+    ClRut,
+    /// Argentine CUIT or CUIL (mod 11).
+    ArCuit,
+    /// New Zealand IRD number (mod 11).
+    NzIrd,
+    /// Taiwanese identity number.
+    TwId,
+    /// Hong Kong identity card.
+    HkId,
+    /// Thai national number (mod 11).
+    ThId,
+    /// Japanese individual number (mod 11).
+    JpMyNumber,
+    /// Israeli identity number (Luhn).
+    IlId,
+    /// Polish NIP (mod 11).
+    PlNip,
+    /// Czech or Slovak birth number.
+    CzRodneCislo,
+    /// Hungarian tax identification number (mod 11).
+    HuTaxId,
+    /// Romanian CNP (mod 11).
+    RoCnp,
+    /// Bulgarian EGN (mod 11).
+    BgEgn,
+    /// Slovenian EMŠO or another JMBG (mod 11).
+    SiEmso,
+    /// Slovenian tax number (mod 11).
+    SiTaxId,
+    /// Croatian OIB (ISO 7064 mod 11,10).
+    HrOib,
+    /// Austrian social insurance number (mod 11).
+    AtSvnr,
+    /// German pension insurance number.
+    DeSvnr,
+    /// German identity card number.
+    DeIdCard,
+    /// Estonian or Lithuanian personal code (mod 11).
+    EeIsikukood,
+    /// Greek AMKA (date, Luhn).
+    GrAmka,
+    /// Greek AFM (mod 11).
+    GrAfm,
+    /// UK national insurance number (letters that are given out).
+    UkNino,
+    /// UK unique taxpayer reference (mod 11).
+    UkUtr,
+    /// Irish PPS number (mod 23).
+    IePps,
+    /// French tax number (mod 511).
+    FrSpi,
 }
 
 /// One detector.
