@@ -1,5 +1,7 @@
 //! The shape of a rule pack, as written in TOML.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -155,8 +157,10 @@ pub enum Validator {
 /// One detector.
 ///
 /// A rule is woken in one of three ways, by the fields that it sets:
-/// - `prefixes`: the literal that every match starts with; the pattern is tried right there (left boundary required);
-/// - `keywords`: words that stand within 40 bytes before the value; the pattern must match one whole token;
+/// - `prefixes`: the literal that every match starts with; the pattern is tried right there (the byte to the left is no
+///   letter or digit; nothing is asked of the byte to the right);
+/// - `keywords`: words that stand within 40 bytes before the value, not in the middle of a longer word; between the two
+///   stand only word characters, spaces, quotes and signs of assignment; the pattern must match one whole token;
 /// - `fields`: names of fields, options or variables whose value is taken; with a pattern, the value must match it.
 ///
 /// A rule may set more than one; each is tried by itself. Rules without any of them are the built-in shapes (`builtin`).
@@ -215,22 +219,26 @@ pub struct RuleDef {
 }
 
 /// Words that make a field name sensitive, as whole tokens; `api_key` is the two tokens in a row.
+///
+/// A name is cut into lower-case tokens at case changes and at everything that is no letter or digit. An entry matches where
+/// its tokens stand in a row anywhere in the name; the longest entry wins, and a strong one before a weak one.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FieldClasses {
-    /// Any value of such a field goes: `[type, names]` by label.
+    /// Any value of such a field goes: names by label.
     #[serde(default)]
-    pub strong: std::collections::BTreeMap<String, Vec<String>>,
+    pub strong: BTreeMap<String, Vec<String>>,
     /// The value goes when it looks like a secret.
     #[serde(default)]
-    pub weak: std::collections::BTreeMap<String, Vec<String>>,
-    /// Names that stay although a word of the classes above is in them.
+    pub weak: BTreeMap<String, Vec<String>>,
+    /// Rows of tokens inside which a word of the classes above does not count.
     #[serde(default)]
     pub deny: Vec<String>,
-    /// Last tokens that make a name a measure or a description rather than a secret: `count`, `type`, `expires`.
+    /// Last tokens that make a name a measure or a description rather than a secret (`count`, `type`, `expires`), when
+    /// the entry itself does not reach to the end of the name.
     #[serde(default)]
     pub deny_suffix: Vec<String>,
     /// Personal data by field name: the value goes when it fits the type.
     #[serde(default)]
-    pub personal: std::collections::BTreeMap<String, Vec<String>>,
+    pub personal: BTreeMap<String, Vec<String>>,
 }

@@ -33,7 +33,8 @@ pub(super) fn ca_sin(value: &[u8]) -> bool {
 /// Brazilian CPF: two check digits mod 11.
 pub(super) fn cpf(value: &[u8]) -> bool {
     let Some(d) = exactly::<11>(value) else { return false };
-    let digit = |n: usize| (2..=n as u32 + 1).rev().zip(&d[..n]).map(|(w, &x)| w * u32::from(x)).sum::<u32>() * 10 % 11 % 10;
+    let digit =
+        |n: usize| (2..=n as u32 + 1).rev().zip(&d[..n]).map(|(w, &x)| w * u32::from(x)).sum::<u32>() * 10 % 11 % 10;
     !all_same(&d) && digit(9) == u32::from(d[9]) && digit(10) == u32::from(d[10])
 }
 
@@ -46,7 +47,10 @@ pub(super) fn cnpj(value: &[u8]) -> bool {
         0 | 1 => 0,
         r => 11 - r,
     };
-    c[12..].iter().all(u8::is_ascii_digit) && !all_same(&v) && digit(12) == u32::from(v[12]) && digit(13) == u32::from(v[13])
+    c[12..].iter().all(u8::is_ascii_digit)
+        && !all_same(&v)
+        && digit(12) == u32::from(v[12])
+        && digit(13) == u32::from(v[13])
 }
 
 /// Mexican CURP: date of birth, sex, and a check digit mod 10 over an alphabet with Ñ.
@@ -73,7 +77,8 @@ pub(super) fn cl_rut(value: &[u8]) -> bool {
     if !body.iter().all(u8::is_ascii_digit) || body.windows(2).all(|w| w[0] == w[1]) {
         return false;
     }
-    let sum: u32 = body.iter().rev().zip([2, 3, 4, 5, 6, 7].iter().cycle()).map(|(&b, w)| u32::from(b - b'0') * w).sum();
+    let sum: u32 =
+        body.iter().rev().zip([2, 3, 4, 5, 6, 7].iter().cycle()).map(|(&b, w)| u32::from(b - b'0') * w).sum();
     let expected = match 11 - sum % 11 {
         11 => b'0',
         10 => b'K',

@@ -94,7 +94,9 @@ pub(super) fn cn_id(value: &[u8]) -> bool {
 pub(super) fn tw_id(value: &[u8]) -> bool {
     const REGIONS: &[u8; 26] = b"ABCDEFGHJKLMNPQRSTUVXYWZIO";
     let Some(c) = alnum_exactly::<10>(value) else { return false };
-    let (Some(region), Some(d)) = (REGIONS.iter().position(|&r| r == c[0]), exactly::<9>(&c[1..])) else { return false };
+    let (Some(region), Some(d)) = (REGIONS.iter().position(|&r| r == c[0]), exactly::<9>(&c[1..])) else {
+        return false;
+    };
     let region = region as u32 + 10;
     let sum = region / 10 + region % 10 * 9 + weighted(&d, &[8, 7, 6, 5, 4, 3, 2, 1, 1]);
     matches!(d[0], 1 | 2 | 8 | 9) && sum.is_multiple_of(10)
@@ -152,8 +154,7 @@ pub(super) fn il_id(value: &[u8]) -> bool {
 
 /// South African identity number: date, citizenship digit, Luhn.
 pub(super) fn za_id(value: &[u8]) -> bool {
-    exactly::<13>(value)
-        .is_some_and(|d| is_day(number(&d[4..6]), number(&d[2..4])) && d[10] <= 2 && luhn_sum(&d))
+    exactly::<13>(value).is_some_and(|d| is_day(number(&d[4..6]), number(&d[2..4])) && d[10] <= 2 && luhn_sum(&d))
 }
 
 #[cfg(test)]

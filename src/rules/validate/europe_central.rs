@@ -113,7 +113,8 @@ pub(super) fn de_svnr(value: &[u8]) -> bool {
         return false;
     }
     let place = letter - b'A' + 1;
-    let d = [c[0], c[1], c[2], c[3], c[4], c[5], c[6], c[7], place / 10 + b'0', place % 10 + b'0', c[9], c[10]].map(|b| b - b'0');
+    let d = [c[0], c[1], c[2], c[3], c[4], c[5], c[6], c[7], place / 10 + b'0', place % 10 + b'0', c[9], c[10]]
+        .map(|b| b - b'0');
     let sum: u32 = d.iter().zip(WEIGHTS).map(|(&x, w)| u32::from(x) * w).map(|p| p / 10 + p % 10).sum();
     let (day, month) = (number(&d[2..4]), number(&d[4..6]));
     (1..=12).contains(&month) && (1..=81).contains(&day) && sum % 10 == u32::from(c[11] - b'0')

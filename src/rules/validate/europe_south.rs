@@ -23,7 +23,8 @@ pub(super) fn pt_nif(value: &[u8]) -> bool {
 
 /// Italian codice fiscale: the last letter follows from odd and even places (decree of 23 December 1976).
 pub(super) fn codice_fiscale(value: &[u8]) -> bool {
-    const ODD: [u32; 26] = [1, 0, 5, 7, 9, 13, 15, 17, 19, 21, 2, 4, 18, 20, 11, 3, 6, 8, 12, 14, 16, 10, 22, 25, 24, 23];
+    const ODD: [u32; 26] =
+        [1, 0, 5, 7, 9, 13, 15, 17, 19, 21, 2, 4, 18, 20, 11, 3, 6, 8, 12, 14, 16, 10, 22, 25, 24, 23];
     let Some(c) = alnum_exactly::<16>(value) else { return false };
     let worth = |b: u8| if b.is_ascii_digit() { b - b'0' } else { b - b'A' };
     let sum: u32 = c[..15]
@@ -53,7 +54,9 @@ mod tests {
 
     #[test]
     fn spain_and_portugal() {
-        assert!(dni(b"12345678Z") && dni(b"12345678-z") && dni(b"X1234567L") && !dni(b"12345678A") && !dni(b"1234567Z"));
+        assert!(
+            dni(b"12345678Z") && dni(b"12345678-z") && dni(b"X1234567L") && !dni(b"12345678A") && !dni(b"1234567Z")
+        );
         assert!(pt_nif(b"501964843") && pt_nif(b"581 348 915") && !pt_nif(b"501964842") && !pt_nif(b"000000000"));
     }
 

@@ -72,7 +72,8 @@ pub(super) fn nir(value: &[u8]) -> bool {
 
 /// French tax number (SPI): thirteen digits, the last three are the first ten mod 511.
 pub(super) fn fr_spi(value: &[u8]) -> bool {
-    exactly::<13>(value).is_some_and(|d| d[0] <= 3 && number(&d[..10]) > 0 && number(&d[..10]) % 511 == number(&d[10..]))
+    exactly::<13>(value)
+        .is_some_and(|d| d[0] <= 3 && number(&d[..10]) > 0 && number(&d[..10]) % 511 == number(&d[10..]))
 }
 
 #[cfg(test)]
