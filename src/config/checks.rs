@@ -1,10 +1,162 @@
-//! What no section can see by itself: names that lead from one section to another.
+//! What no section can see by itself: names that lead from one section to another, and sections that get in each
+//! other's way.
+
+use std::path::Path;
 
 use super::error::Problem;
 use super::model::Config;
-use super::tree::Tree;
+use super::suggest::nearest;
+use super::tree::{Step, Tree};
+use crate::sinks::SinkConfig;
+use crate::sources::SourceConfig;
 
-/// Every name that leads nowhere.
-pub(super) fn check(_config: &Config, _tree: &Tree) -> Vec<Problem> {
-    Vec::new()
+/// Every name that leads nowhere, and every knot.
+pub(super) fn check(config: &Config, tree: &Tree) -> Vec<Problem> {
+    let mut found = Found { tree, problems: Vec::new() };
+    sources(config, &mut found);
+    sinks(config, &mut found);
+    found.problems
+}
+
+struct Found<'a> {
+    tree: &'a Tree,
+    problems: Vec<Problem>,
+}
+
+impl Found<'_> {
+    fn add(&mut self, path: &[Step], message: String, help: impl Into<String>) {
+        self.problems.push(self.tree.problem_at(path, message, Some(help.into())));
+    }
+
+    /// Each of `names`, which stand at `path`, must be one of `known`.
+    fn names<'n>(&mut self, path: &[Step], names: &[String], what: &str, known: impl Iterator<Item = &'n str> + Clone) {
+        for (n, name) in names.iter().enumerate() {
+            if known.clone().any(|k| k == name) {
+                continue;
+            }
+            let help = match nearest(name, known.clone()) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None if known.clone().next().is_none() => format!("there is no {what} at all yet"),
+                None => {
+                    format!("there are: {}", known.clone().map(|k| format!("`{k}`")).collect::<Vec<_>>().join(", "))
+                }
+            };
+            let path: Vec<Step> = path.iter().cloned().chain([Step::Index(n)]).collect();
+            self.add(&path, format!("there is no {what} `{name}`"), help);
+        }
+    }
+}
+
+fn path(steps: &[&str]) -> Vec<Step> {
+    steps.iter().map(|s| Step::Key((*s).to_owned())).collect()
+}
+
+fn sources(config: &Config, found: &mut Found<'_>) {
+    let mut stdin = config.sources.iter().filter(|(_, s)| matches!(s, SourceConfig::Stdin(_))).map(|(name, _)| name);
+    if let Some(first) = stdin.next() {
+        for name in stdin {
+            let message = format!("`{first}` reads standard input already");
+            found.add(&path(&["sources", name]), message, "keep one source of type \"stdin\"");
+        }
+    }
+    for (name, source) in &config.sources {
+        let SourceConfig::File(file) = source else { continue };
+        if file.paths.is_empty() {
+            let help = "name at least one path, such as \"/var/log/app/*.log\"";
+            found.add(&path(&["sources", name, "paths"]), format!("source `{name}` reads nothing"), help);
+        }
+        for (key, patterns) in [("paths", &file.paths), ("exclude", &file.exclude)] {
+            for (n, pattern) in patterns.iter().enumerate() {
+                if let Err(error) = glob::Pattern::new(pattern) {
+                    let mut at = path(&["sources", name, key]);
+                    at.push(Step::Index(n));
+                    found.add(&at, format!("`{pattern}` is not a pattern: {}", error.msg), "escape `[` as `[[]`");
+                }
+            }
+        }
+    }
+}
+
+fn sinks(config: &Config, found: &mut Found<'_>) {
+    for (name, sink) in &config.sinks {
+        let known = config.sources.keys().map(String::as_str);
+        found.names(&path(&["sinks", name, "sources"]), sink.sources(), "source", known);
+        let SinkConfig::File(file) = sink else { continue };
+        let at = path(&["sinks", name, "path"]);
+        if let Some(source) = reader_of(config, &file.path) {
+            let message = format!("source `{source}` would read what this sink writes");
+            found.add(&at, message, format!("add the path to `exclude` in [sources.{source}], or write elsewhere"));
+        }
+        let same = config.sinks.iter().take_while(|(other, _)| *other != name);
+        let same =
+            same.filter(|(_, s)| matches!(s, SinkConfig::File(f) if f.path == file.path)).map(|(other, _)| other);
+        for other in same {
+            let message = format!("sink `{other}` writes this file already");
+            found.add(&at, message, "one sink can take the lines of several sources: list them in its `sources`");
+        }
+    }
+    let mut stdout = config.sinks.iter().filter(|(_, s)| matches!(s, SinkConfig::Stdout(_))).map(|(name, _)| name);
+    if let Some(first) = stdout.next() {
+        for name in stdout {
+            let message = format!("sink `{first}` writes to standard output already");
+            found.add(&path(&["sinks", name]), message, "keep one sink of type \"stdout\"");
+        }
+    }
+}
+
+/// The source whose patterns take in `written`.
+fn reader_of<'a>(config: &'a Config, written: &Path) -> Option<&'a str> {
+    let fits = |patterns: &[String]| {
+        patterns.iter().filter_map(|p| glob::Pattern::new(p).ok()).any(|pattern| pattern.matches_path(written))
+    };
+    config.sources.iter().find_map(|(name, source)| match source {
+        SourceConfig::File(file) if fits(&file.paths) && !fits(&file.exclude) => Some(name.as_str()),
+        _ => None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::load::parse;
+
+    fn mistakes(text: &str) -> Vec<String> {
+        let result = parse(vec![("f.toml".into(), text.to_owned())]);
+        result.err().map(|e| e.problems.iter().map(ToString::to_string).collect()).unwrap_or_default()
+    }
+
+    #[test]
+    fn names_and_knots_are_checked() {
+        let app = "[sources.app]\ntype = \"file\"\npaths = [\"/var/log/app/*.log\"]\n";
+        let cases: &[(&str, &[&str])] = &[
+            (
+                "[sinks.out]\ntype = \"stdout\"\nsources = [\"ap\"]",
+                &["f.toml:6:12: there is no source `ap`", "did you mean `app`?"],
+            ),
+            (
+                "[sinks.out]\ntype = \"file\"\npath = \"/var/log/app/clean.log\"",
+                &["f.toml:6:8: source `app` would read"],
+            ),
+            (
+                "[sinks.a]\ntype = \"stdout\"\n[sinks.b]\ntype = \"stdout\"",
+                &["f.toml:6:8: sink `a` writes to standard output"],
+            ),
+            (
+                "[sinks.a]\ntype = \"file\"\npath = \"/x\"\n[sinks.b]\ntype = \"file\"\npath = \"/x\"",
+                &["f.toml:9:8: sink `a` writes"],
+            ),
+            (
+                "[sources.a]\ntype = \"stdin\"\n[sources.b]\ntype = \"stdin\"",
+                &["f.toml:6:10: `a` reads standard input"],
+            ),
+            ("[sources.b]\ntype = \"file\"\npaths = []", &["f.toml:6:9: source `b` reads nothing"]),
+            ("[sources.b]\ntype = \"file\"\npaths = [\"/x[\"]", &["f.toml:6:10: `/x[` is not a pattern"]),
+        ];
+        for (text, wants) in cases {
+            let got = mistakes(&format!("{app}{text}"));
+            assert_eq!(got.len(), 1, "{text}\n{got:?}");
+            wants.iter().for_each(|want| assert!(got[0].contains(want), "{text}\n wanted {want}\n got {}", got[0]));
+        }
+        let fine = "[sinks.out]\ntype = \"file\"\npath = \"/var/log/clean/app.log\"\nsources = [\"app\"]\n";
+        assert_eq!(mistakes(&format!("{app}{fine}")), [""; 0]);
+    }
 }

@@ -1,14 +1,22 @@
 //! The whole configuration: one field a section, each of the type that its own room defines.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::sinks::SinkConfig;
+use crate::sources::SourceConfig;
 use crate::store::{RetentionConfig, StateConfig};
 
 /// Everything that `logwarden run` can be told. Every section may be left out.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
+    /// Where lines come from, by name.
+    pub sources: BTreeMap<String, SourceConfig>,
+    /// Where redacted lines go, by name.
+    pub sinks: BTreeMap<String, SinkConfig>,
     /// Where the service keeps what must outlive it.
     pub state: StateConfig,
     /// How long things are kept.

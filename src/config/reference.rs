@@ -23,6 +23,8 @@ pub fn reference() -> String {
     let reader = Reader { defs: &schema["$defs"] };
     let mut out = String::new();
     comment(&mut out, reader.doc(&schema).unwrap_or_default());
+    comment(&mut out, "What stands behind a `#` is the default, or an example where there is none.");
+    comment(&mut out, "In [sources.X], [sinks.X], [receivers.X] and the like, X is a name of your choice.");
     for (name, section) in reader.properties(&schema) {
         reader.section(&mut out, name, section);
     }
@@ -57,42 +59,43 @@ impl<'a> Reader<'a> {
         out.push('\n');
         comment(out, self.doc(schema).unwrap_or_default());
         if kind["type"] == "array" {
-            self.shapes(out, &format!("[[{name}]]"), &kind["items"]);
+            self.table(out, &format!("[[{name}]]"), &kind["items"]);
         } else if kind["additionalProperties"].is_object() {
-            self.shapes(out, &format!("[{name}.NAME]"), &kind["additionalProperties"]);
+            self.named(out, name, &kind["additionalProperties"]);
         } else {
-            self.shapes(out, &format!("[{name}]"), schema);
+            self.table(out, &format!("[{name}]"), schema);
         }
     }
 
-    /// One table, or one for each of the shapes that its `type` chooses.
-    fn shapes(&self, out: &mut String, head: &str, schema: &'a Value) {
-        let kind = self.resolve(schema);
-        let variants: Vec<&Value> = kind["oneOf"].as_array().map(|v| v.iter().collect()).unwrap_or(vec![schema]);
-        for (n, variant) in variants.iter().enumerate() {
-            if n > 0 || variants.len() > 1 {
-                out.push('\n');
-                comment(out, self.doc(variant).unwrap_or_default());
-            }
-            let _ = writeln!(out, "{head}");
-            let tables = self.keys(out, variant, schema);
-            for (name, table) in tables {
-                let inner = head.trim_matches(['[', ']']);
-                out.push('\n');
-                comment(out, self.doc(table).unwrap_or_default());
-                self.shapes(out, &format!("[{inner}.{name}]"), table);
-            }
+    /// A section with many tables: one for each of the shapes that its `type` chooses, else one.
+    fn named(&self, out: &mut String, section: &str, schema: &'a Value) {
+        let Some(shapes) = self.resolve(schema)["oneOf"].as_array() else {
+            return self.table(out, &format!("[{section}.NAME]"), schema);
+        };
+        for shape in shapes {
+            let name = shape["properties"]["type"]["const"].as_str().unwrap_or("NAME");
+            out.push('\n');
+            comment(out, self.doc(shape).unwrap_or_default());
+            self.table(out, &format!("[{section}.{name}]"), shape);
+        }
+    }
+
+    fn table(&self, out: &mut String, head: &str, schema: &'a Value) {
+        let _ = writeln!(out, "{head}");
+        for (name, inner) in self.keys(out, schema) {
+            out.push('\n');
+            comment(out, self.doc(inner).unwrap_or_default());
+            self.table(out, &format!("[{}.{name}]", head.trim_matches(['[', ']'])), inner);
         }
     }
 
     /// The plain keys of a table; gives back those that are tables themselves.
-    fn keys(&self, out: &mut String, table: &'a Value, outer: &'a Value) -> Vec<(&'a str, &'a Value)> {
-        let defaults = outer.get("default").or_else(|| self.resolve(outer).get("default"));
+    fn keys(&self, out: &mut String, table: &'a Value) -> Vec<(&'a str, &'a Value)> {
+        let defaults = table.get("default").or_else(|| self.resolve(table).get("default"));
         let required =
             |name: &str| self.resolve(table)["required"].as_array().is_some_and(|r| r.iter().any(|v| v == name));
         let mut tables = Vec::new();
-        let own = self.properties(table).chain(self.inherited(table));
-        for (name, schema) in own {
+        for (name, schema) in self.properties(table) {
             let kind = self.resolve(schema);
             if kind["properties"].is_object() {
                 tables.push((name, schema));
@@ -113,17 +116,6 @@ impl<'a> Reader<'a> {
             let _ = writeln!(out, "{off}{name} = {}", value.unwrap_or_else(|| self.placeholder(schema, kind)));
         }
         tables
-    }
-
-    /// What a variant of a tagged enum takes over from the struct that it holds.
-    fn inherited(&self, variant: &'a Value) -> Vec<(&'a str, &'a Value)> {
-        match variant.get("$ref") {
-            Some(_) if variant.get("properties").is_some() => {
-                let name = variant["$ref"].as_str().and_then(|r| r.rsplit('/').next()).unwrap_or_default();
-                self.properties(&self.defs[name]).collect()
-            }
-            _ => Vec::new(),
-        }
     }
 
     /// The words that an enum allows.

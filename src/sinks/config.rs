@@ -30,6 +30,7 @@ impl SinkConfig {
 #[serde(deny_unknown_fields)]
 pub struct FileSinkConfig {
     /// The file; made with mode 0600 when it is not there. A symbolic link is refused.
+    #[schemars(example = "/var/log/logwarden/app.jsonl")]
     pub path: PathBuf,
     /// Names of the sources whose lines go here; all when it is empty.
     #[serde(default)]

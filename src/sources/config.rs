@@ -54,7 +54,7 @@ impl SourceConfig {
 #[serde(deny_unknown_fields)]
 pub struct FileSource {
     /// Paths, with `*`, `?`, `[...]` and `**` as a shell knows them.
-    #[schemars(length(min = 1))]
+    #[schemars(length(min = 1), example = ["/var/log/app/*.log"])]
     pub paths: Vec<String>,
     /// Paths to leave out, written the same way. Compressed files (`.gz`, `.zst`, `.xz`, `.bz2`, `.lz4`, `.zip`) are
     /// always left out.
@@ -62,7 +62,7 @@ pub struct FileSource {
     pub exclude: Vec<String>,
     /// IANA time zone of times that are written without one, such as `Europe/Berlin`.
     #[serde(default)]
-    #[schemars(with = "Option<String>")]
+    #[schemars(with = "Option<String>", example = "Europe/Berlin")]
     pub zone: Option<Tz>,
     /// Addresses of proxies in front of the service, such as `10.0.0.0/8`: their `X-Forwarded-For` is believed.
     #[serde(default)]
@@ -70,6 +70,7 @@ pub struct FileSource {
     pub trusted_proxies: Vec<IpNet>,
     /// Name of the schema that the lines follow. Without it the schema is recognised from the lines.
     #[serde(default)]
+    #[schemars(example = "nginx-json")]
     pub schema: Option<String>,
     /// Whether labels such as `[API_KEY:...]` that arrive in the input were made by another logwarden with the same
     /// pseudonym key, and stand for keys.
@@ -83,7 +84,7 @@ pub struct FileSource {
 pub struct StdinSource {
     /// IANA time zone of times that are written without one, such as `Europe/Berlin`.
     #[serde(default)]
-    #[schemars(with = "Option<String>")]
+    #[schemars(with = "Option<String>", example = "Europe/Berlin")]
     pub zone: Option<Tz>,
     /// Addresses of proxies in front of the service, such as `10.0.0.0/8`: their `X-Forwarded-For` is believed.
     #[serde(default)]
@@ -91,6 +92,7 @@ pub struct StdinSource {
     pub trusted_proxies: Vec<IpNet>,
     /// Name of the schema that the lines follow. Without it the schema is recognised from the lines.
     #[serde(default)]
+    #[schemars(example = "nginx-json")]
     pub schema: Option<String>,
     /// Whether labels such as `[API_KEY:...]` that arrive in the input were made by another logwarden with the same
     /// pseudonym key, and stand for keys.
