@@ -1,1 +1,38 @@
 //! Where alerts go out: routes, retries, mail and webhooks.
+//!
+//! Every message is a row in the store's outbox before anything is sent. Each receiver has a task of its own that takes
+//! its rows in order, sends, and files what came of it; so receivers never wait for one another, and a row that was in
+//! flight when the process died is sent again under the same id.
+
+mod clean;
+mod clock;
+mod config;
+mod email;
+mod failing;
+mod format;
+mod guard;
+mod message;
+mod outcome;
+mod retry;
+mod route;
+#[cfg(test)]
+mod sample;
+mod sender;
+mod service;
+mod sign;
+mod tls;
+mod trial;
+mod webhook;
+mod words;
+mod worker;
+
+pub use clock::{Clock, SystemClock};
+pub use config::{EmailConfig, ReceiverConfig, RouteConfig, TlsMode, WebhookConfig, WebhookFormat};
+pub use guard::Reach;
+pub use message::{Message, message};
+pub use outcome::Outcome;
+pub use retry::{Next, Schedule, retry_after};
+pub use route::Router;
+pub use service::{Counts, Delivery, DeliveryError, Setup};
+pub use sign::Signer;
+pub use trial::{TestOutcome, send_test, test_alert};

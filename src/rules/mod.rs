@@ -3,8 +3,6 @@
 mod check;
 mod load;
 mod model;
-#[cfg(test)]
-mod proof;
 mod validate;
 
 pub use check::Example;

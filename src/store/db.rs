@@ -75,6 +75,9 @@ pub enum StoreError {
         /// What is wrong and how to mend it.
         problem: String,
     },
+    /// The program is ending.
+    #[error("the program is ending")]
+    Stopping,
     /// Anything else that SQLite reports.
     #[error("state database: {0}")]
     Database(rusqlite::Error),
@@ -147,6 +150,16 @@ impl Store {
         Ok(Self { db: Mutex::new(db), dir: dir.to_owned(), notice: None, _lock: None })
     }
 
+    /// A store that lives in memory and ends with the process, for a run that keeps no state.
+    ///
+    /// # Errors
+    /// When SQLite has no memory.
+    pub fn in_memory() -> Result<Self, StoreError> {
+        let mut db = Connection::open_in_memory()?;
+        migrate(&mut db)?;
+        Ok(Self { db: Mutex::new(db), dir: PathBuf::new(), notice: None, _lock: None })
+    }
+
     /// What the operator must know about how the store was opened, if anything.
     pub fn notice(&self) -> Option<&str> {
         self.notice.as_deref()
@@ -214,6 +227,11 @@ fn connect(path: &Path) -> Result<Connection, StoreError> {
             return Err(StoreError::Damaged(verdict));
         }
     }
+    migrate(&mut db)?;
+    Ok(db)
+}
+
+fn migrate(db: &mut Connection) -> Result<(), StoreError> {
     let found: i64 = db.pragma_query_value(None, "user_version", |r| r.get(0))?;
     let found = usize::try_from(found).ok().filter(|v| *v <= schema::STEPS.len());
     let found = found.ok_or_else(|| StoreError::Damaged("it was written by a later logwarden".to_owned()))?;
@@ -223,7 +241,7 @@ fn connect(path: &Path) -> Result<Connection, StoreError> {
         tx.pragma_update(None, "user_version", step as i64 + 1)?;
         tx.commit()?;
     }
-    Ok(db)
+    Ok(())
 }
 
 fn set_aside(path: &Path, now: Timestamp) -> Result<PathBuf, StoreError> {
@@ -292,7 +310,8 @@ mod tests {
     #[test]
     fn damage_is_set_aside_and_told() {
         let full = |path: &Path| fs::metadata(path).unwrap().len() as usize;
-        let damages: [(&str, fn(&Path, usize)); 4] = [
+        type Damage = fn(&Path, usize);
+        let damages: [(&str, Damage); 4] = [
             ("zeroed", |p, n| fs::write(p, vec![0; n]).unwrap()),
             ("noise", |p, n| fs::write(p, vec![0xa5; n]).unwrap()),
             ("truncated", |p, n| OpenOptions::new().write(true).open(p).unwrap().set_len(n as u64 / 2).unwrap()),

@@ -1,6 +1,6 @@
 //! Alerts as they were, and what happened to each of them.
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::db::{Store, StoreError};
 use crate::alert::{Alert, Status};
@@ -55,7 +55,7 @@ fn add(
     Ok(())
 }
 
-fn decode(body: &str) -> Result<Alert, StoreError> {
+pub(super) fn decode(body: &str) -> Result<Alert, StoreError> {
     serde_json::from_str(body).map_err(|e| StoreError::Damaged(format!("an alert cannot be read: {e}")))
 }
 
@@ -82,6 +82,19 @@ impl Store {
         let wanted = id.to_ascii_uppercase();
         let bodies = query.query_map([wanted], |r| r.get::<_, String>(0))?.collect::<Result<Vec<_>, _>>()?;
         bodies.iter().map(|b| decode(b)).collect()
+    }
+
+    /// The alert of this fingerprint that still holds, if any.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn firing(&self, fingerprint: &str) -> Result<Option<Alert>, StoreError> {
+        let db = self.lock();
+        let mut query = db.prepare_cached(
+            "SELECT body FROM alert WHERE fingerprint = ?1 AND status = 'firing' ORDER BY id DESC LIMIT 1",
+        )?;
+        let body = query.query_row([fingerprint], |r| r.get::<_, String>(0)).optional()?;
+        body.as_deref().map(decode).transpose()
     }
 
     /// What happened to an alert, oldest first.

@@ -229,6 +229,32 @@ impl Store {
         Ok(())
     }
 
+    /// Gives up every message for `receiver` that was written before `before`, and says how many.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub fn expire(&self, receiver: &str, before: Timestamp, error: &str, now: Timestamp) -> Result<usize, StoreError> {
+        Ok(self.lock().execute(
+            "UPDATE outbox SET state = 'dead', leased = 0, settled = ?4, error = ?3
+             WHERE receiver = ?1 AND state = 'pending' AND created <= ?2",
+            params![receiver, before.0, error, now.0],
+        )?)
+    }
+
+    /// Alerts that still hold and that `receiver` has been told of.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn open_alerts(&self, receiver: &str) -> Result<Vec<Alert>, StoreError> {
+        let db = self.lock();
+        let mut query = db.prepare_cached(
+            "SELECT body FROM alert WHERE status = 'firing' AND id IN
+                 (SELECT alert_id FROM outbox WHERE receiver = ?1 AND state = 'sent') ORDER BY id",
+        )?;
+        let bodies = query.query_map([receiver], |r| r.get::<_, String>(0))?.collect::<Result<Vec<_>, _>>()?;
+        bodies.iter().map(|b| super::history::decode(b)).collect()
+    }
+
     /// How the queue of every receiver that ever had a message stands.
     ///
     /// # Errors

@@ -21,6 +21,7 @@ CREATE TABLE alert (
     starts_at INTEGER NOT NULL, updated_at INTEGER NOT NULL, body TEXT NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX alert_updated ON alert (updated_at);
+CREATE INDEX alert_firing ON alert (fingerprint) WHERE status = 'firing';
 
 CREATE TABLE change (
     seq INTEGER PRIMARY KEY AUTOINCREMENT, alert_id TEXT NOT NULL, at INTEGER NOT NULL, what TEXT NOT NULL,

@@ -1,0 +1,220 @@
+//! The `[receivers.NAME]` and `[[routes]]` sections of the configuration.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::alert::Urgency;
+use crate::secret::Secret;
+use crate::units::duration;
+
+/// Somebody who wants to know.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "type", rename_all = "lowercase")]
+pub enum ReceiverConfig {
+    /// Mail over SMTP.
+    Email(EmailConfig),
+    /// An HTTP request to a program or a chat.
+    Webhook(WebhookConfig),
+}
+
+/// How an SMTP connection is kept private.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum TlsMode {
+    /// The connection begins in the clear and must be upgraded before anything is said. Port 587.
+    #[default]
+    Starttls,
+    /// TLS from the first byte. Port 465.
+    Implicit,
+    /// None. Only for a server on this machine. Port 25.
+    Off,
+}
+
+/// A receiver of type `email`.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EmailConfig {
+    /// Name or address of the SMTP server.
+    pub host: String,
+    /// Port. Default: 587 with `starttls`, 465 with `implicit`, 25 with `off`.
+    #[serde(default)]
+    pub port: Option<u16>,
+    /// `starttls` (the server must offer it), `implicit`, or `off` (only to this machine).
+    #[serde(default)]
+    pub tls: TlsMode,
+    /// A file of certificates (PEM) to trust beside the system's, for a private authority.
+    #[serde(default)]
+    pub ca_file: Option<PathBuf>,
+    /// User name, when the server wants one.
+    #[serde(default)]
+    pub username: Option<String>,
+    /// Password: `${env:NAME}`, `${file:/path}` or `${cred:NAME}`.
+    #[serde(default)]
+    pub password: Option<Secret>,
+    /// Sender, for example `Logwarden <logwarden@example.com>`.
+    pub from: String,
+    /// Recipients.
+    pub to: Vec<String>,
+    /// Longest wait for the server at each step.
+    #[serde(default = "smtp_timeout", with = "duration")]
+    #[schemars(with = "String")]
+    pub timeout: Duration,
+    /// A message that could not be delivered for this long is given up, kept, and alerted through the other receivers.
+    #[serde(default = "give_up_after", with = "duration")]
+    #[schemars(with = "String")]
+    pub give_up_after: Duration,
+}
+
+/// The shape of a webhook's body.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum WebhookFormat {
+    /// The alert object itself, schema `logwarden.alert/v1`.
+    #[default]
+    Generic,
+    /// A Slack incoming webhook.
+    Slack,
+    /// A Discord webhook.
+    Discord,
+    /// A Microsoft Teams workflow ("when a Teams webhook request is received").
+    Teams,
+    /// PagerDuty Events API v2; `token` is the integration key.
+    Pagerduty,
+    /// Opsgenie Alert API; `token` is the API key.
+    Opsgenie,
+    /// Prometheus Alertmanager API v2; `url` is its base address.
+    Alertmanager,
+    /// CloudEvents 1.0, structured JSON.
+    Cloudevents,
+}
+
+/// A receiver of type `webhook`.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WebhookConfig {
+    /// Where to post. Must be https, except to this machine. Chat URLs are secrets: `${env:NAME}` or `${file:/path}`.
+    /// PagerDuty and Opsgenie have a default.
+    #[serde(default)]
+    pub url: Option<Secret>,
+    /// Shape of the body.
+    #[serde(default)]
+    pub format: WebhookFormat,
+    /// Signing secret after the Standard Webhooks specification: `whsec_` and base64. Any receiver of any format may
+    /// have one.
+    #[serde(default)]
+    pub secret: Option<Secret>,
+    /// The former signing secret; while it is set, requests carry both signatures.
+    #[serde(default)]
+    pub previous_secret: Option<Secret>,
+    /// PagerDuty: integration key. Opsgenie: API key. Else sent as `Authorization: Bearer`.
+    #[serde(default)]
+    pub token: Option<Secret>,
+    /// Allow private, link-local and other inner addresses, and plain http to them.
+    #[serde(default)]
+    pub allow_private: bool,
+    /// A file of certificates (PEM) to trust beside the system's, for a private authority.
+    #[serde(default)]
+    pub ca_file: Option<PathBuf>,
+    /// Longest wait for a whole request.
+    #[serde(default = "http_timeout", with = "duration")]
+    #[schemars(with = "String")]
+    pub timeout: Duration,
+    /// A message that could not be delivered for this long is given up, kept, and alerted through the other receivers.
+    #[serde(default = "give_up_after", with = "duration")]
+    #[schemars(with = "String")]
+    pub give_up_after: Duration,
+}
+
+/// Which alerts go to whom. Every route that fits applies; an alert that fits several goes to a receiver once. With no
+/// route at all every receiver gets every alert.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RouteConfig {
+    /// Names of receivers.
+    pub receivers: Vec<String>,
+    /// Only these urgencies: `page`, `ticket`, `digest`. Default: all.
+    #[serde(default)]
+    pub urgency: Vec<Urgency>,
+    /// Only these kinds, for example `volume_spike`. Default: all.
+    #[serde(default)]
+    pub kinds: Vec<String>,
+    /// Only alerts about keys of these groups. Default: all.
+    #[serde(default)]
+    pub key_groups: Vec<String>,
+    /// Also tell when an alert is over.
+    #[serde(default = "yes")]
+    pub resolved: bool,
+}
+
+fn smtp_timeout() -> Duration {
+    Duration::from_secs(30)
+}
+
+fn http_timeout() -> Duration {
+    Duration::from_secs(10)
+}
+
+fn give_up_after() -> Duration {
+    Duration::from_secs(3 * 86_400)
+}
+
+fn yes() -> bool {
+    true
+}
+
+impl ReceiverConfig {
+    /// How long a message is tried.
+    pub fn give_up_after(&self) -> Duration {
+        match self {
+            Self::Email(c) => c.give_up_after,
+            Self::Webhook(c) => c.give_up_after,
+        }
+    }
+
+    /// The secrets that it refers to, with the name of their key.
+    pub fn secrets(&self) -> Vec<(&'static str, &Secret)> {
+        match self {
+            Self::Email(c) => c.password.iter().map(|s| ("password", s)).collect(),
+            Self::Webhook(c) => {
+                [("url", &c.url), ("secret", &c.secret), ("previous_secret", &c.previous_secret), ("token", &c.token)]
+                    .into_iter()
+                    .filter_map(|(name, s)| s.as_ref().map(|s| (name, s)))
+                    .collect()
+            }
+        }
+    }
+}
+
+impl EmailConfig {
+    /// The port in use.
+    pub fn port(&self) -> u16 {
+        self.port.unwrap_or(match self.tls {
+            TlsMode::Starttls => 587,
+            TlsMode::Implicit => 465,
+            TlsMode::Off => 25,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_short_section_is_enough_and_typos_are_refused() {
+        let mail: ReceiverConfig =
+            toml::from_str("type = 'email'\nhost = 'mail.example.com'\nfrom = 'a@example.com'\nto = ['b@example.com']")
+                .unwrap();
+        let ReceiverConfig::Email(mail) = mail else { panic!("not mail") };
+        assert_eq!((mail.port(), mail.tls, mail.timeout.as_secs()), (587, TlsMode::Starttls, 30));
+        let hook: ReceiverConfig = toml::from_str("type = 'webhook'\nurl = '${env:HOOK}'\nformat = 'slack'").unwrap();
+        assert_eq!(hook.secrets().len(), 1);
+        for bad in ["type = 'webhook'\nurll = 'x'", "type = 'webhook'\nformat = 'slak'", "type = 'sms'", "url = 'x'"] {
+            assert!(toml::from_str::<ReceiverConfig>(bad).is_err(), "{bad}");
+        }
+        assert!(toml::from_str::<RouteConfig>("receivers = ['a']\nurgency = ['pager']").is_err());
+    }
+}

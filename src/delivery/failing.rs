@@ -1,0 +1,139 @@
+//! The alert about alerts: a receiver that does not take them.
+
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+
+use super::clean;
+use super::route::Router;
+use crate::alert::{Alert, Evidence, Links, RunbookStep, Severity, Status, Urgency};
+use crate::store::OutboxRow;
+use crate::units::{Timestamp, format_duration};
+
+/// A receiver may be down for this long before the others are told; a message given up is told at once.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+/// Whether one receiver fails, since when, and what was said about it.
+pub(super) struct Failing {
+    router: Router,
+    host: String,
+    since: Option<Timestamp>,
+    lost: u64,
+    told: Option<Alert>,
+}
+
+impl Failing {
+    /// Nothing fails yet, except what `told` says from before a restart.
+    pub(super) fn new(router: Router, host: String, told: Option<Alert>) -> Self {
+        let since = told.as_ref().map(|a| a.starts_at);
+        Self { router, host, since, lost: 0, told }
+    }
+
+    /// An attempt failed and `lost` messages were given up: an alert when it is time to tell.
+    pub(super) fn failed(&mut self, receiver: &str, error: &str, lost: usize, now: Timestamp) -> Option<Alert> {
+        if self.since.is_none() {
+            tracing::warn!(receiver, "cannot deliver: {error}; it will be tried again");
+        }
+        let since = *self.since.get_or_insert(now);
+        self.lost += lost as u64;
+        let due = lost > 0 || now.since(since) >= PATIENCE;
+        if self.told.is_some() || !due {
+            return None;
+        }
+        tracing::error!(receiver, lost = self.lost, "alerts do not get through: {error}");
+        let alert = self.alert(receiver, error, since, now);
+        self.told = Some(alert.clone());
+        Some(alert)
+    }
+
+    /// A message got through: the end of the alert, if one was told.
+    pub(super) fn recovered(&mut self, receiver: &str, now: Timestamp) -> Option<Alert> {
+        if let Some(since) = self.since.take() {
+            tracing::info!(receiver, "delivers again after {}", format_duration(now.since(since)));
+        }
+        self.lost = 0;
+        let mut alert = self.told.take()?;
+        alert.status = Status::Resolved;
+        alert.ends_at = Some(now);
+        alert.updated_at = now;
+        alert.summary = format!("Receiver {} takes alerts again", clean::line(receiver, 60));
+        Some(alert)
+    }
+
+    /// The messages that tell everybody else.
+    pub(super) fn rows(&self, receiver: &str, alert: &Alert) -> Vec<OutboxRow> {
+        self.router.rows(alert).into_iter().filter(|r| r.receiver != receiver).collect()
+    }
+
+    fn alert(&self, receiver: &str, error: &str, since: Timestamp, now: Timestamp) -> Alert {
+        let name = clean::line(receiver, 60);
+        let given_up = match self.lost {
+            0 => "Nothing is lost so far: messages wait and are tried again.".to_owned(),
+            n => format!("{n} messages were given up; the alerts themselves are in the history."),
+        };
+        Alert {
+            schema: Alert::SCHEMA.to_owned(),
+            id: ulid::Ulid::from_parts(u64::try_from(now.0 / 1_000).unwrap_or(0), random_bits()).to_string(),
+            status: Status::Firing,
+            kind: KIND.to_owned(),
+            severity: Severity::Warning,
+            urgency: Urgency::Ticket,
+            key: None,
+            source: None,
+            fingerprint: fingerprint(receiver),
+            starts_at: since,
+            ends_at: None,
+            updated_at: now,
+            summary: format!("Receiver {name} does not take alerts"),
+            why: format!("Last error: {}. {given_up}", clean::line(error, 300)),
+            evidence: Evidence { unit: "messages".to_owned(), ..Evidence::default() },
+            likely_causes: vec![
+                "the server is down or unreachable".to_owned(),
+                "a password, token or address changed".to_owned(),
+            ],
+            runbook: vec![RunbookStep {
+                step: format!("Run `logwarden alerts test` and mend receiver {name}"),
+                link: None,
+            }],
+            count: 1,
+            host: self.host.clone(),
+            links: Links::default(),
+        }
+    }
+}
+
+const KIND: &str = "delivery_failing";
+
+/// Identity of the alert about `receiver`.
+pub(super) fn fingerprint(receiver: &str) -> String {
+    let digest = Sha256::new().chain_update(KIND).chain_update(b"\0\0").chain_update(receiver).finalize();
+    digest.iter().take(16).map(|b| format!("{b:02x}")).collect()
+}
+
+/// Randomness for an id; the time alone still tells ids apart when the system has none to give.
+pub(super) fn random_bits() -> u128 {
+    let mut bytes = [0u8; 16];
+    let _without_randomness_the_time_must_do = getrandom::fill(&mut bytes);
+    u128::from_le_bytes(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn others_are_told_after_a_while_or_at_once_when_something_is_lost_and_told_of_the_end() {
+        let at = |s: i64| Timestamp::from_secs(1_777_636_800 + s);
+        let new = || Failing::new(Router::new(&[], ["mail", "chat"]), "web-1".to_owned(), None);
+        let mut f = new();
+        assert_eq!(f.failed("mail", "connection refused", 0, at(0)), None);
+        let told = f.failed("mail", "connection refused", 0, at(700)).unwrap();
+        assert_eq!(told.starts_at, at(0));
+        assert_eq!(f.rows("mail", &told).iter().map(|r| r.receiver.as_str()).collect::<Vec<_>>(), ["chat"]);
+        assert_eq!(f.failed("mail", "connection refused", 5, at(800)), None, "once");
+        let over = f.recovered("mail", at(900)).unwrap();
+        assert_eq!((over.status, &over.id, over.ends_at), (Status::Resolved, &told.id, Some(at(900))));
+        assert_eq!(f.recovered("mail", at(901)), None);
+        assert!(new().failed("mail", "refused", 2, at(0)).unwrap().why.contains("2 messages were given up"));
+    }
+}

@@ -1,0 +1,180 @@
+//! Chats: Slack, Discord, Teams. Short: what happened, the numbers, the first step, a little evidence.
+
+use serde_json::{Value, json};
+
+use crate::alert::{Alert, Status};
+use crate::delivery::{clean, words};
+
+/// Longest evidence line in a chat, in characters.
+const EVIDENCE: usize = 180;
+
+/// Longest piece of prose in a chat, in characters.
+const PROSE: usize = 500;
+
+/// How many evidence lines a chat shows.
+const LINES: usize = 3;
+
+/// Text for Slack's mrkdwn: its three special characters escaped, so that no mention or link can begin; asterisks and
+/// backticks, which it has no escape for, by lookalikes.
+fn mrkdwn(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('*', "∗").replace('`', "ˋ")
+}
+
+/// Text for Markdown: every character that could begin markup or a mention is escaped.
+fn markdown(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 8);
+    for c in text.chars() {
+        if matches!(c, '\\' | '`' | '*' | '_' | '~' | '[' | ']' | '(' | ')' | '<' | '>' | '|' | '#' | '@') {
+            out.push('\\');
+        }
+        out.push(c);
+    }
+    out
+}
+
+/// Evidence for a code block, which nothing in it can close.
+fn block(alert: &Alert) -> String {
+    let lines = words::evidence(alert, EVIDENCE);
+    lines.into_iter().take(LINES).map(|l| l.replace('`', "ˋ")).collect::<Vec<_>>().join("\n")
+}
+
+fn figures(alert: &Alert) -> String {
+    let figures = words::figures(alert);
+    figures.iter().map(|f| format!("{} {}", f.name, f.text)).collect::<Vec<_>>().join(" · ")
+}
+
+/// Where and since when, in one line, without characters that could begin markup.
+fn footer(alert: &Alert) -> String {
+    let source = alert.source.as_ref().map_or(String::new(), |s| format!(" · {s}"));
+    let text =
+        format!("{} on {}{source} · since {} · {}", alert.kind, alert.host, words::time(alert.starts_at), alert.id);
+    clean::line(&text, 300).replace('`', "ˋ").replace('[', "(").replace(']', ")")
+}
+
+/// Slack incoming webhook: `text` for notifications, blocks in an attachment for the colour.
+pub(super) fn slack(alert: &Alert) -> Value {
+    let headline = mrkdwn(&words::headline(alert));
+    let section = |text: String| json!({"type": "section", "text": {"type": "mrkdwn", "text": text}});
+    let mut blocks = vec![section(format!("*{}*", headline)), section(mrkdwn(&clean::line(&alert.why, PROSE)))];
+    let figures = figures(alert);
+    if !figures.is_empty() {
+        blocks.push(section(mrkdwn(&figures)));
+    }
+    let steps = words::steps(alert).into_iter().take(LINES).enumerate();
+    let steps: Vec<String> = steps
+        .map(|(i, (step, link))| {
+            let step = mrkdwn(&step);
+            format!("{}. {}", i + 1, link.map_or(step.clone(), |l| format!("<{}|{step}>", mrkdwn(l))))
+        })
+        .collect();
+    if alert.status == Status::Firing && !steps.is_empty() {
+        blocks.push(section(format!("*Do this first*\n{}", steps.join("\n"))));
+    }
+    let evidence = block(alert);
+    if !evidence.is_empty() {
+        blocks.push(section(format!("```{}```", mrkdwn(&evidence))));
+    }
+    blocks.push(json!({"type": "context", "elements": [{"type": "mrkdwn", "text": mrkdwn(&footer(alert))}]}));
+    if let Some(page) = words::page(alert) {
+        let button = json!({"type": "button", "text": {"type": "plain_text", "text": "Open"}, "url": page});
+        blocks.push(json!({"type": "actions", "elements": [button]}));
+    }
+    json!({
+        "text": headline,
+        "attachments": [{"color": format!("#{:06x}", words::colour(alert)), "fallback": headline, "blocks": blocks}],
+    })
+}
+
+/// Discord webhook: one embed; nobody is mentioned whatever the text says.
+pub(super) fn discord(alert: &Alert) -> Value {
+    let mut fields = Vec::new();
+    let mut add = |name: &str, value: String| {
+        if !value.is_empty() {
+            fields.push(json!({"name": name, "value": value}));
+        }
+    };
+    add("Numbers", markdown(&figures(alert)));
+    if alert.status == Status::Firing {
+        let step = |(step, link): (String, Option<&str>)| {
+            let step = markdown(&clean::line(&step, 150));
+            link.map_or(step.clone(), |l| format!("[{step}]({l})"))
+        };
+        let steps: Vec<String> = words::steps(alert).into_iter().take(LINES).map(step).collect();
+        add("Do this first", clean_cut(&steps, 1_000));
+    }
+    let evidence = block(alert);
+    if !evidence.is_empty() {
+        add("Evidence (redacted)", format!("```\n{evidence}\n```"));
+    }
+    let mut embed = json!({
+        "title": clean::line(&markdown(&words::headline(alert)), 250),
+        "description": markdown(&clean::line(&alert.why, PROSE)),
+        "color": words::colour(alert),
+        "fields": fields,
+        "footer": {"text": footer(alert)},
+        "timestamp": alert.updated_at,
+    });
+    if let Some(page) = words::page(alert) {
+        embed["url"] = json!(page);
+    }
+    json!({"embeds": [embed], "allowed_mentions": {"parse": []}})
+}
+
+/// As many whole lines as fit.
+fn clean_cut(lines: &[String], limit: usize) -> String {
+    let mut out = String::new();
+    for line in lines {
+        if out.chars().count() + line.chars().count() + 1 > limit {
+            break;
+        }
+        if !out.is_empty() {
+            out.push('\n');
+        }
+        out.push_str(line);
+    }
+    out
+}
+
+/// Teams workflow: an Adaptive Card. Text blocks know a little Markdown, so it is escaped.
+pub(super) fn teams(alert: &Alert) -> Value {
+    let colour = match words::state(alert) {
+        "RESOLVED" => "Good",
+        "CRITICAL" => "Attention",
+        "WARNING" => "Warning",
+        _ => "Accent",
+    };
+    let text = |t: String| json!({"type": "TextBlock", "text": t, "wrap": true});
+    let mut body = vec![
+        json!({"type": "TextBlock", "text": markdown(&words::headline(alert)), "wrap": true, "weight": "Bolder",
+               "size": "Medium", "color": colour}),
+        text(markdown(&clean::line(&alert.why, PROSE))),
+    ];
+    let fact = |(title, value): (&str, String)| json!({"title": title, "value": markdown(&value)});
+    let figures = words::figures(alert).into_iter().map(|f| (f.name, f.text));
+    let facts: Vec<Value> = figures.chain(words::facts(alert)).map(fact).collect();
+    body.push(json!({"type": "FactSet", "facts": facts}));
+    let steps: Vec<(String, Option<&str>)> = words::steps(alert).into_iter().take(LINES).collect();
+    if alert.status == Status::Firing {
+        body.extend(steps.iter().enumerate().map(|(i, (s, _))| text(markdown(&format!("{}. {s}", i + 1)))));
+    }
+    let evidence = words::evidence(alert, EVIDENCE);
+    let mono = |l: String| json!({"type": "TextBlock", "text": markdown(&l), "wrap": true, "fontType": "Monospace", "size": "Small"});
+    body.extend(evidence.into_iter().take(LINES).map(mono));
+    let open = |title: &str, url: &str| json!({"type": "Action.OpenUrl", "title": title, "url": url});
+    let mut actions: Vec<Value> = steps.iter().filter_map(|(s, l)| l.map(|l| open(&clean::line(s, 60), l))).collect();
+    actions.extend(words::page(alert).map(|p| open("Open in logwarden", p)));
+    json!({
+        "type": "message",
+        "attachments": [{
+            "contentType": "application/vnd.microsoft.card.adaptive",
+            "contentUrl": null,
+            "content": {
+                "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
+                "type": "AdaptiveCard",
+                "version": "1.4",
+                "body": body,
+                "actions": actions,
+            },
+        }],
+    })
+}

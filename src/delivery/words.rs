@@ -1,0 +1,193 @@
+//! The parts that every message is made of: headline, figures, facts.
+
+use std::time::Duration;
+
+use super::clean;
+use crate::alert::{Alert, Severity, Status};
+use crate::units::{Timestamp, format_duration};
+
+/// Longest headline, in characters.
+const HEADLINE: usize = 200;
+
+/// Cells of a bar.
+const BAR: usize = 20;
+
+/// The first word: how bad, or that it is over.
+pub fn state(alert: &Alert) -> &'static str {
+    match (alert.status, alert.severity) {
+        (Status::Resolved, _) => "RESOLVED",
+        (Status::Firing, Severity::Critical) => "CRITICAL",
+        (Status::Firing, Severity::Warning) => "WARNING",
+        (Status::Firing, Severity::Info) => "INFO",
+    }
+}
+
+/// The colour that goes with [`state`], as 0xRRGGBB. Never the only sign.
+pub fn colour(alert: &Alert) -> u32 {
+    match state(alert) {
+        "RESOLVED" => 0x002e_7d32,
+        "CRITICAL" => 0x00c6_2828,
+        "WARNING" => 0x00b2_6a00,
+        _ => 0x0015_65c0,
+    }
+}
+
+/// State and summary in one line.
+pub fn headline(alert: &Alert) -> String {
+    clean::line(&format!("{}: {}", state(alert), alert.summary.trim_end_matches('.')), HEADLINE)
+}
+
+/// The key as people know it: its label, else type and tag.
+pub fn key_name(alert: &Alert) -> Option<String> {
+    let key = alert.key.as_ref()?;
+    let name = key.label.clone().unwrap_or_else(|| format!("{}:{}", key.kind, key.tag));
+    Some(clean::line(&name, 80))
+}
+
+/// One measured number: what it is, the number with its unit, and its size for a bar.
+pub struct Figure {
+    /// `observed`, `expected` or `threshold`.
+    pub name: &'static str,
+    /// For people: `5,200 requests`.
+    pub text: String,
+    /// The bare number.
+    pub value: f64,
+}
+
+/// The numbers of an alert that can be set against each other.
+pub fn figures(alert: &Alert) -> Vec<Figure> {
+    let e = &alert.evidence;
+    let named = [("observed", e.observed), ("expected", e.expected), ("threshold", e.threshold)];
+    let figure = |(name, value): (&'static str, Option<f64>)| {
+        let value = value.filter(|v| v.is_finite())?;
+        Some(Figure { name, text: clean::line(&quantity(value, &e.unit), 40), value })
+    };
+    named.into_iter().filter_map(figure).collect()
+}
+
+/// A number with its unit: ratios as per cent, thousands set apart.
+fn quantity(value: f64, unit: &str) -> String {
+    if unit == "ratio" {
+        return format!("{} %", trimmed(value * 100.0));
+    }
+    format!("{} {unit}", trimmed(value))
+}
+
+fn trimmed(value: f64) -> String {
+    let digits = if value.abs() >= 100.0 || value == value.round() { 0 } else { 1 };
+    let text = format!("{value:.digits$}");
+    let (whole, fraction) = text.split_once('.').map_or((text.as_str(), ""), |(w, f)| (w, f));
+    let (sign, whole) = whole.strip_prefix('-').map_or(("", whole), |w| ("-", w));
+    let mut out = String::from(sign);
+    for (i, digit) in whole.chars().enumerate() {
+        if i > 0 && (whole.len() - i).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    if !fraction.is_empty() {
+        out.push('.');
+        out.push_str(fraction);
+    }
+    out
+}
+
+/// A bar of block characters for `value` where the widest stands for `most`; never empty for a value above zero.
+pub fn bar(value: f64, most: f64) -> String {
+    const PARTS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
+    if !(value > 0.0 && most > 0.0) {
+        return String::new();
+    }
+    let eighths = ((value / most).min(1.0) * (BAR * 8) as f64).round().max(1.0) as usize;
+    format!("{}{}", "█".repeat(eighths / 8), PARTS[eighths % 8])
+}
+
+/// Where, what and since when, as (name, value); values are single lines.
+pub fn facts(alert: &Alert) -> Vec<(&'static str, String)> {
+    let mut facts = Vec::new();
+    let mut add = |name, value: String| facts.push((name, clean::line(&value, 300)));
+    if let Some(key) = &alert.key {
+        let id = format!("{}:{}", key.kind, key.tag);
+        add("Key", key.label.as_ref().map_or(id.clone(), |label| format!("{label} ({id})")));
+        if let Some(group) = &key.group {
+            add("Group", group.clone());
+        }
+    }
+    add("Rule", alert.kind.clone());
+    if let Some(window) = alert.evidence.window_s {
+        add("Window", format_duration(Duration::from_secs(window)));
+    }
+    if !alert.evidence.networks.is_empty() {
+        add("Networks", alert.evidence.networks.join(", "));
+    }
+    add("Began", time(alert.starts_at));
+    if let Some(end) = alert.ends_at {
+        add("Ended", format!("{} (after {})", time(end), rounded(end.since(alert.starts_at))));
+    }
+    if let Some(source) = &alert.source {
+        add("Source", source.clone());
+    }
+    add("Host", alert.host.clone());
+    add("Alert", alert.id.clone());
+    facts
+}
+
+/// A time as it is written to people: UTC, to the second.
+pub fn time(t: Timestamp) -> String {
+    t.to_utc().format("%Y-%m-%d %H:%M:%S UTC").to_string()
+}
+
+/// A span to whole minutes from an hour on, else to whole seconds.
+fn rounded(d: Duration) -> String {
+    let step = if d.as_secs() >= 3_600 { 60 } else { 1 };
+    format_duration(Duration::from_secs(d.as_secs() / step * step))
+}
+
+/// The runbook as (step, link that may be followed).
+pub fn steps(alert: &Alert) -> Vec<(String, Option<&str>)> {
+    alert.runbook.iter().map(|s| (clean::line(&s.step, 300), s.link.as_deref().and_then(clean::link))).collect()
+}
+
+/// The evidence, one line each.
+pub fn evidence(alert: &Alert, limit: usize) -> Vec<String> {
+    alert.evidence.lines.iter().take(5).map(|l| clean::line(l, limit)).collect()
+}
+
+/// The page of the alert, when it may be followed.
+pub fn page(alert: &Alert) -> Option<&str> {
+    alert.links.page.as_deref().and_then(clean::link)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::delivery::sample::alert;
+
+    #[test]
+    fn numbers_read_well() {
+        assert_eq!(quantity(5_200.0, "requests"), "5,200 requests");
+        assert_eq!(quantity(0.4237, "ratio"), "42.4 %");
+        assert_eq!(quantity(-1_234_567.4, "x"), "-1,234,567 x");
+        assert_eq!(quantity(2.5, "requests"), "2.5 requests");
+        assert_eq!(quantity(0.0, "requests"), "0 requests");
+    }
+
+    #[test]
+    fn bars_are_in_proportion_and_never_vanish() {
+        assert_eq!(bar(10.0, 10.0).chars().count(), BAR);
+        assert_eq!(bar(5.0, 10.0).chars().count(), BAR / 2);
+        assert_eq!(bar(0.001, 10.0), "▏");
+        assert_eq!(bar(0.0, 10.0), "");
+        assert_eq!(bar(f64::NAN, 10.0), "");
+    }
+
+    #[test]
+    fn the_headline_says_how_bad_first_and_is_one_line() {
+        let mut a = alert();
+        a.summary = format!("x\r\nBcc: a@b {}", "y".repeat(500));
+        let line = headline(&a);
+        assert!(line.starts_with("CRITICAL: x  Bcc") && line.chars().count() == HEADLINE, "{line}");
+        a.status = Status::Resolved;
+        assert!(headline(&a).starts_with("RESOLVED: "));
+    }
+}
