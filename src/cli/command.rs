@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use super::style::ColorArg;
-use super::{check, config, exec, filter};
+use super::{check, config, exec, filter, rules};
 
 /// Redact secrets and personal data in structured logs, and watch API keys for anomalies.
 #[derive(Debug, Parser)]
@@ -47,6 +47,9 @@ pub enum Verb {
     /// Show the annotated reference, the JSON Schema, or the effective configuration
     #[command(subcommand)]
     Config(config::Verb),
+    /// Show the rules: what is looked for
+    #[command(subcommand)]
+    Rules(rules::Verb),
     /// Write shell completions to standard output
     Completions {
         /// The shell.

@@ -6,9 +6,22 @@
 //! 3. redacting twice changes nothing;
 //! 4. every byte sequence is accepted; a line that cannot be handled is withheld, counted, never passed on.
 
+mod assign;
+mod bytes;
+mod decode;
 mod engine;
+mod index;
+mod memory;
+mod names;
+mod numbers;
 mod output;
+mod pem;
+mod resolve;
+mod scan;
+mod set;
+mod shapes;
 mod tag;
+mod value;
 
 pub use engine::{Redactor, Worker};
 pub use output::{Finding, Redacted, RedactedLine, RuleId};

@@ -21,6 +21,8 @@ pub struct Finding {
     pub raw_start: u32,
     /// Byte behind what was replaced in the chunk's input.
     pub raw_end: u32,
+    /// Levels of encoding (JSON escapes, percent, base64, ...) that were undone to see it.
+    pub depth: u8,
     /// Pseudonym of the decoded value.
     pub tag: Option<Tag>,
 }
@@ -29,8 +31,6 @@ pub struct Finding {
 #[derive(Default)]
 pub struct Redacted {
     pub(super) bytes: Vec<u8>,
-    /// End of each line in `bytes`, newline included.
-    pub(super) ends: Vec<u32>,
     pub(super) findings: Vec<Finding>,
     pub(super) withheld: Vec<(u32, &'static str)>,
 }
@@ -40,10 +40,7 @@ impl Redacted {
     ///
     /// For lines that never reach the redactor, or on which it failed. `reason` needs no JSON escaping.
     pub fn withhold<'a>(&mut self, lines: impl Iterator<Item = &'a [u8]>, reason: &'static str) {
-        self.bytes.clear();
-        self.ends.clear();
-        self.findings.clear();
-        self.withheld.clear();
+        self.clear();
         for (n, line) in lines.enumerate() {
             let ending = if line.ends_with(b"\r\n") {
                 "\r\n"
@@ -55,9 +52,14 @@ impl Redacted {
             for part in [r#"{"logwarden":"withheld","reason":""#, reason, r#""}"#, ending] {
                 self.bytes.extend_from_slice(part.as_bytes());
             }
-            self.ends.push(self.bytes.len() as u32);
             self.withheld.push((n as u32, reason));
         }
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.bytes.clear();
+        self.findings.clear();
+        self.withheld.clear();
     }
 
     /// The redacted bytes, ready to be written.
@@ -67,7 +69,8 @@ impl Redacted {
 
     /// Number of lines.
     pub fn line_count(&self) -> usize {
-        self.ends.len()
+        let whole = memchr::memchr_iter(b'\n', &self.bytes).count();
+        whole + usize::from(self.bytes.last().is_some_and(|b| *b != b'\n'))
     }
 
     /// All redactions, in order of place.
@@ -84,18 +87,12 @@ impl Redacted {
     pub fn lines(&self) -> impl Iterator<Item = RedactedLine<'_>> {
         let mut start = 0u32;
         let mut next = 0usize;
-        self.ends.iter().enumerate().map(move |(n, &end)| {
+        crate::line::lines(&self.bytes).map(move |bytes| {
+            let base = start;
+            start += bytes.len() as u32;
             let from = next;
-            while self.findings.get(next).is_some_and(|f| f.line as usize == n) {
-                next += 1;
-            }
-            let line = RedactedLine {
-                bytes: &self.bytes[start as usize..end as usize],
-                base: start,
-                findings: &self.findings[from..next],
-            };
-            start = end;
-            line
+            next += self.findings[from..].iter().take_while(|f| f.start < start).count();
+            RedactedLine { bytes, base, findings: &self.findings[from..next] }
         })
     }
 }

@@ -4,6 +4,7 @@ use std::fmt;
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
+use siphasher::sip128::SipHasher13;
 use zeroize::Zeroizing;
 
 /// Lower-case Crockford base 32: no `i`, `l`, `o`, `u`.
@@ -71,6 +72,15 @@ impl PseudonymKey {
         &self.secret
     }
 
+    /// Seeds for the keyed hashes of caches, drawn from the secret.
+    pub(super) fn seed(&self) -> (u64, u64) {
+        let mut mac = self.mac.clone();
+        mac.update(b"logwarden cache seed");
+        let d = mac.finalize().into_bytes();
+        let word = |at: usize| (at..at + 8).fold(0u64, |w, i| w << 8 | u64::from(d[i]));
+        (word(0), word(8))
+    }
+
     /// The pseudonym of `value`: epoch character, then the first 65 bits of HMAC-SHA-256(secret, value), most
     /// significant first, in lower-case Crockford base 32.
     pub fn tag(&self, value: &[u8]) -> Tag {
@@ -84,6 +94,36 @@ impl PseudonymKey {
             *slot = CROCKFORD[usize::from(pair >> (11 - bit % 8) & 31)];
         }
         Tag(out)
+    }
+}
+
+/// Slots of the tag cache.
+const SLOTS: usize = 1024;
+
+/// Tags of values, worked out once for each value that keeps coming back.
+pub(super) struct Tags {
+    key: PseudonymKey,
+    slots: Vec<Option<(u128, Tag)>>,
+    seed: (u64, u64),
+}
+
+impl Tags {
+    pub(super) fn new(key: PseudonymKey, seed: (u64, u64)) -> Self {
+        Self { key, slots: vec![None; SLOTS], seed }
+    }
+
+    /// The tag of `value`.
+    pub(super) fn of(&mut self, value: &[u8]) -> Tag {
+        let hash = SipHasher13::new_with_keys(self.seed.1, self.seed.0).hash(value).as_u128();
+        let slot = &mut self.slots[hash as usize % SLOTS];
+        match slot {
+            Some((h, tag)) if *h == hash => *tag,
+            _ => {
+                let tag = self.key.tag(value);
+                *slot = Some((hash, tag));
+                tag
+            }
+        }
     }
 }
 

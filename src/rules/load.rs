@@ -166,7 +166,12 @@ fn rule_line(text: &str, index: usize) -> usize {
 
 /// The packs that are part of the binary, as (file name, text).
 pub fn embedded() -> &'static [(&'static str, &'static str)] {
-    &[("fields.toml", include_str!("../../rules/fields.toml"))]
+    &[
+        ("ai.toml", include_str!("../../rules/ai.toml")),
+        ("cloud.toml", include_str!("../../rules/cloud.toml")),
+        ("code.toml", include_str!("../../rules/code.toml")),
+        ("fields.toml", include_str!("../../rules/fields.toml")),
+    ]
 }
 
 #[cfg(test)]

@@ -3,6 +3,8 @@
 mod check;
 mod load;
 mod model;
+#[cfg(test)]
+mod proof;
 mod validate;
 
 pub use check::Example;

@@ -225,6 +225,9 @@ pub struct RuleDef {
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FieldClasses {
+    /// Label types of the classes below whose labels carry a pseudonym, because the value identifies a caller.
+    #[serde(default)]
+    pub tagged: Vec<String>,
     /// Any value of such a field goes: names by label.
     #[serde(default)]
     pub strong: BTreeMap<String, Vec<String>>,

@@ -92,6 +92,22 @@ impl Framer {
         self.skipping || !self.buf.is_empty()
     }
 
+    /// Goes on at byte `at`, behind the hole that a sparse file begins with.
+    pub fn skip_to(&mut self, at: u64) {
+        if self.buf.is_empty() && at > self.start {
+            self.recent = vec![0; usize::try_from(at).unwrap_or(ANCHOR_BYTES).min(ANCHOR_BYTES)];
+            self.start = at;
+        }
+    }
+
+    /// Drops zero bytes at the front of what was read; says whether anything else has come.
+    pub fn skip_zeros(&mut self) -> bool {
+        let zeros = self.buf.iter().position(|&b| b != 0).unwrap_or(self.buf.len());
+        let dropped: Vec<u8> = self.buf.drain(..zeros).collect();
+        self.remember(&dropped);
+        !self.buf.is_empty()
+    }
+
     /// The last (at most [`ANCHOR_BYTES`]) bytes before [`Self::position`], into `into`.
     pub fn last_bytes(&self, into: &mut Vec<u8>) {
         into.clear();

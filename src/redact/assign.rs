@@ -1,0 +1,321 @@
+//! Names and their values: `"password":"x"`, `token=x`, `api-key: x`, `{"name":"secret","value":"x"}`.
+
+use super::bytes::{ALNUM, IDENT, byte, is, is_label, skip, skip_back};
+use super::decode;
+use super::names::{Class, Name};
+use super::scan::{Scan, rank};
+use super::value::{self, Form, Value};
+
+/// Longest name that is looked at, in bytes.
+const NAME: usize = 64;
+
+/// How a name stood in the text.
+#[derive(Clone, Copy)]
+struct Spelling {
+    /// Place of the double quote behind the name, when the value must stay valid JSON.
+    quote: Option<(u32, u32)>,
+    /// Written as in a sentence: no quotes, and a space behind the colon.
+    loose: bool,
+}
+
+impl Scan<'_> {
+    /// A `:` or `=` at `p`.
+    pub(super) fn assign(&mut self, p: usize) {
+        let text = self.text;
+        if p == 0 || matches!(text[p - 1], b':' | b'=') {
+            return;
+        }
+        let gap = skip_back(text, p, 4, |b| matches!(b, b' ' | b'\t' | b'|' | b'?' | b']' | b')'));
+        if gap < p && text[gap] == b']' && closes_label(text, gap) {
+            return;
+        }
+        let Some(&last) = text[..gap].last() else { return };
+        let quoted = matches!(last, b'"' | b'\'' | b'`');
+        let (start, end) = if quoted {
+            let Some(start) = quoted_name(text, gap - 1, last) else { return };
+            (start, gap - 1)
+        } else {
+            let start = skip_back(text, gap, NAME, |b| is(b, IDENT) || b == b'$');
+            if !text[start..gap].iter().any(u8::is_ascii_alphabetic) {
+                return;
+            }
+            (start, gap)
+        };
+        let json = last == b'"' && text[p] == b':';
+        let spelling = Spelling {
+            quote: json.then_some((gap as u32 - 1, gap as u32)),
+            loose: !quoted && text[p] == b':' && byte(text, p + 1) == b' ',
+        };
+        if json && text[p + 1..].starts_with(b"[") && byte(text, p + 2).is_ascii_digit() {
+            self.byte_array(p + 1);
+        }
+        let Some(name) = self.name(start, end, quoted) else { return };
+        if name.class == Class::Naming {
+            return self.named_pair(p, json);
+        }
+        if let Some(v) = value::after(text, p, json) {
+            self.treat(&name, v, spelling);
+        }
+    }
+
+    /// What the name at `start..end` means; `None` when it means nothing.
+    fn name(&mut self, start: usize, end: usize, quoted: bool) -> Option<Name> {
+        let text = self.text;
+        let raw = &text[start..end];
+        if quoted && raw.contains(&b'\\') {
+            let mut view = decode::View::default();
+            decode::unescape(raw, &mut view);
+            let name = self.shared.names.get(&self.set.names, &view.text);
+            return name.matters().then(|| name.clone());
+        }
+        let name = self.shared.names.get(&self.set.names, raw);
+        if quoted || matches!(name.class, Class::Strong(_) | Class::Personal(_)) {
+            return name.matters().then(|| name.clone());
+        }
+        // `API key: x`, `secret token = x`: the words before belong to the name.
+        let strong = name.matters() || raw.len() <= 8;
+        if strong && start >= 3 && text[start - 1] == b' ' && text[start - 2].is_ascii_alphanumeric() {
+            let before = skip_back(text, start - 1, NAME, |b| is(b, IDENT));
+            let found = name.matters().then(|| name.clone());
+            let wide = self.shared.names.get(&self.set.names, &text[before..end]);
+            if matches!(wide.class, Class::Strong(_) | Class::Personal(_)) || found.is_none() && wide.matters() {
+                return (wide.class != Class::Naming).then(|| wide.clone());
+            }
+            return found;
+        }
+        name.matters().then(|| name.clone())
+    }
+
+    /// Acts on a value whose name matters.
+    fn treat(&mut self, name: &Name, v: Value, how: Spelling) {
+        if v.form != Form::Tree {
+            return self.leaf(name, v, how);
+        }
+        let object = self.text[v.start] == b'{';
+        if v.start < self.tree_until || (object && matches!(name.class, Class::Weak(_))) {
+            return;
+        }
+        self.tree_until = v.end;
+        let text = self.text;
+        let mut at = v.start;
+        while at < v.end {
+            match text[at] {
+                b'"' => {
+                    let close = value::quoted_end(text, at).min(v.end);
+                    let behind = skip(text, close + 1, |b| b == b' ');
+                    if byte(text, behind) != b':' {
+                        self.leaf(name, Value { start: at + 1, end: close, form: Form::Quoted }, how);
+                    }
+                    at = close + 1;
+                }
+                b'0'..=b'9' | b'-' => {
+                    let end = skip(text, at, |b| is(b, ALNUM) || matches!(b, b'-' | b'+' | b'.')).min(v.end);
+                    self.leaf(name, Value { start: at, end, form: Form::Scalar }, how);
+                    at = end.max(at + 1);
+                }
+                _ => at += 1,
+            }
+        }
+    }
+
+    /// Acts on one string, number or bare word.
+    fn leaf(&mut self, name: &Name, v: Value, how: Spelling) {
+        let text = self.text;
+        let (mut start, mut end) = (v.start, v.end);
+        while start < end && matches!(text[start], b' ' | b'\t') {
+            start += 1;
+        }
+        while end > start && matches!(text[end - 1], b' ' | b'\t' | b'\r' | b'\n') {
+            end -= 1;
+        }
+        let secretive = matches!(name.class, Class::Strong(_) | Class::Weak(_));
+        let scope = if v.form == Form::Bare { self.limit(start) } else { end };
+        if secretive
+            && self.takes_scheme(name)
+            && let Some(n) = value::scheme_len(&text[start..scope])
+        {
+            start += n;
+            if v.form == Form::Bare {
+                end = value::after(text, start, false).map_or(start, |x| x.end);
+            }
+        }
+        let value = &text[start..end];
+        if value.is_empty() || value::is_placeholder(value) {
+            return;
+        }
+        let quote = if v.form == Form::Scalar { how.quote } else { None };
+        for &r in &name.rules {
+            if let Some((from, to)) = self.rule_value(r, value) {
+                self.hit_with(start + from, start + to, r, rank::CONTEXT, quote);
+                if from == 0 && to == value.len() {
+                    return;
+                }
+            }
+        }
+        let hit = match name.class {
+            Class::Strong(r) if v.form == Form::Bare && self.whole_header(r) => {
+                let stop = skip(text, start, |b| !matches!(b, b'"' | b'\'' | b'\n' | b'\r' | b'\\' | b'`'));
+                Some((r, rank::STRONG_FIELD, stop.max(end)))
+            }
+            Class::Strong(r) if !(how.loose && value::is_prose(value)) => Some((r, rank::STRONG_FIELD, end)),
+            Class::Weak(r)
+                if self.weak_fits(r, value) || (how.quote.is_some() && self.is_token_field(name, r, value)) =>
+            {
+                Some((r, rank::WEAK_FIELD, end))
+            }
+            Class::Personal(r) if self.personal_fits(r, value, v.form) => Some((r, rank::PERSONAL, end)),
+            _ => None,
+        };
+        if let Some((r, rank, end)) = hit {
+            self.hit_with(start, end, r, rank, quote);
+        }
+    }
+
+    /// What of `value` a rule that names the field takes.
+    fn rule_value(&self, r: u16, value: &[u8]) -> Option<(usize, usize)> {
+        if self.set.patterns[usize::from(r)].is_some() {
+            let span = self.fits(r, value)?;
+            (!is(byte(value, span.whole), ALNUM)).then_some((span.start, span.end))
+        } else {
+            let rule = &self.set.rules[usize::from(r)];
+            let accepted = rule.validator.is_none_or(|v| crate::rules::validate(v, value));
+            (accepted && !rule.fields.is_empty()).then_some((0, value.len()))
+        }
+    }
+
+    /// Header values that go to the end of the line: cookies, and authorization of an unknown scheme.
+    fn whole_header(&self, r: u16) -> bool {
+        matches!(self.set.rules[usize::from(r)].kind.as_str(), "COOKIE" | "SET_COOKIE" | "AUTHORIZATION")
+    }
+
+    /// Whether a value under a weak name looks like what the name promises.
+    pub(super) fn weak_fits(&self, r: u16, value: &[u8]) -> bool {
+        match self.set.rules[usize::from(r)].kind.as_str() {
+            "TOKEN" | "CREDENTIAL" | "AUTHORIZATION" | "SECRET" => value::looks_token(value),
+            "PASSWORD" => !value::is_prose(value) && value.iter().any(u8::is_ascii_digit) && !value.contains(&b' '),
+            _ => value::looks_secret(value),
+        }
+    }
+
+    /// A JSON field called just `token`: whatever it holds, unless it is short, is one.
+    fn is_token_field(&self, name: &Name, r: u16, value: &[u8]) -> bool {
+        name.whole && value.len() >= 8 && self.set.rules[usize::from(r)].kind == "TOKEN"
+    }
+
+    /// Whether the name's values begin with an authorization scheme (`Bearer x`), which is kept.
+    fn takes_scheme(&self, name: &Name) -> bool {
+        let (Class::Strong(r) | Class::Weak(r)) = name.class else { return false };
+        !matches!(
+            self.set.rules[usize::from(r)].kind.as_str(),
+            "PASSWORD" | "SECRET" | "CLIENT_SECRET" | "SECRET_KEY" | "PIN"
+        )
+    }
+
+    /// Whether a value can be what a personal field holds.
+    fn personal_fits(&self, r: u16, value: &[u8], form: Form) -> bool {
+        let digits = value.iter().filter(|b| b.is_ascii_digit()).count();
+        match self.set.rules[usize::from(r)].kind.as_str() {
+            "EMAIL" => value.contains(&b'@') || value.windows(3).any(|w| w.eq_ignore_ascii_case(b"%40")),
+            "PHONE" => (7..=15).contains(&digits) && digits * 2 >= value.len(),
+            "CARD" | "SSN" | "TAX_ID" | "NATIONAL_ID" | "BANK_ACCOUNT" | "ROUTING_NUMBER" => digits >= 4,
+            "IBAN" => value.len() >= 15,
+            "IP" | "MAC" => false,
+            _ => form != Form::Scalar || digits >= 4,
+        }
+    }
+
+    /// `{"name":"password","value":"x"}` and `<entry name="password" value="x"/>`: the name's value stands at `p`.
+    fn named_pair(&mut self, p: usize, json: bool) {
+        let text = self.text;
+        let Some(v) = value::after(text, p, json) else { return };
+        if v.form != Form::Quoted || v.end - v.start > NAME || v.end <= v.start {
+            return;
+        }
+        let Some(name) = self.name(v.start, v.end, true) else { return };
+        if name.class == Class::Naming {
+            return;
+        }
+        let quote = json.then_some((v.end as u32, v.end as u32 + 1));
+        let how = Spelling { quote, loose: false };
+        if let Some(value) = self.sibling_after(v.end + 1, json) {
+            self.treat(&name, value, how);
+        } else if let Some(value) = sibling_before(text, p) {
+            self.treat(&name, value, how);
+        }
+    }
+
+    /// The value of a following sibling called `value`, at most three siblings on.
+    fn sibling_after(&self, mut at: usize, json: bool) -> Option<Value> {
+        let text = self.text;
+        for _ in 0..3 {
+            let open = skip(text, at, |b| matches!(b, b' ' | b',' | b'\t'));
+            let quoted = matches!(byte(text, open), b'"' | b'\'');
+            let start = open + usize::from(quoted);
+            let end = skip(text, start, |b| is(b, IDENT));
+            let sep = skip(text, end + usize::from(quoted), |b| b == b' ');
+            if end == start || !matches!(byte(text, sep), b':' | b'=') {
+                return None;
+            }
+            let v = value::after(text, sep, json)?;
+            if is_value_name(&text[start..end]) {
+                return Some(v);
+            }
+            at = v.end + usize::from(v.form == Form::Quoted);
+        }
+        None
+    }
+}
+
+impl Name {
+    /// Whether a field of this name is worth reading.
+    fn matters(&self) -> bool {
+        self.class != Class::Plain || !self.rules.is_empty()
+    }
+}
+
+fn is_value_name(name: &[u8]) -> bool {
+    [&b"value"[..], b"val", b"v", b"values", b"content", b"data", b"stringValue", b"Value", b"secret", b"string_value"]
+        .contains(&name)
+}
+
+/// The string value of a sibling called `value` that stands right before the name whose separator is at `p`.
+fn sibling_before(text: &[u8], p: usize) -> Option<Value> {
+    let key_open = memchr::memrchr(b'"', &text[..p.checked_sub(1)?])?;
+    let comma = skip_back(text, key_open, 8, |b| matches!(b, b' ' | b','));
+    if comma == key_open || text.get(comma.checked_sub(1)?) != Some(&b'"') {
+        return None;
+    }
+    let end = comma - 1;
+    let floor = end.saturating_sub(512);
+    let start = floor + memchr::memrchr(b'"', &text[floor..end])? + 1;
+    let sep = skip_back(text, start - 1, 4, |b| matches!(b, b' ' | b':'));
+    let name_end = sep.checked_sub(1)?;
+    let name_start = skip_back(text, name_end, 16, |b| is(b, IDENT));
+    (text[sep..start - 1].contains(&b':') && is_value_name(&text[name_start..name_end])).then_some(Value {
+        start,
+        end,
+        form: Form::Quoted,
+    })
+}
+
+/// Whether the `]` at `close` ends a label.
+fn closes_label(text: &[u8], close: usize) -> bool {
+    let start = skip_back(text, close, 80, |b| b != b'[' && b != b'\n');
+    start > 0 && text[start - 1] == b'[' && is_label(&text[start - 1..=close])
+}
+
+/// Start of the quoted name that ends before the quote at `close`.
+fn quoted_name(text: &[u8], close: usize, quote: u8) -> Option<usize> {
+    if close == 0 || text[close - 1] == b'\\' {
+        return None;
+    }
+    let fast = skip_back(text, close, NAME, |b| is(b, IDENT));
+    if fast > 0 && text[fast - 1] == quote {
+        return (fast < close).then_some(fast);
+    }
+    // Names of six bytes for one letter are written with escapes.
+    let floor = close.saturating_sub(6 * NAME);
+    let open = floor + memchr::memrchr(quote, &text[floor..close])?;
+    let plain = close - open > 1 && !text[open..close].contains(&b'\n') && (open == 0 || text[open - 1] != b'\\');
+    plain.then_some(open + 1)
+}

@@ -1,0 +1,193 @@
+//! What a byte is, and small questions about byte strings.
+
+/// Bits of [`class`].
+pub(super) const ALNUM: u8 = 1;
+/// Part of a token: alphanumeric or one of `_ - . + / ~`.
+pub(super) const TOKEN: u8 = 2;
+/// Decimal digit.
+pub(super) const DIGIT: u8 = 4;
+/// Part of a grouped number: digit, space, `-`, `.`, `/`, `(`, `)`.
+pub(super) const GROUP: u8 = 8;
+/// `:` or `=`.
+pub(super) const ASSIGN: u8 = 16;
+/// `@`.
+pub(super) const AT: u8 = 32;
+/// Something that may hide another spelling: `\`, `%`, `&`.
+pub(super) const ESCAPE: u8 = 64;
+/// Part of an identifier: alphanumeric, `_`, `-`, `.`.
+pub(super) const IDENT: u8 = 128;
+
+const fn classes() -> [u8; 256] {
+    let mut t = [0u8; 256];
+    let mut i = 0usize;
+    while i < 256 {
+        let b = i as u8;
+        let mut c = 0;
+        if b.is_ascii_alphanumeric() {
+            c |= ALNUM | TOKEN | IDENT;
+        }
+        if b.is_ascii_digit() {
+            c |= DIGIT | GROUP;
+        }
+        c |= match b {
+            b'_' => TOKEN | IDENT,
+            b'-' | b'.' => TOKEN | IDENT | GROUP,
+            b'/' => TOKEN | GROUP,
+            b'+' | b'~' => TOKEN,
+            b' ' | b'(' | b')' => GROUP,
+            b':' | b'=' => ASSIGN,
+            b'@' => AT,
+            b'\\' | b'%' | b'&' => ESCAPE,
+            _ => 0,
+        };
+        t[i] = c;
+        i += 1;
+    }
+    t
+}
+
+static CLASS: [u8; 256] = classes();
+
+/// The classes of a byte, as the bits above.
+#[inline(always)]
+pub(super) fn class(b: u8) -> u8 {
+    CLASS[b as usize]
+}
+
+#[inline(always)]
+pub(super) fn is(b: u8, c: u8) -> bool {
+    class(b) & c != 0
+}
+
+/// The byte before `at`, or a newline at the start.
+#[inline(always)]
+pub(super) fn before(text: &[u8], at: usize) -> u8 {
+    if at == 0 { b'\n' } else { text.get(at - 1).copied().unwrap_or(b'\n') }
+}
+
+/// The byte at `at`, or a newline behind the end.
+#[inline(always)]
+pub(super) fn byte(text: &[u8], at: usize) -> u8 {
+    text.get(at).copied().unwrap_or(b'\n')
+}
+
+/// First position from `at` on whose byte fails `keep`.
+#[inline]
+pub(super) fn skip(text: &[u8], mut at: usize, keep: impl Fn(u8) -> bool) -> usize {
+    while at < text.len() && keep(text[at]) {
+        at += 1;
+    }
+    at
+}
+
+/// Start of the run of bytes that pass `keep` and ends before `end`, at most `most` bytes long.
+#[inline]
+pub(super) fn skip_back(text: &[u8], end: usize, most: usize, keep: impl Fn(u8) -> bool) -> usize {
+    let floor = end.saturating_sub(most);
+    let mut at = end;
+    while at > floor && keep(text[at - 1]) {
+        at -= 1;
+    }
+    at
+}
+
+/// Shannon entropy in bits a byte (C. E. Shannon, 1948) of at most the first 256 bytes.
+pub(super) fn entropy(text: &[u8]) -> f32 {
+    let text = &text[..text.len().min(256)];
+    let mut counts = [0u16; 256];
+    for &b in text {
+        counts[b as usize] += 1;
+    }
+    let n = text.len() as f32;
+    text.iter()
+        .map(|&b| counts[b as usize])
+        // Each distinct byte is met `c` times, so each meeting carries a c-th of its term.
+        .map(|c| -(f32::from(c) / n).log2() / n)
+        .sum()
+}
+
+/// Length of the label at the start of `text`: `[TYPE]`, `[TYPE:tag]` or `[TYPE:****1111]`, as this program writes it.
+pub(super) fn label_len(text: &[u8]) -> Option<usize> {
+    if text.first() != Some(&b'[') || !text.get(1)?.is_ascii_uppercase() {
+        return None;
+    }
+    let name = skip(text, 1, |b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_');
+    if !(3..=64).contains(&name) {
+        return None;
+    }
+    match text.get(name)? {
+        b']' => Some(name + 1),
+        b':' => {
+            let end = skip(text, name + 1, |b| b.is_ascii_alphanumeric() || b == b'*');
+            (end > name + 1 && end - name <= 40 && text.get(end) == Some(&b']')).then_some(end + 1)
+        }
+        _ => None,
+    }
+}
+
+/// Whether the whole text is one label.
+pub(super) fn is_label(text: &[u8]) -> bool {
+    label_len(text) == Some(text.len())
+}
+
+/// Counts of letters and digits, for judging how random a text looks.
+#[derive(Default, Clone, Copy)]
+pub(super) struct Mix {
+    pub(super) upper: usize,
+    pub(super) lower: usize,
+    pub(super) digit: usize,
+    pub(super) other: usize,
+    /// Whether all letters and digits are hexadecimal.
+    pub(super) hex: bool,
+}
+
+impl Mix {
+    pub(super) fn of(text: &[u8]) -> Self {
+        let mut m = Self { hex: true, ..Self::default() };
+        for &b in text {
+            match b {
+                b'A'..=b'Z' => m.upper += 1,
+                b'a'..=b'z' => m.lower += 1,
+                b'0'..=b'9' => m.digit += 1,
+                _ => m.other += 1,
+            }
+            m.hex &= b.is_ascii_hexdigit();
+        }
+        m
+    }
+
+    pub(super) fn letters(&self) -> usize {
+        self.upper + self.lower
+    }
+}
+
+/// Whether the text is a UUID: 8-4-4-4-12 hexadecimal digits.
+pub(super) fn is_uuid(text: &[u8]) -> bool {
+    text.len() == 36
+        && text.iter().enumerate().all(|(i, &b)| match i {
+            8 | 13 | 18 | 23 => b == b'-',
+            _ => b.is_ascii_hexdigit(),
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_are_recognised_and_nothing_else() {
+        for good in ["[EMAIL]", "[OPENAI_API_KEY:1k7q2m9xw3ht6a]", "[CARD:****1111]"] {
+            assert!(is_label(good.as_bytes()), "{good}");
+        }
+        for bad in ["[a]", "[A]", "[]", "[INFO", "[12]", "[AB:]", "[AB:c d]", "[EMAIL]x"] {
+            assert!(!is_label(bad.as_bytes()), "{bad}");
+        }
+    }
+
+    #[test]
+    fn entropy_of_known_texts() {
+        assert!(entropy(b"aaaa").abs() < 1e-6);
+        assert!((entropy(b"abcd") - 2.0).abs() < 1e-6);
+        assert!((entropy(b"0123456789abcdef") - 4.0).abs() < 1e-5);
+    }
+}

@@ -1,0 +1,171 @@
+//! One pass over the bytes that says where anything worth a look may stand.
+//!
+//! The text is classified 64 bytes at a time into bitmaps; runs come out of shift-and-AND chains on the bitmaps, not of
+//! loops over bytes. What comes out are short lists of positions, one list a kind, in order. Everything that is in no
+//! list is never looked at again.
+
+use super::bytes::{ALNUM, ASSIGN, AT, DIGIT, ESCAPE, GROUP, TOKEN, class};
+
+/// Bitmaps of one block of 64 bytes: bit `i` speaks of byte `i`.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Masks {
+    alnum: u64,
+    token: u64,
+    digit: u64,
+    group: u64,
+    assign: u64,
+    at: u64,
+    escape: u64,
+}
+
+/// Positions worth a look, each list in order.
+#[derive(Default)]
+pub(super) struct Index {
+    /// `:` and `=`.
+    pub(super) assigns: Vec<u32>,
+    /// `@`.
+    pub(super) ats: Vec<u32>,
+    /// Starts of words that begin a run of at least [`WORD_RUN`] token bytes.
+    pub(super) words: Vec<u32>,
+    /// Starts of digit runs that are long (9 digits) or stand in a long grouped number (11 bytes).
+    pub(super) numbers: Vec<u32>,
+    /// First escape byte (`\`, `%`, `&`) of every block of 64 bytes that holds one.
+    pub(super) escapes: Vec<u32>,
+}
+
+/// Shortest run of token bytes that is looked at.
+pub(super) const WORD_RUN: u32 = 6;
+
+impl Index {
+    /// Fills the lists for `text`, emptying them first.
+    pub(super) fn build(&mut self, text: &[u8]) {
+        self.assigns.clear();
+        self.ats.clear();
+        self.words.clear();
+        self.numbers.clear();
+        self.escapes.clear();
+        let mut blocks = text.chunks_exact(64);
+        let mut here = Masks::default();
+        let mut carry = Carry::default();
+        let mut base = 0u32;
+        let mut first = true;
+        for block in &mut blocks {
+            let next = classify(block);
+            if first {
+                first = false;
+            } else {
+                self.emit(&here, &next, &mut carry, base);
+                base += 64;
+            }
+            here = next;
+        }
+        let mut tail = [b'\n'; 64];
+        let rest = blocks.remainder();
+        tail[..rest.len()].copy_from_slice(rest);
+        let last = classify(&tail);
+        if first {
+            self.emit(&last, &Masks::default(), &mut carry, base);
+        } else {
+            self.emit(&here, &last, &mut carry, base);
+            self.emit(&last, &Masks::default(), &mut carry, base + 64);
+        }
+    }
+
+    #[inline]
+    fn emit(&mut self, here: &Masks, next: &Masks, carry: &mut Carry, base: u32) {
+        positions(here.assign, base, &mut self.assigns);
+        positions(here.at, base, &mut self.ats);
+        if here.escape != 0 {
+            self.escapes.push(base + here.escape.trailing_zeros());
+        }
+        let word_starts = here.alnum & !(here.alnum << 1 | carry.alnum);
+        let words = word_starts & run::<{ WORD_RUN }>(here.token, next.token);
+        positions(words, base, &mut self.words);
+        let digit_starts = here.digit & !(here.alnum << 1 | carry.alnum);
+        let numbers = digit_starts & (run::<9>(here.digit, next.digit) | run::<11>(here.group, next.group));
+        positions(numbers, base, &mut self.numbers);
+        carry.alnum = here.alnum >> 63;
+    }
+}
+
+/// The last bit of the block before, for the classes that look one byte back.
+#[derive(Default)]
+struct Carry {
+    alnum: u64,
+}
+
+/// Bits at which a run of at least `N` set bits begins, looking on into the next block.
+#[inline(always)]
+fn run<const N: u32>(here: u64, next: u64) -> u64 {
+    let wide = u128::from(here) | u128::from(next) << 64;
+    let mut have = 1;
+    let mut r = wide;
+    while have * 2 <= N {
+        r &= r >> have;
+        have *= 2;
+    }
+    if have < N {
+        r &= r >> (N - have);
+    }
+    r as u64
+}
+
+#[inline(always)]
+fn positions(mut mask: u64, base: u32, out: &mut Vec<u32>) {
+    while mask != 0 {
+        out.push(base + mask.trailing_zeros());
+        mask &= mask - 1;
+    }
+}
+
+/// Bitmaps of a block, one table look-up a byte.
+#[inline]
+fn classify(block: &[u8]) -> Masks {
+    let mut m = Masks::default();
+    for (i, &b) in block.iter().enumerate() {
+        let c = class(b);
+        m.alnum |= u64::from(c & ALNUM != 0) << i;
+        m.token |= u64::from(c & TOKEN != 0) << i;
+        m.digit |= u64::from(c & DIGIT != 0) << i;
+        m.group |= u64::from(c & GROUP != 0) << i;
+        m.assign |= u64::from(c & ASSIGN != 0) << i;
+        m.at |= u64::from(c & AT != 0) << i;
+        m.escape |= u64::from(c & ESCAPE != 0) << i;
+    }
+    m
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(text: &[u8]) -> Index {
+        let mut x = Index::default();
+        x.build(text);
+        x
+    }
+
+    #[test]
+    fn finds_each_kind_in_any_place_of_a_block() {
+        for pad in [0usize, 1, 50, 58, 60, 63, 64, 65, 127, 200] {
+            let mut text = vec![b' '; pad];
+            text.extend_from_slice(b"\"k\":abcdefgh a@b \\ 4111111111111111 x");
+            let p = pad as u32;
+            let x = of(&text);
+            assert_eq!(x.assigns, [p + 3], "pad {pad}");
+            assert_eq!(x.ats, [p + 14], "pad {pad}");
+            assert_eq!(x.words, [p + 4, p + 19], "pad {pad}");
+            assert!(x.numbers.contains(&(p + 19)), "pad {pad}");
+            assert_eq!(x.escapes, [p + 17], "pad {pad}");
+        }
+    }
+
+    #[test]
+    fn runs_are_exact() {
+        assert_eq!(run::<6>(0b11_1111, 0), 1);
+        assert_eq!(run::<6>(0b1_1111, 0), 0);
+        assert_eq!(run::<9>(0x1ff << 3, 0), 1 << 3);
+        assert_eq!(run::<11>(1 << 63, 0x3ff), 1 << 63);
+        assert_eq!(run::<11>(1 << 63, 0x1ff), 0);
+    }
+}

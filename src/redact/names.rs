@@ -1,0 +1,312 @@
+//! What a field's name says about its value.
+//!
+//! A name is cut into lower-case tokens (`X-Api-Key`, `apiKey`, `API_KEY` are all `api_key`) and its classes are the
+//! token sequences of the rule packs found anywhere in it. That is worked out once for each distinct spelling; the
+//! answer is remembered under a keyed hash, since whoever writes the log chooses the names.
+
+use std::collections::{HashMap, HashSet};
+use std::hash::Hasher;
+
+use siphasher::sip::SipHasher13;
+
+use crate::rules::FieldClasses;
+
+/// How a field's value is to be treated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Class {
+    /// Nothing special.
+    Plain,
+    /// Any value goes, under this rule.
+    Strong(u16),
+    /// A value that looks like a secret goes, under this rule.
+    Weak(u16),
+    /// A value that fits the rule's type goes.
+    Personal(u16),
+    /// The value names the field that stands beside it: `{"name":"password","value":"x"}`.
+    Naming,
+}
+
+/// All that is known of a name.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Name {
+    pub(super) class: Class,
+    /// Rules that name this field, or whose keyword is in it; their patterns are tried on the value.
+    pub(super) rules: Box<[u16]>,
+    /// The class's words are the whole name.
+    pub(super) whole: bool,
+}
+
+/// The packs' field names, ready for look-up.
+#[derive(Default)]
+pub(super) struct Names {
+    strong: HashMap<String, u16>,
+    weak: HashMap<String, u16>,
+    personal: HashMap<String, u16>,
+    fields: HashMap<String, Vec<u16>>,
+    /// Strong classes that hold whatever follows in the name: `password_confirmation`.
+    steady: HashSet<u16>,
+    deny: HashSet<String>,
+    deny_suffix: HashSet<String>,
+    keywords: Option<aho_corasick::AhoCorasick>,
+    keyword_rules: Vec<Vec<u16>>,
+}
+
+/// Names whose value is itself a name.
+const NAMING: [&str; 12] =
+    ["name", "key", "field", "header", "param", "parameter", "property", "variable", "var", "attribute", "n", "k"];
+
+/// Longest sequence of tokens that a pack may name, and most tokens of a name that are looked at.
+const LONGEST: usize = 4;
+const TOKENS: usize = 10;
+
+impl Names {
+    /// Adds a pack's classes; `rule` gives the number of the synthetic rule of a label type.
+    pub(super) fn add_classes(&mut self, classes: &FieldClasses, mut rule: impl FnMut(&str) -> u16) {
+        for (from, to) in [
+            (&classes.strong, &mut self.strong),
+            (&classes.weak, &mut self.weak),
+            (&classes.personal, &mut self.personal),
+        ] {
+            for (kind, names) in from {
+                let id = rule(kind);
+                if kind == "PASSWORD" {
+                    self.steady.insert(id);
+                }
+                to.extend(names.iter().map(|n| (n.clone(), id)));
+            }
+        }
+        self.deny.extend(classes.deny.iter().cloned());
+        self.deny_suffix.extend(classes.deny_suffix.iter().cloned());
+    }
+
+    /// Adds a field that a rule names.
+    pub(super) fn add_field(&mut self, name: &str, rule: u16) {
+        self.fields.entry(name.to_owned()).or_default().push(rule);
+    }
+
+    /// Sets the keywords that count inside a name.
+    pub(super) fn set_keywords(&mut self, automaton: Option<aho_corasick::AhoCorasick>, rules: Vec<Vec<u16>>) {
+        self.keywords = automaton;
+        self.keyword_rules = rules;
+    }
+
+    /// Works out a name from scratch.
+    pub(super) fn classify(&self, raw: &[u8]) -> Name {
+        let joined = normalise(raw);
+        let cuts = token_starts(&joined);
+        let mut rules: Vec<u16> = Vec::new();
+        let denied = self.denied(&joined, &cuts);
+        let inside = |from: usize, to: usize| denied.iter().any(|(a, b)| *a <= from && to <= *b);
+        let described = self.described(&joined, &cuts);
+        let (mut strong, mut weak, mut personal) = (None, None, None);
+        let mut strong_end = 0;
+        for (i, &from) in cuts.iter().enumerate() {
+            for &to in cuts[i + 1..].iter().take(LONGEST) {
+                let part = &joined[from..to - 1];
+                if inside(from, to) || (described && to != joined.len()) {
+                    continue;
+                }
+                // The longest and the last sequence says best what the value is.
+                let before = strong;
+                strong = longer(strong, part, &self.strong);
+                if strong != before {
+                    strong_end = to;
+                }
+                weak = longer(weak, part, &self.weak);
+                personal = longer(personal, part, &self.personal);
+                if let Some(found) = self.fields.get(part) {
+                    rules.extend(found);
+                }
+            }
+        }
+        let plain = described || (!denied.is_empty() && strong.is_none() && weak.is_none());
+        if let Some(ac) = self.keywords.as_ref().filter(|_| !plain) {
+            for m in ac.find_overlapping_iter(raw) {
+                rules.extend(&self.keyword_rules[m.pattern().as_usize()]);
+            }
+        }
+        rules.sort_unstable();
+        rules.dedup();
+        let class = match (strong, weak, personal) {
+            // `api_key_user_email` speaks of a key and holds something else: the value has to look like a secret.
+            (Some((_, id)), ..) if strong_end == joined.len() || self.steady.contains(&id) => Class::Strong(id),
+            (_, _, Some((_, id))) => Class::Personal(id),
+            (_, Some((_, id)), _) | (Some((_, id)), ..) if joined != "key_" => Class::Weak(id),
+            _ if NAMING.contains(&joined.trim_end_matches('_')) => Class::Naming,
+            _ => Class::Plain,
+        };
+        let whole = weak.is_some_and(|(n, _)| n + 1 == joined.len());
+        Name { class, rules: rules.into(), whole }
+    }
+
+    /// Rows of tokens that mean something else, as (start, end) in the joined name.
+    fn denied(&self, joined: &str, cuts: &[usize]) -> Vec<(usize, usize)> {
+        let mut rows = Vec::new();
+        for (i, &from) in cuts.iter().enumerate() {
+            for &to in cuts[i + 1..].iter().take(LONGEST + 1) {
+                if self.deny.contains(&joined[from..to - 1]) {
+                    rows.push((from, to));
+                }
+            }
+        }
+        rows
+    }
+
+    /// Whether the last token says that the name describes a secret and is none.
+    fn described(&self, joined: &str, cuts: &[usize]) -> bool {
+        match cuts {
+            [.., from, end] => self.deny_suffix.contains(&joined[*from..end - 1]),
+            _ => false,
+        }
+    }
+}
+
+fn longer<'t>(best: Option<(usize, u16)>, part: &'t str, table: &'t HashMap<String, u16>) -> Option<(usize, u16)> {
+    match table.get(part) {
+        Some(&id) if best.is_none_or(|(n, _)| part.len() >= n) => Some((part.len(), id)),
+        _ => best,
+    }
+}
+
+/// Lower-case tokens, each followed by `_`: `X-Api-Key` gives `x_api_key_`. Digits at a token's end are dropped.
+pub(super) fn normalise(raw: &[u8]) -> String {
+    let mut out = String::with_capacity(raw.len() + 8);
+    let mut word = 0usize;
+    for (i, &b) in raw.iter().enumerate() {
+        let next = raw.get(i + 1).copied().unwrap_or(0);
+        let previous = if i == 0 { 0 } else { raw[i - 1] };
+        let hump = b.is_ascii_uppercase()
+            && (previous.is_ascii_lowercase()
+                || previous.is_ascii_digit()
+                || (previous.is_ascii_uppercase() && next.is_ascii_lowercase()));
+        if hump || !b.is_ascii_alphanumeric() {
+            close(&mut out, &mut word);
+        }
+        if b.is_ascii_alphanumeric() {
+            out.push(char::from(b.to_ascii_lowercase()));
+        }
+    }
+    close(&mut out, &mut word);
+    out
+}
+
+/// Ends the word that began at `word`, if there is one.
+fn close(out: &mut String, word: &mut usize) {
+    let letters = out[*word..].trim_end_matches(|c: char| c.is_ascii_digit()).len();
+    if letters > 0 {
+        out.truncate(*word + letters);
+    }
+    if out.len() > *word {
+        out.push('_');
+    }
+    *word = out.len();
+}
+
+/// Starts of the tokens, and the end of the whole, of what [`normalise`] gives; the last [`TOKENS`] tokens only.
+fn token_starts(joined: &str) -> Vec<usize> {
+    let mut starts = vec![0];
+    starts.extend(joined.bytes().enumerate().filter(|(_, b)| *b == b'_').map(|(i, _)| i + 1));
+    let skip = starts.len().saturating_sub(TOKENS + 1);
+    starts.split_off(skip)
+}
+
+/// Remembers what names mean: one slot a hash, overwritten when another name falls into it.
+pub(super) struct NameCache {
+    slots: Vec<(u64, u32)>,
+    known: Vec<Name>,
+    index: HashMap<Name, u32>,
+    seed: (u64, u64),
+}
+
+const SLOTS: usize = 4096;
+
+impl NameCache {
+    pub(super) fn new(seed: (u64, u64)) -> Self {
+        Self { slots: vec![(0, 0); SLOTS], known: Vec::new(), index: HashMap::new(), seed }
+    }
+
+    /// What `raw` means.
+    pub(super) fn get(&mut self, names: &Names, raw: &[u8]) -> &Name {
+        let mut h = SipHasher13::new_with_keys(self.seed.0, self.seed.1);
+        h.write(raw);
+        let hash = h.finish() | 1;
+        let slot = (hash >> 32) as usize % SLOTS;
+        if self.slots[slot].0 != hash {
+            let name = names.classify(raw);
+            let next = self.known.len() as u32;
+            let at = *self.index.entry(name.clone()).or_insert(next);
+            if at == next {
+                self.known.push(name);
+            }
+            self.slots[slot] = (hash, at);
+        }
+        &self.known[self.slots[slot].1 as usize]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names() -> Names {
+        let classes: FieldClasses = toml::from_str(
+            r#"
+            deny = ["max_tokens", "token_type", "public_key"]
+            deny_suffix = ["changed", "count"]
+            [strong]
+            PASSWORD = ["password", "passwd"]
+            API_KEY = ["api_key", "apikey"]
+            [weak]
+            TOKEN = ["token"]
+            KEY = ["key"]
+            [personal]
+            EMAIL = ["email"]
+            "#,
+        )
+        .unwrap();
+        let mut kinds = Vec::new();
+        let mut n = Names::default();
+        n.add_classes(&classes, |k| {
+            kinds.push(k.to_owned());
+            kinds.len() as u16 - 1
+        });
+        n
+    }
+
+    #[test]
+    fn spellings_are_one_name() {
+        for s in ["X-Api-Key", "x_api_key", "xApiKey", "x.api.key", "X Api Key2"] {
+            assert_eq!(normalise(s.as_bytes()), "x_api_key_", "{s}");
+        }
+        assert_eq!(normalise(b"sha256_sum"), "sha_sum_");
+        assert_eq!(normalise(b"--"), "");
+    }
+
+    #[test]
+    fn classes_by_whole_tokens() {
+        let n = names();
+        let class = |s: &str| n.classify(s.as_bytes()).class;
+        assert!(matches!(class("dbPassword"), Class::Strong(_)));
+        assert!(matches!(class("user.api-key"), Class::Strong(_)));
+        assert!(matches!(class("GITHUB_TOKEN"), Class::Weak(_)));
+        assert!(matches!(class("email"), Class::Personal(_)));
+        assert_eq!(class("name"), Class::Naming);
+        for plain in ["max_tokens", "openai_max_tokens", "password_changed", "token_count", "keyboard", "author", ""] {
+            assert_eq!(class(plain), Class::Plain, "{plain}");
+        }
+    }
+
+    #[test]
+    fn the_cache_answers_as_the_table_does() {
+        let n = names();
+        let mut c = NameCache::new((1, 2));
+        for _ in 0..2 {
+            for i in 0..10_000u32 {
+                let raw = format!("password{i}x");
+                assert_eq!(*c.get(&n, raw.as_bytes()), n.classify(raw.as_bytes()));
+            }
+            assert_eq!(*c.get(&n, b"dbPassword"), n.classify(b"dbPassword"));
+        }
+        assert!(c.known.len() < 10);
+    }
+}

@@ -1,0 +1,365 @@
+//! Looking at the candidates of one text: each wakes only the checks that it can satisfy.
+//!
+//! The raw chunk is scanned first. Where a line holds escapes, the strings that hold them are decoded one level and
+//! scanned in the same way, down to a bounded depth, and what is found there is mapped back to the bytes as written.
+
+use super::bytes::{ALNUM, TOKEN, before, is, label_len, skip, skip_back};
+use super::decode::{self, View};
+use super::index::Index;
+use super::memory::Memory;
+use super::names::NameCache;
+use super::set::RuleSet;
+use super::tag::{Tag, Tags};
+use super::value::quoted_end;
+
+/// How many levels of other spellings are undone.
+pub(super) const DEPTH: u8 = 4;
+
+/// Longest text without a newline that is looked at as one piece behind a candidate, in bytes.
+const NEIGHBOURHOOD: usize = 8192;
+
+/// How sure a hit is of what it found; where hits overlap the surest gives the label.
+pub(super) mod rank {
+    pub(in crate::redact) const REMEMBERED: u8 = 5;
+    pub(in crate::redact) const WEAK_FIELD: u8 = 20;
+    pub(in crate::redact) const PERSONAL: u8 = 30;
+    pub(in crate::redact) const STRONG_FIELD: u8 = 40;
+    pub(in crate::redact) const SHAPE: u8 = 45;
+    pub(in crate::redact) const CONTEXT: u8 = 50;
+    pub(in crate::redact) const VENDOR: u8 = 60;
+    pub(in crate::redact) const KEY_BLOCK: u8 = 90;
+}
+
+/// A span that must go.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Hit {
+    pub(super) start: u32,
+    pub(super) end: u32,
+    pub(super) rule: u16,
+    pub(super) rank: u8,
+    /// Levels of encoding that were undone to see it.
+    pub(super) depth: u8,
+    /// The replacement is written as a list of byte values.
+    pub(super) numeric: bool,
+    /// A bare JSON value: the replacement is put between copies of these bytes, the quote of its name as written.
+    pub(super) quote: Option<(u32, u32)>,
+    pub(super) tag: Option<Tag>,
+}
+
+/// What a worker keeps between texts.
+pub(super) struct Shared {
+    pub(super) names: NameCache,
+    pub(super) tags: Tags,
+    pub(super) memory: Memory,
+    /// An open PEM block continues on the next line.
+    pub(super) pem_open: bool,
+    indexes: Vec<Index>,
+    views: Vec<View>,
+}
+
+impl Shared {
+    pub(super) fn new(tags: Tags, seed: (u64, u64)) -> Self {
+        Self {
+            names: NameCache::new(seed),
+            tags,
+            memory: Memory::new(seed),
+            pem_open: false,
+            indexes: Vec::new(),
+            views: Vec::new(),
+        }
+    }
+}
+
+/// One text under the lens.
+pub(super) struct Scan<'a> {
+    pub(super) set: &'a RuleSet,
+    pub(super) shared: &'a mut Shared,
+    pub(super) text: &'a [u8],
+    pub(super) hits: &'a mut Vec<Hit>,
+    pub(super) depth: u8,
+    /// End of the JSON tree under a strong name that was gone through last.
+    pub(super) tree_until: usize,
+}
+
+/// Finds everything in `text` that must go; `hits` are in no order and may overlap.
+pub(super) fn scan(set: &RuleSet, shared: &mut Shared, text: &[u8], depth: u8, hits: &mut Vec<Hit>) {
+    let mut index = shared.indexes.pop().unwrap_or_default();
+    index.build(text);
+    let mut s = Scan { set, shared, text, hits, depth, tree_until: 0 };
+    s.key_blocks();
+    for &p in &index.assigns {
+        s.assign(p as usize);
+    }
+    for &p in &index.ats {
+        s.at_sign(p as usize);
+    }
+    for &p in &index.numbers {
+        s.number(p as usize);
+    }
+    for &p in &index.words {
+        s.word(p as usize);
+    }
+    if depth < DEPTH {
+        s.escaped(&index.escapes);
+    }
+    shared.indexes.push(index);
+}
+
+impl<'a> Scan<'a> {
+    /// Where the line (or, in a decoded text, the neighbourhood) of `at` ends.
+    pub(super) fn limit(&self, at: usize) -> usize {
+        let most = (at + NEIGHBOURHOOD).min(self.text.len());
+        if self.depth > 0 {
+            return most;
+        }
+        memchr::memchr(b'\n', &self.text[at..most]).map_or(most, |n| at + n)
+    }
+
+    pub(super) fn hit(&mut self, start: usize, end: usize, rule: u16, rank: u8) {
+        self.hit_with(start, end, rule, rank, None);
+    }
+
+    pub(super) fn hit_with(&mut self, start: usize, end: usize, rule: u16, rank: u8, quote: Option<(u32, u32)>) {
+        if start >= end || in_label(self.text, start, end) {
+            return;
+        }
+        let value = &self.text[start..end];
+        let tag = self.set.rules[usize::from(rule)].tag.then(|| self.shared.tags.of(value));
+        if rank >= rank::WEAK_FIELD && rank != rank::PERSONAL {
+            self.shared.memory.learn(value);
+        }
+        self.hits.push(Hit {
+            start: start as u32,
+            end: end as u32,
+            rule,
+            rank,
+            depth: self.depth,
+            numeric: false,
+            quote,
+            tag,
+        });
+    }
+
+    /// Scans `view`, decoded from `self.text[from..]`, and maps what is found back. Gives the number of hits.
+    fn inner(&mut self, view: &View, from: usize, numeric: bool) -> usize {
+        let first = self.hits.len();
+        scan(self.set, self.shared, &view.text, self.depth + 1, self.hits);
+        for h in &mut self.hits[first..] {
+            let (start, end) = view.original(h.start, h.end);
+            (h.start, h.end) = (start + from as u32, end + from as u32);
+            h.numeric |= numeric;
+            h.quote = h.quote.map(|(a, b)| {
+                let (a, b) = view.original(a, b);
+                (a + from as u32, b + from as u32)
+            });
+        }
+        self.hits.len() - first
+    }
+
+    /// Decodes and scans whatever holds one of the escape bytes at `places`, line by line.
+    fn escaped(&mut self, places: &[u32]) {
+        let mut done = 0;
+        for &p in places {
+            let p = p as usize;
+            if p < done {
+                continue;
+            }
+            let (start, end) = if self.depth > 0 {
+                (0, self.text.len())
+            } else {
+                let start = memchr::memrchr(b'\n', &self.text[..p]).map_or(0, |n| n + 1);
+                (start, memchr::memchr(b'\n', &self.text[p..]).map_or(self.text.len(), |n| p + n))
+            };
+            done = end;
+            let first = skip(self.text, start, |b| matches!(b, b' ' | b'\t'));
+            if matches!(self.text.get(first), Some(b'{' | b'[')) {
+                self.strings(first, end);
+            } else {
+                self.region(start, end);
+            }
+        }
+    }
+
+    /// Decodes the strings of a JSON line one by one, so that no match can reach over a string's end.
+    fn strings(&mut self, mut at: usize, end: usize) {
+        while let Some(n) = memchr::memchr2(b'"', b'\\', &self.text[at..end]) {
+            let open = at + n;
+            if self.text[open] == b'\\' {
+                // Escapes outside of strings: not JSON after all, so the rest is taken as text.
+                return self.region(open, end);
+            }
+            let close = quoted_end(self.text, open).min(end);
+            if memchr::memchr3(b'\\', b'%', b'&', &self.text[open + 1..close]).is_some() {
+                self.region(open + 1, close);
+            }
+            at = (close + 1).min(end);
+        }
+    }
+
+    fn region(&mut self, start: usize, end: usize) {
+        let mut view = self.shared.views.pop().unwrap_or_default();
+        if decode::unescape(&self.text[start..end], &mut view) {
+            self.inner(&view, start, false);
+        }
+        self.shared.views.push(view);
+    }
+
+    /// Reads a JSON array of byte values as text and scans that.
+    pub(super) fn byte_array(&mut self, open: usize) {
+        if self.depth >= DEPTH {
+            return;
+        }
+        let mut view = self.shared.views.pop().unwrap_or_default();
+        if decode::byte_array(&self.text[open..], &mut view).is_some() {
+            self.inner(&view, open, true);
+        }
+        self.shared.views.push(view);
+    }
+
+    /// Looks into a base64 token; when the text inside holds anything, the whole token goes.
+    pub(super) fn base64(&mut self, start: usize, end: usize) {
+        if self.depth >= DEPTH {
+            return;
+        }
+        let mut view = self.shared.views.pop().unwrap_or_default();
+        if decode::base64_text(&self.text[start..end], &mut view.text) {
+            let first = self.hits.len();
+            scan(self.set, self.shared, &view.text, self.depth + 1, self.hits);
+            if let Some(best) = self.hits[first..].iter().max_by_key(|h| h.rank).copied() {
+                self.hits.truncate(first);
+                let end = skip(self.text, end, |b| b == b'=');
+                self.hits.push(Hit { start: start as u32, end: end as u32, quote: None, ..best });
+            }
+        }
+        self.shared.views.push(view);
+    }
+
+    /// A word that starts a run of token bytes.
+    fn word(&mut self, w: usize) {
+        let text = self.text;
+        let previous = before(text, w);
+        let woken = self.vendor(w);
+        match previous {
+            b' ' | b'+' | b'\t' => self.behind_word(w),
+            b'"' | b'\'' => self.in_list(w),
+            b'>' => self.element(w),
+            _ => {}
+        }
+        if !woken && (!is(previous, TOKEN) || matches!(previous, b'/' | b'.')) {
+            self.token(w, previous);
+        }
+    }
+
+    /// Tries the rules whose literal stands at `w`. True when one of them matched.
+    fn vendor(&mut self, w: usize) -> bool {
+        let set = self.set;
+        let mut rules = set.prefixes.at(&self.text[w..]).peekable();
+        if rules.peek().is_none() {
+            return false;
+        }
+        let line = &self.text[w..self.limit(w)];
+        for r in rules {
+            if let Some(span) = self.fits(r, line) {
+                self.hit(w + span.start, w + span.end, r, rank::VENDOR);
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Whether a rule's pattern, validator and entropy accept the start of `line`.
+    pub(super) fn fits(&self, r: u16, line: &[u8]) -> Option<super::set::Span> {
+        let rule = &self.set.rules[usize::from(r)];
+        let span = self.set.patterns[usize::from(r)].at_start(line)?;
+        let part = &line[span.start..span.end];
+        if rule.entropy.is_some_and(|least| super::bytes::entropy(part) < least) {
+            return None;
+        }
+        if rule.validator.is_some_and(|v| !crate::rules::validate(v, part)) {
+            return None;
+        }
+        Some(span)
+    }
+
+    /// A whole token: has it been seen as a secret, is it base64 of text, does a keyword stand before it?
+    fn token(&mut self, w: usize, previous: u8) {
+        let text = self.text;
+        let end = skip(text, w, |b| is(b, TOKEN));
+        let token = &text[w..end];
+        if self.shared.memory.knows(token) {
+            self.hit(w, end, self.set.builtin.remembered, rank::REMEMBERED);
+        }
+        if token.len() < 8 || previous == b'.' {
+            return;
+        }
+        if token.len() >= 24 && previous != b'/' {
+            self.base64(w, end);
+        }
+        self.context(w, token);
+    }
+
+    /// Tries the keyword rules whose word stands before the token at `w`.
+    pub(super) fn context(&mut self, w: usize, token: &[u8]) {
+        let set = self.set;
+        let Some(automaton) = &set.keywords else { return };
+        let digits = token.iter().take(64).filter(|b| b.is_ascii_digit()).count();
+        if digits < 5 && (token.len() < 16 || digits == 0 && token.len() < 20) {
+            return;
+        }
+        let mut from = w.saturating_sub(super::set::REACH);
+        if self.depth == 0 {
+            from = memchr::memrchr(b'\n', &self.text[from..w]).map_or(from, |n| from + n + 1);
+        }
+        let window = &self.text[from..w];
+        let mut limit = None;
+        for m in automaton.find_overlapping_iter(window) {
+            if !assignment_like(&window[m.end()..]) {
+                continue;
+            }
+            let limit = *limit.get_or_insert_with(|| self.limit(w));
+            for &r in &set.keyword_rules[m.pattern().as_usize()] {
+                let Some(span) = self.fits(r, &self.text[w..limit]) else { continue };
+                let behind = self.text.get(w + span.whole).copied().unwrap_or(b'\n');
+                if is(behind, ALNUM) {
+                    continue;
+                }
+                self.hit(w + span.start, w + span.end, r, rank::CONTEXT);
+                return;
+            }
+        }
+    }
+}
+
+/// Whether `start..end` is a label or lies inside one.
+fn in_label(text: &[u8], start: usize, end: usize) -> bool {
+    let open = skip_back(text, start, 80, |b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b':' | b'*'));
+    let covers = |at: usize| label_len(&text[at..]).is_some_and(|n| at + n >= end);
+    covers(start) || (open > 0 && covers(open - 1))
+}
+
+/// Whether what stands between a keyword and a value reads like an assignment or an apposition, not like prose.
+fn assignment_like(gap: &[u8]) -> bool {
+    gap.iter().all(|b| {
+        is(*b, super::bytes::IDENT)
+            || matches!(
+                b,
+                b' ' | b'\t'
+                    | b'\n'
+                    | b'"'
+                    | b'\''
+                    | b'`'
+                    | b'='
+                    | b':'
+                    | b'>'
+                    | b','
+                    | b'('
+                    | b'['
+                    | b'{'
+                    | b'|'
+                    | b'\\'
+                    | b'/'
+                    | b'#'
+                    | b'&'
+            )
+    })
+}

@@ -1,0 +1,448 @@
+//! Where the value behind a name ends, and what kind of thing it is.
+
+use super::bytes::{IDENT, Mix, byte, entropy, is, is_label, is_uuid, label_len, skip};
+
+/// How a value is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    /// Between quotes; the span is what stands between them.
+    Quoted,
+    /// A number or word in JSON: replacing it takes quotes.
+    Scalar,
+    /// A JSON object or array, brackets included.
+    Tree,
+    /// Without quotes, in text.
+    Bare,
+}
+
+/// A value's place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Value {
+    pub(super) start: usize,
+    pub(super) end: usize,
+    pub(super) form: Form,
+}
+
+/// Finds the value behind the separator at `sep`. `json` says that the name before it stood in double quotes.
+pub(super) fn after(text: &[u8], sep: usize, json: bool) -> Option<Value> {
+    let mut at = skip(text, sep, |b| matches!(b, b':' | b'=' | b'>' | b' ' | b'\t'));
+    if at > sep + 12 {
+        return None;
+    }
+    if byte(text, at) == b'|' && matches!(byte(text, at + 1), b'\n' | b'-') {
+        // A YAML block: the value stands on the next line.
+        at = skip(text, at + 1, |b| matches!(b, b'-' | b'\n' | b' ' | b'\t'));
+    }
+    at += opener(&text[at..]);
+    match byte(text, at) {
+        q @ (b'"' | b'\'' | b'`') => Some(quoted(text, at, q)),
+        b'{' | b'[' if json => Some(Value { start: at, end: tree_end(text, at), form: Form::Tree }),
+        b'[' if label_len(&text[at..]).is_none() && matches!(byte(text, at + 1), b'"' | b'\'') => {
+            Some(quoted(text, at + 1, byte(text, at + 1)))
+        }
+        _ if json => {
+            let end =
+                skip(text, at, |b| !matches!(b, b',' | b'}' | b']' | b' ' | b'\t' | b'\r' | b'\n' | b'"' | b'\\'));
+            (end > at).then_some(Value { start: at, end, form: Form::Scalar })
+        }
+        _ => {
+            let end = bare_end(text, at);
+            (end > at).then_some(Value { start: at, end, form: Form::Bare })
+        }
+    }
+}
+
+/// Length of what may stand before an opening quote: a string prefix (`b"`, `r"`, `@"`), `Some("`, `("`.
+fn opener(text: &[u8]) -> usize {
+    let quote = |n: usize| matches!(byte(text, n), b'"' | b'\'');
+    match text {
+        [b'b' | b'u' | b'r' | b'f' | b'@' | b'(' | b'$', ..] if quote(1) => 1,
+        _ if text.starts_with(b"Some(") && quote(5) => 5,
+        _ => 0,
+    }
+}
+
+/// The text between the quote at `at` and its partner, or the end of the line when there is none.
+pub(super) fn quoted(text: &[u8], at: usize, quote: u8) -> Value {
+    let mut start = at + 1;
+    if byte(text, start) == quote && byte(text, start + 1) == quote {
+        // Three quotes in a row open a long string.
+        start += 2;
+    }
+    let mut end = start;
+    while end < text.len() {
+        match text[end] {
+            b'\\' => end += 1,
+            b'\n' => break,
+            b if b == quote => break,
+            _ => {}
+        }
+        end += 1;
+    }
+    Value { start, end: end.min(text.len()), form: Form::Quoted }
+}
+
+/// End of the JSON object or array that opens at `at`, or of the line when it does not close.
+pub(super) fn tree_end(text: &[u8], at: usize) -> usize {
+    let mut depth = 0usize;
+    let mut i = at;
+    while i < text.len() {
+        match text[i] {
+            b'"' => i = quoted_end(text, i),
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => {
+                depth -= 1;
+                if depth == 0 {
+                    return i + 1;
+                }
+            }
+            b'\n' => return i,
+            _ => {}
+        }
+        i += 1;
+    }
+    text.len()
+}
+
+/// Position of the double quote that closes the one at `at`, or of the end of the line.
+pub(super) fn quoted_end(text: &[u8], at: usize) -> usize {
+    let mut i = at + 1;
+    while let Some(n) = memchr::memchr3(b'"', b'\\', b'\n', &text[i.min(text.len())..]) {
+        i += n;
+        match text[i] {
+            b'\\' => i += 2,
+            _ => return i,
+        }
+    }
+    text.len()
+}
+
+/// End of a value without quotes.
+fn bare_end(text: &[u8], at: usize) -> usize {
+    let mut end = at;
+    while end < text.len() {
+        match text[end] {
+            b' ' | b'\t' | b'\r' | b'\n' | b'"' | b'\'' | b'`' | b'<' | b'>' | b'\\' | b'{' | b'\0' => break,
+            b'&' | b'#' if end == at || names_follow(text, end + 1) => break,
+            b',' | b';' | b'|' if names_follow(text, end + 1) || closes(text, end + 1) => break,
+            b')' | b'}' | b']' if closes(text, end + 1) && label_len(&text[at..]).is_none() => break,
+            b'[' if end > at && label_len(&text[end..]).is_some() => break,
+            b'[' => match label_len(&text[end..]) {
+                Some(n) => return end + n,
+                None => end += 1,
+            },
+            _ => end += 1,
+        }
+    }
+    // A full stop that ends a sentence is not part of a value.
+    if end > at + 1 && text[end - 1] == b'.' && closes(text, end) { end - 1 } else { end }
+}
+
+/// Whether a name and a separator, or nothing more, follow.
+fn names_follow(text: &[u8], at: usize) -> bool {
+    let end = skip(text, at, |b| is(b, IDENT));
+    (end > at && end - at < 64 && matches!(byte(text, end), b'=' | b':')) || (end == at && closes(text, at))
+}
+
+/// Whether the text ends or pauses here.
+fn closes(text: &[u8], at: usize) -> bool {
+    matches!(
+        byte(text, at),
+        b' ' | b'\t'
+            | b'\r'
+            | b'\n'
+            | b'"'
+            | b'\''
+            | b','
+            | b';'
+            | b')'
+            | b']'
+            | b'}'
+            | b'\\'
+            | b'.'
+            | b'<'
+            | b'>'
+            | b'|'
+            | b'`'
+    )
+}
+
+/// Values that say there is no value, or that something else stands for it.
+pub(super) fn is_placeholder(v: &[u8]) -> bool {
+    if v.is_empty() || is_label(v) || v == "…".as_bytes() {
+        return true;
+    }
+    if v.iter().all(|b| matches!(b, b'*' | b'-' | b'.' | b'x' | b'X' | b'#' | b'?' | b'_' | b'=' | b' ' | b'/' | b':'))
+    {
+        return true;
+    }
+    let lower = v.len() <= 16 && {
+        let mut buf = [0u8; 16];
+        buf[..v.len()].copy_from_slice(v);
+        buf[..v.len()].make_ascii_lowercase();
+        matches!(
+            &buf[..v.len()],
+            b"null"
+                | b"none"
+                | b"nil"
+                | b"true"
+                | b"false"
+                | b"undefined"
+                | b"nan"
+                | b"redacted"
+                | b"filtered"
+                | b"masked"
+                | b"hidden"
+                | b"removed"
+                | b"n/a"
+                | b"yes"
+                | b"no"
+                | b"on"
+                | b"off"
+                | b"empty"
+                | b"(null)"
+                | b"(none)"
+                | b"nothing"
+                | b"[redacted]"
+                | b"[filtered]"
+                | b"<redacted>"
+                | b"<masked>"
+                | b"<hidden>"
+                | b"<none>"
+                | b"<nil>"
+                | b"unset"
+        )
+    };
+    lower
+        || (v.starts_with(b"${") && v.ends_with(b"}"))
+        || (v.starts_with(b"$(") && v.ends_with(b")"))
+        || (v.starts_with(b"{{") && v.ends_with(b"}}"))
+        || (v.starts_with(b"%") && v.len() == 2)
+        || (v.starts_with(b"****") && v.len() <= 12)
+}
+
+/// Words that follow `password:` or `token:` in a sentence about one.
+pub(super) fn is_prose(v: &[u8]) -> bool {
+    const WORDS: [&[u8]; 60] = [
+        b"a",
+        b"an",
+        b"and",
+        b"are",
+        b"authentication",
+        b"bad",
+        b"cannot",
+        b"changed",
+        b"check",
+        b"could",
+        b"created",
+        b"does",
+        b"empty",
+        b"error",
+        b"expected",
+        b"expired",
+        b"failed",
+        b"failure",
+        b"for",
+        b"found",
+        b"from",
+        b"has",
+        b"have",
+        b"if",
+        b"in",
+        b"incorrect",
+        b"input",
+        b"invalid",
+        b"is",
+        b"it",
+        b"length",
+        b"login",
+        b"mismatch",
+        b"missing",
+        b"must",
+        b"no",
+        b"not",
+        b"of",
+        b"ok",
+        b"or",
+        b"please",
+        b"provided",
+        b"rejected",
+        b"required",
+        b"reset",
+        b"should",
+        b"string",
+        b"success",
+        b"the",
+        b"this",
+        b"to",
+        b"too",
+        b"unexpected",
+        b"unknown",
+        b"updated",
+        b"user",
+        b"valid",
+        b"was",
+        b"with",
+        b"wrong",
+    ];
+    let mut buf = [0u8; 16];
+    let Some(b) = buf.get_mut(..v.len()) else { return false };
+    b.copy_from_slice(v);
+    b.make_ascii_lowercase();
+    WORDS.binary_search(&&*b).is_ok()
+}
+
+/// Whether a value under a weak name (`key`, `code`) or behind a bare word looks like a secret rather than a word, a
+/// number or an id.
+pub(super) fn looks_secret(v: &[u8]) -> bool {
+    let Some(m) = one_token(v) else { return false };
+    if is_uuid(v) {
+        return false;
+    }
+    if m.digit == 0 {
+        // Letters only: long, in mixed case, without the look of words.
+        return v.len() >= 16 && m.upper >= 3 && m.lower >= 3 && switches(v) * 3 >= v.len() && entropy(v) > 3.5;
+    }
+    let changes = switches(v);
+    changes >= 3 && (changes * 8 >= v.len() || v.len() >= 20) && entropy(v) > 2.6
+}
+
+/// Whether a value under a name that means a token (`token`, `auth`, `credential`) can be one: also UUIDs and short
+/// or plain ones, as long as they are no words.
+pub(super) fn looks_token(v: &[u8]) -> bool {
+    let Some(m) = one_token(v) else { return false };
+    if m.digit == 0 {
+        return looks_secret(v) || (v.len() >= 24 && m.other == 0 && entropy(v) > 3.2);
+    }
+    let slug = m.other > 0 && !is_uuid(v) && switches(v) < 3 && v.len() < 16;
+    m.digit * 20 >= v.len() && !slug && entropy(v) > 2.3
+}
+
+/// The mix of a value that is one token of a likely length; `None` for words, numbers, paths, addresses and times.
+fn one_token(v: &[u8]) -> Option<Mix> {
+    if v.len() < 8 || v.len() > 4096 || is_placeholder(v) || memchr::memmem::find(v, b"://").is_some() {
+        return None;
+    }
+    let broken = v.iter().any(|b| matches!(b, b' ' | b'\t' | b'<' | b'>' | b'{' | b'(' | b'@' | b',' | b';'));
+    if broken || matches!(v[0], b'/' | b'.' | b'%' | b'$') {
+        return None;
+    }
+    let date = v[4] == b'-' && v[7] == b'-' && v[..4].iter().all(u8::is_ascii_digit);
+    let m = Mix::of(v);
+    (!date && m.letters() > 0 && m.other * 3 <= v.len()).then_some(m)
+}
+
+/// How often neighbouring letters and digits change between upper case, lower case and digit.
+pub(super) fn switches(v: &[u8]) -> usize {
+    let kind = |b: u8| match b {
+        b'A'..=b'Z' => 1u8,
+        b'a'..=b'z' => 2,
+        b'0'..=b'9' => 3,
+        _ => 0,
+    };
+    v.windows(2).filter(|w| kind(w[0]) != kind(w[1]) && kind(w[0]) != 0 && kind(w[1]) != 0).count()
+}
+
+/// Length of an authorization scheme and the space behind it, when the value begins with one that is followed by a token.
+pub(super) fn scheme_len(v: &[u8]) -> Option<usize> {
+    const SCHEMES: [&[u8]; 14] = [
+        b"bearer",
+        b"basic",
+        b"token",
+        b"apikey",
+        b"api-key",
+        b"key",
+        b"digest",
+        b"negotiate",
+        b"ntlm",
+        b"hmac",
+        b"jwt",
+        b"oauth",
+        b"bot",
+        b"ssws",
+    ];
+    let word = skip(v, 0, |b| is(b, IDENT));
+    if !(3..=9).contains(&word) {
+        return None;
+    }
+    let mut buf = [0u8; 9];
+    buf[..word].copy_from_slice(&v[..word]);
+    buf[..word].make_ascii_lowercase();
+    if !SCHEMES.contains(&&buf[..word]) {
+        return None;
+    }
+    let rest = skip(v, word, |b| matches!(b, b' ' | b'\t' | b'+'));
+    // In a form `+` is a space.
+    (rest > word && rest < v.len() && (v[word] != b'+' || rest == word + 1)).then_some(rest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn value(text: &str, json: bool) -> Option<&str> {
+        let sep = text.find([':', '=']).unwrap();
+        after(text.as_bytes(), sep, json).map(|v| &text[v.start..v.end])
+    }
+
+    #[test]
+    fn values_in_text() {
+        for (text, want) in [
+            ("password=hunter2&x=1", "hunter2"),
+            ("password=a&b!c d", "a&b!c"),
+            ("password: hunter2, user: x", "hunter2"),
+            ("password=p,w;x", "p,w;x"),
+            ("password => 'it\\'s' ", "it\\'s"),
+            ("password := `abc`", "abc"),
+            ("(password=abc)", "abc"),
+            ("password=abc.", "abc"),
+            ("password=[PASSWORD]xyz", "[PASSWORD]"),
+            ("password: Some(\"abc\")", "abc"),
+            ("password: b'abc'", "abc"),
+            ("password: |\n  abc\n", "abc"),
+        ] {
+            assert_eq!(value(text, false), Some(want), "{text}");
+        }
+        assert_eq!(value("password= ", false), None);
+    }
+
+    #[test]
+    fn values_in_json() {
+        assert_eq!(value(r#"pin: 1234,"b":1"#, true), Some("1234"));
+        assert_eq!(value(r#"pin:{"a":["]"]},"b":1"#, true), Some(r#"{"a":["]"]}"#));
+        assert_eq!(value(r#"pin: "a\"b","c":1"#, true), Some(r#"a\"b"#));
+        assert_eq!(value(r#"pin: "cut off"#, true), Some("cut off"));
+    }
+
+    #[test]
+    fn secrets_and_words() {
+        for secret in ["a1b2c3d4e5f6", "mn7mXVjgaqfwzF4si0TwAvKoaF8Gz24u", "d41d8cd98f00b204e9800998ecf8427e"] {
+            assert!(looks_secret(secret.as_bytes()), "{secret}");
+        }
+        for word in
+            ["user-cache-2024", "primary", "2026-05-01", "https://a.example/b1c2d3", "/var/log/a1b2c3", "Authorization"]
+        {
+            assert!(!looks_secret(word.as_bytes()), "{word}");
+        }
+    }
+
+    #[test]
+    fn prose_is_sorted() {
+        assert!(
+            is_prose(b"a")
+                && is_prose(b"Invalid")
+                && is_prose(b"wrong")
+                && is_prose(b"required")
+                && is_prose(b"missing")
+        );
+        assert!(!is_prose(b"hunter"));
+    }
+
+    #[test]
+    fn schemes() {
+        assert_eq!(scheme_len(b"Bearer abc"), Some(7));
+        assert_eq!(scheme_len(b"basic  abc"), Some(7));
+        assert_eq!(scheme_len(b"Bearer"), None);
+        assert_eq!(scheme_len(b"hunter2"), None);
+    }
+}

@@ -1,0 +1,54 @@
+#!/bin/sh
+# Runs every test. Installs what the tests want to talk to (when it may), and fails if any test was skipped.
+#
+#   tests/run.sh                 all of it
+#   ALLOW_SKIPS=1 tests/run.sh   pass although a peer could not be had; what was skipped is listed at the end
+set -eu
+cd "$(dirname "$0")/.."
+
+# Python's SMTP server, in an environment of its own.
+if [ ! -x target/venv/bin/aiosmtpd ]; then
+    echo "== Python packages into target/venv"
+    mkdir -p target
+    if python3 -m venv target/venv; then
+        target/venv/bin/pip install --quiet --disable-pip-version-check aiosmtpd || echo "pip could not install aiosmtpd"
+    fi
+fi
+
+# Debian packages: "program package".
+missing=""
+while read -r program package; do
+    [ -n "$program" ] || continue
+    PATH="$PATH:/usr/sbin:/sbin" command -v "$program" >/dev/null 2>&1 || missing="$missing $package"
+done <<'LIST'
+logrotate logrotate
+LIST
+if [ -n "$missing" ]; then
+    as_root=""
+    [ "$(id -u)" = 0 ] || as_root="sudo -n"
+    echo "== Debian packages:$missing"
+    # shellcheck disable=SC2086
+    $as_root apt-get install -qq -y --no-install-recommends $missing >/dev/null 2>&1 ||
+        { $as_root apt-get update -qq && $as_root apt-get install -qq -y --no-install-recommends $missing; } ||
+        echo "could not install:$missing"
+fi
+
+echo "== cargo test"
+log=target/test-output.log
+status=0
+# A pipe would hide the exit code of cargo: it goes through a file.
+{ cargo test --locked --no-fail-fast 2>&1; echo $? >target/test-status; } | tee "$log"
+[ "$(cat target/test-status)" = 0 ] || status=1
+
+skipped=$(grep -E '^SKIP: ' "$log" || true)
+if [ -n "$skipped" ]; then
+    echo "== skipped:"
+    echo "$skipped"
+    [ -n "${ALLOW_SKIPS:-}" ] || status=1
+fi
+passed=$(sed -n 's/^test result: .* \([0-9][0-9]*\) passed.*/\1/p' "$log" | awk '{ n += $1 } END { print n + 0 }')
+failed=$(sed -n 's/^test result: .* \([0-9][0-9]*\) failed.*/\1/p' "$log" | awk '{ n += $1 } END { print n + 0 }')
+ignored=$(sed -n 's/^test result: .* \([0-9][0-9]*\) ignored.*/\1/p' "$log" | awk '{ n += $1 } END { print n + 0 }')
+echo "== $passed passed, $failed failed, $ignored ignored, $(printf '%s' "$skipped" | grep -c . || true) skipped"
+[ "$ignored" = 0 ] || status=1
+exit $status
