@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use super::style::ColorArg;
-use super::{check, config, exec, filter, rules};
+use super::{check, config, exec, explain, filter, rules};
 
 /// Redact secrets and personal data in structured logs, and watch API keys for anomalies.
 #[derive(Debug, Parser)]
@@ -42,6 +42,8 @@ Examples:
 pub enum Verb {
     /// Run a command and redact what it writes.
     Exec(exec::Args),
+    /// Say what happens to a line, and why
+    Explain(explain::Args),
     /// Validate a configuration, and say what would run
     Check(check::Args),
     /// Show the annotated reference, the JSON Schema, or the effective configuration

@@ -5,6 +5,10 @@
 mod cli;
 mod config;
 mod exec;
+mod explain;
 mod filter;
 mod process;
+mod rules;
+mod samples;
+mod spellings;
 mod support;
