@@ -4,6 +4,7 @@
 
 mod cli;
 mod config;
+mod delivery;
 mod exec;
 mod explain;
 mod filter;

@@ -1,0 +1,12 @@
+//! Delivery: outbox, mail and webhooks against receivers in this process, and against real ones where they are there.
+
+mod clock;
+mod email;
+mod http;
+mod kill;
+mod kit;
+mod outbox;
+mod peers;
+mod smtp;
+mod tls;
+mod webhook;
