@@ -1,1 +1,30 @@
 //! Reading a redacted line as an event: which field holds the key, the address, the status, the time.
+//!
+//! A line is walked once, without building a tree. Fields are found by what is set in `[event]`, by the fingerprint of
+//! known software (`rules/schemas/*.toml`), and by name with a check of the value, in this order. A caller is known by
+//! the pseudonym of its credential, which only the redactor can have written: text that merely looks like a label never
+//! makes a key, unless the source is marked `trusted_labels`.
+//!
+//! Redaction never depends on this room: it sits behind the privacy wall and sees redacted lines only.
+
+mod access;
+mod config;
+mod explain;
+mod model;
+mod reader;
+mod role;
+mod scan;
+mod schema;
+mod tables;
+mod text;
+mod time;
+mod value;
+mod walk;
+
+pub use config::{EventConfig, EventError, Identity};
+pub use explain::{Explanation, RoleFound};
+pub use model::{Clock, Event, KeyRef, Secret};
+pub use reader::{MAX_AHEAD, Reader, SourceReading};
+pub use role::{Role, Unit};
+pub use tables::Roles;
+pub use text::{Bytes, Text};

@@ -1,0 +1,61 @@
+//! `new_ip`: a key is used from a network that does not fit it.
+//!
+//! The bare first sight of a network is noise for keys that move. Mode `novel` weighs it against the key's own habits:
+//! novelty = (new networks so far + 0.5) / (active hours + 20). It fires for a new /16 (IPv6 /32) at novelty ≤ 2 %, and
+//! for a new /24 (IPv6 /64) near known ones at ≤ 1 %. Mode `exact` fires at every first sight but the key's first.
+
+use super::config::{NewIpConfig, NewIpMode};
+use super::detector::{Detector, Signal, View};
+use super::kind::Kind;
+use super::words;
+use crate::window::Network;
+
+/// See the module.
+pub(super) struct NewIp {
+    pub(super) config: NewIpConfig,
+}
+
+impl Detector for NewIp {
+    fn kind(&self) -> Kind {
+        Kind::NewIp
+    }
+
+    fn look(&self, view: &View<'_>) -> Option<Signal> {
+        let facts = view.facts;
+        if facts.new_networks.is_empty() || !facts.had_networks {
+            return None;
+        }
+        let active = view.state.active_hours();
+        let novelty = (f64::from(facts.new_before) + 0.5) / (f64::from(active) + 20.0);
+        let c = &self.config;
+        let near: Vec<Network> = facts.new_networks.iter().map(|(n, _)| *n).collect();
+        let (networks, bound) = match c.mode {
+            NewIpMode::Exact => (near, 1.0),
+            NewIpMode::Novel if !facts.far_networks.is_empty() && novelty <= c.max_novelty_far => {
+                (facts.far_networks.clone(), c.max_novelty_far)
+            }
+            NewIpMode::Novel if novelty <= c.max_novelty_near => (near, c.max_novelty_near),
+            NewIpMode::Novel => return None,
+        };
+        let names: Vec<String> = networks.iter().map(Network::to_string).collect();
+        let hours = words::count(f64::from(active));
+        Some(Signal {
+            observed: networks.len() as f64,
+            expected: Some(novelty),
+            threshold: Some(bound),
+            score: Some(novelty),
+            unit: "networks",
+            summary: format!("was used from {}, a network that is new for it", words::list(&names, 3)),
+            why: format!(
+                "{} was never seen with this key, which has shown {} new networks in {hours} active hours (novelty {}, fires up to {})",
+                words::list(&names, 3),
+                words::count(f64::from(facts.new_before)),
+                words::percent(novelty),
+                words::percent(bound),
+            ),
+            networks,
+            escalate: view.policy.sensitive,
+            ..Signal::default()
+        })
+    }
+}

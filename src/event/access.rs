@@ -1,0 +1,139 @@
+//! Access lines as text: nginx and Apache combined, uvicorn, load balancers, and the same inside a JSON message.
+
+use std::ops::Range;
+
+use super::value;
+
+/// Where the pieces of an access line stand, as byte ranges of the text that was read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Access {
+    /// HTTP method.
+    pub method: Range<usize>,
+    /// Path or URL.
+    pub path: Range<usize>,
+    /// Status; empty when there is none.
+    pub status: Range<usize>,
+    /// Client address, port and all; empty when there is none.
+    pub ip: Range<usize>,
+    /// Time in brackets or at the front; empty when there is none.
+    pub time: Range<usize>,
+    /// User of the common log format; empty when there is none.
+    pub user: Range<usize>,
+}
+
+/// How far into a text a request line is looked for.
+const LOOK: usize = 1024;
+
+/// Finds the pieces of an access line in `text[range]`; `None` when it holds no request line.
+pub(super) fn find(text: &[u8], range: Range<usize>) -> Option<Access> {
+    let (method, path, after) = request(text, &range)?;
+    let mut found = Access { method: method.clone(), path, ..Access::default() };
+    front(text, range.start..method.start, &mut found);
+    let rest = text[after..range.end].iter().take_while(|b| matches!(b, b'"' | b'\\' | b' ' | b'-' | b'>')).count();
+    let from = after + rest;
+    let digits = text[from..range.end].iter().take_while(|b| b.is_ascii_digit()).count();
+    if rest > 0 && value::status(&text[from..from + digits]).is_some() {
+        found.status = from..from + digits;
+    }
+    Some(found)
+}
+
+/// The quoted request line, else one at the very front: (method, path, byte behind it).
+fn request(text: &[u8], range: &Range<usize>) -> Option<(Range<usize>, Range<usize>, usize)> {
+    let end = range.end.min(range.start + LOOK);
+    let quotes = memchr::memchr_iter(b'"', &text[range.start..end]).map(|i| range.start + i + 1);
+    for start in std::iter::once(range.start).chain(quotes) {
+        // An escaped quote ends with its backslash; the target cannot hold one.
+        let rest = &text[start..range.end];
+        let line = &rest[..memchr::memchr2(b'"', b'\n', rest).unwrap_or(rest.len())];
+        let Some((verb, target)) = value::request_line(line) else { continue };
+        let target_len = target.strip_suffix(b"\\").unwrap_or(target).len();
+        let target_at = start + verb.len() + 1;
+        if !(value::path(&text[target_at..target_at + target_len]) || target == b"*") {
+            continue;
+        }
+        let mut after = target_at + target_len;
+        if text[after..range.end].starts_with(b" HTTP/") {
+            after += 1 + text[after + 1..range.end].iter().take_while(|b| !matches!(b, b'"' | b' ' | b'\\')).count();
+        }
+        return Some((start..start + verb.len(), target_at..target_at + target_len, after));
+    }
+    None
+}
+
+/// What stands before the request line: time, address, user.
+fn front(text: &[u8], range: Range<usize>, found: &mut Access) {
+    let mut at = range.start;
+    let mut words = 0;
+    while at < range.end {
+        let rest = &text[at..range.end];
+        if rest[0] == b' ' {
+            at += 1;
+        } else if rest[0] == b'[' {
+            let len = memchr::memchr(b']', rest).unwrap_or(rest.len());
+            let inside = at + 1..at + len;
+            if found.time.is_empty() && super::time::parse(&text[inside.clone()], 2000).is_some() {
+                found.time = inside;
+            } else if found.ip.is_empty() && rest.contains(&b':') {
+                // A bracketed address with its port.
+                let len = memchr::memchr(b' ', rest).unwrap_or(rest.len());
+                if value::ip(&rest[..len]).is_some() {
+                    found.ip = at..at + len;
+                }
+            }
+            at += len.max(1);
+        } else {
+            let len = memchr::memchr(b' ', rest).unwrap_or(rest.len());
+            let word = &rest[..len];
+            if found.ip.is_empty() && value::ip(word).is_some() {
+                found.ip = at..at + len;
+                words = 0;
+            } else if found.time.is_empty() && super::time::parse(word, 2000).is_some() {
+                found.time = at..at + len;
+            } else if !found.ip.is_empty() {
+                words += 1;
+                // `address identity user [time]`
+                if words == 2 && found.time.is_empty() && !matches!(word, b"-" | b"\"" | b"\\\"") {
+                    found.user = at..at + len;
+                }
+            }
+            at += len;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pieces(text: &str) -> Option<[&str; 6]> {
+        let a = find(text.as_bytes(), 0..text.len())?;
+        Some([a.method, a.path, a.status, a.ip, a.time, a.user].map(|r| &text[r]))
+    }
+
+    #[test]
+    fn combined_lines() {
+        let line =
+            r#"203.0.113.7 - bob [01/May/2026:12:00:00 +0000] "POST /v1/x?a=b HTTP/1.1" 401 12 "-" "curl/8.9.1""#;
+        assert_eq!(
+            pieces(line),
+            Some(["POST", "/v1/x?a=b", "401", "203.0.113.7", "01/May/2026:12:00:00 +0000", "bob"])
+        );
+    }
+
+    #[test]
+    fn uvicorn_plain_and_in_json() {
+        let want = Some(["GET", "/health", "200", "10.0.0.3:51234", "", ""]);
+        assert_eq!(pieces(r#"INFO:     10.0.0.3:51234 - "GET /health HTTP/1.1" 200 OK"#), want);
+        assert_eq!(pieces(r#"10.0.0.3:51234 - \"GET /health HTTP/1.1\" 200"#), want);
+        assert_eq!(pieces(r#"[2001:db8::5]:443 - "GET / HTTP/2" 204"#).unwrap()[3], "[2001:db8::5]:443");
+    }
+
+    #[test]
+    fn other_texts_are_left_alone() {
+        for text in ["", "Started server process [4323]", "he said \"GET lost\"", "GET ", "\"", "GET"] {
+            assert_eq!(pieces(text), None, "{text}");
+        }
+        assert_eq!(pieces("GET /v1/users 200 12ms").unwrap()[..3], ["GET", "/v1/users", "200"]);
+    }
+}

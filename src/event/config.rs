@@ -1,0 +1,61 @@
+//! The `[event]` section.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Role, Unit};
+
+/// How lines are read as events. Without it, known software is recognised and other fields are found by name;
+/// `logwarden explain` shows what was found and why.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct EventConfig {
+    /// Where a role stands, as a JSON pointer, for logs that are read wrong: `roles = { ip = "/client/addr" }`.
+    /// Such a line wins over everything that is known or guessed.
+    pub roles: BTreeMap<Role, String>,
+    /// The unit of durations that are written as bare numbers and whose name does not say it: `ns`, `us`, `ms` or `s`.
+    pub latency_unit: Option<Unit>,
+    /// Who the caller is when a line holds neither a credential nor an id of one, tried in order: `user`, `tenant`,
+    /// `ip`. Empty: such lines belong to no key.
+    pub identity: Vec<Identity>,
+    /// Values that mean "no key here", beside `-`, `REDACTED`, `***` and the like.
+    pub masked: Vec<String>,
+}
+
+/// A role that may stand in for a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Identity {
+    /// The user.
+    User,
+    /// The tenant, team or organisation.
+    Tenant,
+    /// The client's address.
+    Ip,
+}
+
+/// What cannot be used of a schema pack or of the `[event]` section.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EventError {
+    /// A pack that is not TOML of the right shape.
+    #[error("schema pack {pack}: {reason}")]
+    Pack {
+        /// File name.
+        pack: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A pointer of the configuration that is none.
+    #[error("event.roles.{role}: `{pointer}` is not a JSON pointer; write it like `/request/client_ip`")]
+    Pointer {
+        /// The role.
+        role: &'static str,
+        /// What was written.
+        pointer: String,
+    },
+    /// A source names a schema that does not exist.
+    #[error("schema `{0}` is not known; known are: {1}")]
+    Schema(String, String),
+}

@@ -1,0 +1,390 @@
+//! Reads redacted lines of one source as events.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use chrono::Datelike;
+use chrono_tz::Tz;
+use ipnet::IpNet;
+
+use super::access;
+use super::config::{EventError, Identity};
+use super::model::{Clock, Event, KeyRef};
+use super::scan::{Cap, Fit, Notes, Place, Scan, fits, forwarded, label};
+use super::tables::{Roles, Schema, Tables};
+use super::walk::{Kind, Leaf, Visit, Walker, norm_name};
+use super::{Role, Text, Unit, value};
+use crate::line::SourceId;
+use crate::redact::{RedactedLine, Redactor};
+use crate::units::Timestamp;
+
+/// How far ahead of its arrival a line's own time may be before it is not believed.
+pub const MAX_AHEAD: Duration = Duration::from_secs(300);
+
+/// How lines of one source are to be read.
+#[derive(Clone, Debug, Default)]
+pub struct SourceReading {
+    /// The source.
+    pub source: SourceId,
+    /// The zone of times that name none; without it, such lines happened when they arrived.
+    pub zone: Option<Tz>,
+    /// Proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Take every line for this schema instead of recognising it.
+    pub schema: Option<String>,
+    /// Whether labels that the source itself wrote (`[TYPE:tag]`) identify keys.
+    pub trusted_labels: bool,
+}
+
+/// Reads the lines of one source; keeps nothing between lines but its buffers.
+pub struct Reader {
+    roles: Roles,
+    reading: SourceReading,
+    fixed: Option<usize>,
+    walker: Walker,
+    notes: Notes,
+    pub(super) picks: [Option<Pick>; Role::COUNT],
+}
+
+/// Why a field was taken for a role.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Why {
+    Config,
+    Schema(usize),
+    Name,
+    Form,
+}
+
+/// The field of a role in the line at hand.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pick {
+    pub cap: Cap,
+    pub unit: Unit,
+    pub space: u16,
+    pub masked: bool,
+    pub why: Why,
+}
+
+impl Reader {
+    /// A reader for one source.
+    ///
+    /// # Errors
+    /// [`EventError::Schema`] when the source names a schema that is not known.
+    pub fn new(roles: &Roles, reading: SourceReading, _redactor: &Redactor) -> Result<Self, EventError> {
+        let fixed = match &reading.schema {
+            None => None,
+            Some(name) => {
+                let at = roles.tables.schemas.iter().position(|s| *s.id == **name);
+                Some(at.ok_or_else(|| EventError::Schema(name.clone(), roles.schemas().join(", ")))?)
+            }
+        };
+        let notes = Notes::new(&roles.tables);
+        let picks = [None; Role::COUNT];
+        Ok(Self { roles: roles.clone(), reading, fixed, walker: Walker::default(), notes, picks })
+    }
+
+    /// Reads one line; `None` when it says nothing about a caller, a request or a secret.
+    pub fn read<'a>(&'a mut self, line: RedactedLine<'a>, arrived: Timestamp) -> Option<Event<'a>> {
+        let text = line.bytes();
+        self.scan(&line);
+        let schema = self.fixed.or_else(|| self.notes.schema(&self.roles.tables));
+        self.resolve(schema, text);
+        self.split_request_lines(text);
+        let this: &'a Self = self;
+        let event = this.event(schema, text, arrived);
+        let says = event.key.is_some() || event.counts || event.let_in.is_some() || !event.found.is_empty();
+        (says || event.ip.is_some()).then_some(event)
+    }
+
+    /// Notes the fields of the line, whatever it is made of.
+    fn scan(&mut self, line: &RedactedLine<'_>) {
+        let text = line.bytes();
+        self.notes.clear();
+        let mut scan = Scan {
+            tables: &self.roles.tables,
+            notes: &mut self.notes,
+            line: text,
+            findings: line.findings().peekable(),
+            trusted_labels: self.reading.trusted_labels,
+        };
+        let end = text.len() - text.iter().rev().take_while(|b| b.is_ascii_whitespace()).count();
+        let start = text.iter().take_while(|b| b.is_ascii_whitespace()).count();
+        if text.get(start) == Some(&b'{') {
+            self.walker.walk(&text[..end], start, &mut scan);
+            scan.finish();
+            return;
+        }
+        let json = memchr::memmem::find(text, b"{\"").filter(|_| end > 0 && text[end - 1] == b'}');
+        if let Some(at) = json {
+            self.walker.walk(&text[..end], at, &mut scan);
+            scan.finish();
+            let front = text[start..at].split(|b| *b == b' ').next().unwrap_or(b"");
+            if super::time::parse(front, 2000).is_some() {
+                scan.notes.by_form(Role::Time, start, start + front.len(), false);
+            }
+            return;
+        }
+        if let Some(found) = access::find(text, start..end) {
+            scan.finish();
+            scan.notes.in_url(&found.path);
+            take_access(scan.notes, &found);
+        } else {
+            logfmt(&text[..end], &mut scan);
+            scan.finish();
+        }
+    }
+
+    /// Chooses the field of each role: configuration, then schema, then name.
+    fn resolve(&mut self, schema: Option<usize>, text: &[u8]) {
+        let tables = &*self.roles.tables;
+        let schema = schema.map(|i| (i, &tables.schemas[i]));
+        for role in Role::ALL {
+            self.picks[role as usize] = pick(role, tables, schema, &self.notes, text, self.reading.trusted_labels);
+        }
+    }
+
+    /// Fills what is still missing from a request line or from an access line in the message.
+    fn split_request_lines(&mut self, text: &[u8]) {
+        let has = |picks: &[Option<Pick>], role: Role| picks[role as usize].is_some_and(|p| !p.masked);
+        if let Some(line) = self.picks[Role::RequestLine as usize] {
+            let (from, to) = (line.cap.start as usize, line.cap.end as usize);
+            if let Some((verb, target)) = value::request_line(&text[from..to]) {
+                let at = from + verb.len() + 1;
+                let pieces = [(Role::Method, from, from + verb.len()), (Role::Path, at, at + target.len())];
+                for (role, start, end) in pieces {
+                    if !has(&self.picks, role) {
+                        self.picks[role as usize] = Some(piece(&line, start, end));
+                    }
+                }
+            }
+        }
+        let Some(message) = self.picks[Role::Message as usize] else { return };
+        let Some(found) = access::find(text, message.cap.start as usize..message.cap.end as usize) else { return };
+        self.notes.in_url(&found.path);
+        for (role, at) in
+            [(Role::Method, found.method), (Role::Path, found.path), (Role::Status, found.status), (Role::Ip, found.ip)]
+        {
+            if !at.is_empty() && !has(&self.picks, role) {
+                self.picks[role as usize] = Some(piece(&message, at.start, at.end));
+            }
+        }
+    }
+
+    fn event<'a>(&'a self, schema: Option<usize>, text: &'a [u8], arrived: Timestamp) -> Event<'a> {
+        let tables = &*self.roles.tables;
+        let get = |role: Role| self.picks[role as usize].filter(|p| !p.masked);
+        let words = |role: Role| get(role).map(|p| p.cap.text(text));
+        let number = |role: Role| {
+            let mut buf = [0; 96];
+            words(role).and_then(|t| value::number(t.small(&mut buf)?))
+        };
+        let whole = |role: Role| number(role).filter(|n| (0.0..1e15).contains(n)).map(|n| n as u64);
+        let mut buf = [0; 96];
+        let status = words(Role::Status).and_then(|t| value::status(t.small(&mut buf)?));
+        let latency_us = get(Role::Latency).and_then(|p| value::latency(p.cap.text(text).small(&mut buf)?, p.unit));
+        let let_in = words(Role::Auth).and_then(|t| value::auth(t.small(&mut buf)?));
+        let ip = self.client(words(Role::Ip), words(Role::ForwardedFor));
+        let (time, clock) = self.time(words(Role::Time), arrived);
+        let key = self.key(text, ip.is_some());
+        let (method, path) = (words(Role::Method), words(Role::Path));
+        let counts = match schema.and_then(|s| tables.schemas[s].request) {
+            Some(exact) => self.notes.slot(exact).is_some(),
+            None => key.is_some() || status.is_some() || (method.is_some() && path.is_some()),
+        };
+        Event {
+            source: self.reading.source,
+            time,
+            clock,
+            key,
+            ip,
+            method,
+            path,
+            status,
+            latency_us,
+            model: words(Role::Model),
+            tokens_in: whole(Role::TokensIn),
+            tokens_out: whole(Role::TokensOut),
+            cost: number(Role::Cost),
+            user: words(Role::User),
+            tenant: words(Role::Tenant),
+            request_id: words(Role::RequestId),
+            let_in,
+            counts,
+            schema: schema.map(|s| &*tables.schemas[s].id),
+            found: &self.notes.found,
+            fields: &self.notes.fields,
+        }
+    }
+
+    fn time(&self, text: Option<Text<'_>>, arrived: Timestamp) -> (Timestamp, Clock) {
+        let mut buf = [0; 96];
+        let year = arrived.to_utc().year();
+        let parsed = text.and_then(|t| super::time::parse(t.small(&mut buf)?, year));
+        let clock = if matches!(parsed, Some(super::time::Parsed::Local(_))) { Clock::Zone } else { Clock::Line };
+        match parsed.and_then(|p| p.instant(self.reading.zone)) {
+            None => (arrived, Clock::Arrival),
+            Some(t) if t > arrived.plus(MAX_AHEAD) => (arrived, Clock::Ahead),
+            Some(t) => (t, clock),
+        }
+    }
+
+    /// The client's address: the peer, unless it is a trusted proxy; then the nearest address in its
+    /// `X-Forwarded-For` that is not one.
+    fn client(&self, peer: Option<Text<'_>>, chain: Option<Text<'_>>) -> Option<IpAddr> {
+        let mut buf = [0; 96];
+        let trusted = |ip: &IpAddr| self.reading.trusted_proxies.iter().any(|net| net.contains(ip));
+        let peer = peer.and_then(|t| value::ip(t.small(&mut buf)?));
+        if peer.is_some_and(|ip| !trusted(&ip)) {
+            return peer;
+        }
+        let mut buf = [0; 96];
+        let Some(chain) = chain.and_then(|t| t.small(&mut buf)) else { return peer };
+        let mut last = None;
+        for ip in forwarded(chain) {
+            if !trusted(&ip) {
+                return Some(ip);
+            }
+            last = Some(ip);
+        }
+        last.or(peer)
+    }
+
+    /// Who called: a credential in its place, one in a header or a URL, an id, or who is configured to stand in.
+    fn key<'a>(&'a self, text: &'a [u8], has_ip: bool) -> Option<KeyRef<'a>> {
+        let tables = &*self.roles.tables;
+        if let Some(pick) = self.picks[Role::Key as usize].filter(|p| !p.masked) {
+            if let Some((rule, tag)) = pick.cap.tagged {
+                return Some(KeyRef::Tag { tag, rule: Some(rule), kind: None });
+            }
+            if let Some((kind, tag)) = label(pick.cap.text(text).raw()) {
+                return Some(KeyRef::Tag { tag, rule: None, kind: Some(Text::plain(kind)) });
+            }
+        }
+        for place in [Place::Credential, Place::Header, Place::Url] {
+            let tag = self.notes.found.iter().find_map(|f| Some((f.rule, f.tag.filter(|_| f.place == place)?)));
+            if let Some((rule, tag)) = tag {
+                return Some(KeyRef::Tag { tag, rule: Some(rule), kind: None });
+            }
+        }
+        let named = |role: Role, space: Option<&'a str>| {
+            let pick = self.picks[role as usize].filter(|p| !p.masked)?;
+            let space = space.unwrap_or(&tables.spaces[usize::from(pick.space)]);
+            Some(KeyRef::Id { space, value: pick.cap.text(text) })
+        };
+        named(Role::KeyId, None).or_else(|| {
+            tables.identity.iter().find_map(|who| match who {
+                Identity::User => named(Role::User, Some("USER")),
+                Identity::Tenant => named(Role::Tenant, Some("TENANT")),
+                Identity::Ip if has_ip => named(Role::Ip, Some("IP")),
+                Identity::Ip => None,
+            })
+        })
+    }
+
+    pub(super) fn field(&self, cap: &Cap) -> &str {
+        std::str::from_utf8(&self.notes.fields[cap.field.0 as usize..cap.field.1 as usize]).unwrap_or("")
+    }
+
+    pub(super) fn schema_name(&self, at: usize) -> &str {
+        &self.roles.tables.schemas[at].id
+    }
+
+    pub(super) fn trusts_proxies(&self) -> bool {
+        !self.reading.trusted_proxies.is_empty()
+    }
+}
+
+/// Notes the pieces of an access line as fields.
+fn take_access(notes: &mut Notes, found: &access::Access) {
+    for (role, at) in [
+        (Role::Method, &found.method),
+        (Role::Path, &found.path),
+        (Role::Status, &found.status),
+        (Role::Ip, &found.ip),
+        (Role::Time, &found.time),
+        (Role::User, &found.user),
+    ] {
+        notes.by_form(role, at.start, at.end, false);
+    }
+}
+
+/// A piece of a picked field as a pick of its own.
+fn piece(whole: &Pick, start: usize, end: usize) -> Pick {
+    let cap = Cap { start: start as u32, end: end as u32, ..whole.cap };
+    Pick { cap, why: Why::Form, ..*whole }
+}
+
+fn pick(
+    role: Role,
+    tables: &Tables,
+    schema: Option<(usize, &Schema)>,
+    notes: &Notes,
+    text: &[u8],
+    trusted_labels: bool,
+) -> Option<Pick> {
+    let by_config = tables.overrides[role as usize].iter().map(|c| (c, Why::Config));
+    let by_schema =
+        schema.into_iter().flat_map(|(i, s)| s.roles[role as usize].iter().map(move |c| (c, Why::Schema(i))));
+    let usual = schema.and_then(|(_, s)| s.latency_unit).or(tables.latency_unit);
+    let mut masked = None;
+    for (choice, why) in by_config.chain(by_schema) {
+        let Some(cap) = notes.at(choice) else { continue };
+        let space = tables.exacts[usize::from(choice.exact)].space;
+        let pick = Pick { cap, unit: choice.unit.or(usual).unwrap_or(Unit::Ms), space, masked: false, why };
+        match fits(role, &cap, text, tables, trusted_labels) {
+            Fit::Yes => return Some(pick),
+            // What the configuration or the schema names needs no further proof than being a plain word.
+            Fit::No if matches!(role, Role::Method | Role::Path) && cap.kind == Kind::Str && cap.start < cap.end => {
+                return Some(pick);
+            }
+            Fit::Masked => masked = masked.or(Some(Pick { masked: true, ..pick })),
+            Fit::No => {}
+        }
+    }
+    if schema.is_some_and(|(_, s)| s.without[role as usize]) {
+        return masked;
+    }
+    let Some(best) = notes.best[role as usize] else { return masked };
+    if best.masked && masked.is_some() {
+        return masked;
+    }
+    let unit = match (best.sure, usual) {
+        (false, Some(unit)) => unit,
+        _ => best.unit.unwrap_or(Unit::Ms),
+    };
+    let why = if best.cap.field.0 == best.cap.field.1 { Why::Form } else { Why::Name };
+    Some(Pick { cap: best.cap, unit, space: best.space, masked: best.masked, why })
+}
+
+/// Shows the `key=value` pairs of a text line to the visitor.
+fn logfmt(text: &[u8], scan: &mut impl Visit) {
+    let (mut norm, mut parts, mut path) = (Vec::new(), Vec::new(), Vec::new());
+    let mut from = 0;
+    while let Some(eq) = memchr::memchr(b'=', &text[from..]).map(|i| from + i) {
+        let name = |b: &&u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.' | b'@');
+        let len = text[from..eq].iter().rev().take_while(name).count();
+        let key = &text[eq - len..eq];
+        let mut start = eq + 1;
+        let end;
+        if text.get(start) == Some(&b'"') {
+            start += 1;
+            end = memchr::memchr(b'"', &text[start..]).map_or(text.len(), |i| start + i);
+            from = (end + 1).min(text.len());
+        } else {
+            let stop = |b: &u8| b.is_ascii_whitespace() || matches!(b, b',' | b';');
+            end = text[start..].iter().position(stop).map_or(text.len(), |i| start + i);
+            from = end;
+        }
+        if key.is_empty() {
+            from = from.max(eq + 1);
+            continue;
+        }
+        norm_name(key, &mut norm, &mut parts);
+        path.clear();
+        path.push(b'/');
+        path.extend_from_slice(key);
+        let digits = !text[start..end].is_empty() && text[start..end].iter().all(|b| b.is_ascii_digit() || *b == b'.');
+        let kind = if digits { Kind::Num } else { Kind::Str };
+        scan.leaf(&Leaf { path: &path, norm: &norm, parts: &parts, start, end, kind, escaped: false });
+    }
+}

@@ -1,0 +1,337 @@
+//! Schema packs, compiled for looking up the fields of a line.
+
+use std::collections::{BTreeMap, HashMap};
+use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::Arc;
+
+use super::config::{EventConfig, EventError, Identity};
+use super::schema::{EMBEDDED, Pointers, SchemaDef, SchemaPack, Test, condition, with_unit};
+use super::walk::norm_name;
+use super::{Role, Unit};
+
+/// Compiled schema packs and `[event]` settings; cheap to clone, shared by all readers.
+#[derive(Clone)]
+pub struct Roles {
+    pub(super) tables: Arc<Tables>,
+}
+
+impl Roles {
+    /// Compiles the embedded packs with the settings of `config`.
+    ///
+    /// # Errors
+    /// [`EventError::Pointer`] for a pointer that does not start with `/`.
+    pub fn new(config: &EventConfig) -> Result<Self, EventError> {
+        let mut tables = Tables::default();
+        for (name, text) in EMBEDDED {
+            let bad = |reason| EventError::Pack { pack: (*name).to_owned(), reason };
+            let pack: SchemaPack = toml::from_str(text).map_err(|e| bad(e.to_string()))?;
+            tables.add(&pack).map_err(bad)?;
+        }
+        tables.schemas.sort_by_key(|s| std::cmp::Reverse(s.strength));
+        tables.renumber();
+        for (&role, pointer) in &config.roles {
+            if !pointer.starts_with('/') {
+                return Err(EventError::Pointer { role: role.name(), pointer: pointer.clone() });
+            }
+            let choice = Choice { exact: tables.exact(pointer), unit: config.latency_unit };
+            tables.overrides[role as usize].push(choice);
+        }
+        tables.identity.clone_from(&config.identity);
+        tables.latency_unit = config.latency_unit;
+        tables.masked = config.masked.iter().map(|m| m.as_bytes().into()).collect();
+        Ok(Self { tables: Arc::new(tables) })
+    }
+
+    /// The names of the known schemas.
+    pub fn schemas(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = self.tables.schemas.iter().map(|s| &*s.id).collect();
+        names.sort_unstable();
+        names
+    }
+}
+
+/// FNV-1a: the tables are fixed, so nobody can fill them with colliding names.
+#[derive(Default)]
+pub(super) struct Fnv(u64);
+
+impl Hasher for Fnv {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        let mut h = if self.0 == 0 { 0xcbf2_9ce4_8422_2325 } else { self.0 };
+        for &b in bytes {
+            h = (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3);
+        }
+        self.0 = h;
+    }
+
+    fn write_usize(&mut self, _: usize) {}
+}
+
+pub(super) type Map<V> = HashMap<Box<[u8]>, V, BuildHasherDefault<Fnv>>;
+
+/// A pointer that some schema or the configuration names.
+#[derive(Default)]
+pub(super) struct Exact {
+    /// Conditions on it: schema, the condition's bit, the condition.
+    pub tests: Vec<(u16, u32, Test)>,
+    /// How a key found there is called: a position in [`Tables::spaces`].
+    pub space: u16,
+}
+
+#[derive(Clone, Copy)]
+pub(super) struct Choice {
+    pub exact: u16,
+    pub unit: Option<Unit>,
+}
+
+pub(super) struct Alias {
+    pub role: Role,
+    pub rank: u16,
+    pub unit: Option<Unit>,
+    /// Whether the name itself says the unit: `duration_ms`.
+    pub sure: bool,
+    /// Number of components of the name.
+    pub depth: u8,
+    /// How a key found there is called: a position in [`Tables::spaces`].
+    pub space: u16,
+}
+
+pub(super) struct Schema {
+    pub id: Box<str>,
+    /// All conditions.
+    pub all: u32,
+    pub roles: [Vec<Choice>; Role::COUNT],
+    pub without: [bool; Role::COUNT],
+    pub latency_unit: Option<Unit>,
+    pub request: Option<u16>,
+    /// Schemas with more conditions go first.
+    strength: usize,
+    /// Position in the packs.
+    number: u16,
+}
+
+#[derive(Default)]
+pub(super) struct Tables {
+    filter: Filter,
+    exact: Map<u16>,
+    pub exacts: Vec<Exact>,
+    aliases: Map<Vec<Alias>>,
+    pub schemas: Vec<Schema>,
+    pub overrides: [Vec<Choice>; Role::COUNT],
+    pub identity: Vec<Identity>,
+    pub latency_unit: Option<Unit>,
+    pub masked: Vec<Box<[u8]>>,
+    /// Names of what ids identify: `API_KEY_ID`.
+    pub spaces: Vec<Box<str>>,
+}
+
+struct Filter([u64; 64]);
+
+impl Default for Filter {
+    fn default() -> Self {
+        Self([0; 64])
+    }
+}
+
+impl Filter {
+    fn bit(name: &[u8]) -> usize {
+        let mut h = Fnv::default();
+        h.write(name);
+        (h.finish() >> 20) as usize % 4096
+    }
+
+    fn add(&mut self, name: &[u8]) {
+        let bit = Self::bit(name);
+        self.0[bit / 64] |= 1 << (bit % 64);
+    }
+
+    fn may_hold(&self, name: &[u8]) -> bool {
+        let bit = Self::bit(name);
+        self.0[bit / 64] >> (bit % 64) & 1 == 1
+    }
+}
+
+impl Tables {
+    /// Whether a leaf whose name ends with `last` can be of interest.
+    pub(super) fn may_hold(&self, last: &[u8]) -> bool {
+        self.filter.may_hold(last)
+    }
+
+    pub(super) fn at_pointer(&self, path: &[u8]) -> Option<u16> {
+        self.exact.get(path).copied()
+    }
+
+    pub(super) fn named(&self, norm: &[u8]) -> Option<&[Alias]> {
+        self.aliases.get(norm).map(Vec::as_slice)
+    }
+
+    fn add(&mut self, pack: &SchemaPack) -> Result<(), String> {
+        let (mut norm, mut parts) = (Vec::new(), Vec::new());
+        for (&role, names) in &pack.aliases {
+            for (rank, name) in names.iter().enumerate() {
+                let (name, unit) = with_unit(name)?;
+                norm_name(name.as_bytes(), &mut norm, &mut parts);
+                let Some(&last) = parts.last() else { return Err(format!("alias `{name}` has no letter")) };
+                self.filter.add(&norm[usize::from(last)..]);
+                let depth = parts.len() as u8;
+                let alias =
+                    Alias { role, rank: rank as u16, unit, sure: says_unit(name), depth, space: self.space(name) };
+                self.aliases.entry(norm[1..].into()).or_default().push(alias);
+            }
+        }
+        for name in &pack.ignore {
+            norm_name(name.as_bytes(), &mut norm, &mut parts);
+            self.aliases.entry(norm[1..].into()).or_default();
+        }
+        for def in &pack.schemas {
+            self.schema(def).map_err(|e| format!("schema `{}`: {e}", def.id))?;
+        }
+        Ok(())
+    }
+
+    fn schema(&mut self, def: &SchemaDef) -> Result<(), String> {
+        let number = self.schemas.len() as u16;
+        if def.when.is_empty() || def.when.len() > 32 {
+            return Err("needs 1 to 32 conditions in `when`".to_owned());
+        }
+        let mut strength = 0;
+        for (i, text) in def.when.iter().enumerate() {
+            let (pointer, test) = condition(text)?;
+            strength += if test == Test::There { 2 } else { 3 };
+            let exact = self.exact(pointer);
+            self.exacts[usize::from(exact)].tests.push((number, 1 << i, test));
+        }
+        let mut roles: [Vec<Choice>; Role::COUNT] = Default::default();
+        for (&role, pointers) in &def.roles {
+            roles[role as usize] = self.choices(pointers)?;
+        }
+        let mut without = [false; Role::COUNT];
+        for &role in &def.without {
+            without[role as usize] = true;
+        }
+        let request = def.request.as_ref().map(|p| self.exact(p));
+        let all = u32::MAX >> (32 - def.when.len());
+        let latency_unit = def.latency_unit;
+        let id = def.id.as_str().into();
+        self.schemas.push(Schema { id, all, roles, without, latency_unit, request, strength, number });
+        Ok(())
+    }
+
+    fn choices(&mut self, pointers: &Pointers) -> Result<Vec<Choice>, String> {
+        let one = |p: &String| {
+            let (pointer, unit) = with_unit(p)?;
+            if !pointer.starts_with('/') {
+                return Err(format!("pointer `{pointer}` must start with `/`"));
+            }
+            Ok(Choice { exact: self.exact(pointer), unit })
+        };
+        pointers.all().iter().map(one).collect()
+    }
+
+    /// The number of a pointer, a new one when needed.
+    fn exact(&mut self, pointer: &str) -> u16 {
+        if let Some(&n) = self.exact.get(pointer.as_bytes()) {
+            return n;
+        }
+        let n = self.exacts.len() as u16;
+        self.exact.insert(pointer.as_bytes().into(), n);
+        // A leaf's name is that of its last component, or of the array that holds it.
+        let (mut norm, mut parts) = (Vec::new(), Vec::new());
+        let mut named = pointer;
+        loop {
+            let last = named.rsplit('/').next().unwrap_or("").replace("~1", "/").replace("~0", "~");
+            norm_name(last.as_bytes(), &mut norm, &mut parts);
+            if let Some(&part) = parts.last() {
+                self.filter.add(&norm[usize::from(part)..]);
+            }
+            let number = !last.is_empty() && last.bytes().all(|b| b.is_ascii_digit());
+            match named.rfind('/') {
+                Some(cut) if number && cut > 0 => named = &named[..cut],
+                _ => break,
+            }
+        }
+        let space = self.space(pointer);
+        self.exacts.push(Exact { tests: Vec::new(), space });
+        n
+    }
+
+    fn space(&mut self, name: &str) -> u16 {
+        let space = space(name);
+        let at = self.spaces.iter().position(|s| *s == space).unwrap_or(self.spaces.len());
+        if at == self.spaces.len() {
+            self.spaces.push(space);
+        }
+        at as u16
+    }
+
+    /// Conditions name schemas by their position in the packs; make that the position in the sorted list.
+    fn renumber(&mut self) {
+        let new: BTreeMap<u16, u16> = self.schemas.iter().enumerate().map(|(at, s)| (s.number, at as u16)).collect();
+        for exact in &mut self.exacts {
+            for (schema, _, _) in &mut exact.tests {
+                *schema = new[schema];
+            }
+        }
+    }
+}
+
+/// Whether the last word of a name is a unit of time.
+fn says_unit(name: &str) -> bool {
+    let last = name.rsplit(['_', '.']).next().unwrap_or("");
+    last.len() < name.len() && Unit::parse(last.as_bytes()).is_some()
+}
+
+/// How keys found under a name are called: the name in capitals, with its parent's when it says too little alone.
+fn space(name: &str) -> Box<str> {
+    let parts: Vec<&str> = name.split(['/', '.']).filter(|p| p.bytes().any(|b| b.is_ascii_alphabetic())).collect();
+    let last = parts.last().copied().unwrap_or("key");
+    let short = last.len() <= 4 || last == "username";
+    let from = parts.len().saturating_sub(if short { 2 } else { 1 });
+    let mut out = String::new();
+    for part in &parts[from..] {
+        if !out.is_empty() {
+            out.push('_');
+        }
+        let mut before = ' ';
+        for c in part.chars() {
+            if c.is_ascii_uppercase() && before.is_ascii_lowercase() {
+                out.push('_');
+            }
+            out.push(if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' });
+            before = c;
+        }
+    }
+    out.truncate(24);
+    out.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_embedded_packs_compile() {
+        let roles = Roles::new(&EventConfig::default()).unwrap();
+        assert!(roles.schemas().len() >= 12);
+        assert!(roles.schemas().contains(&"caddy"));
+        let names: std::collections::BTreeSet<&str> = roles.schemas().into_iter().collect();
+        assert_eq!(names.len(), roles.schemas().len(), "schema ids are unique");
+    }
+
+    #[test]
+    fn a_pointer_must_look_like_one() {
+        let config = EventConfig { roles: [(Role::Ip, "client".to_owned())].into(), ..Default::default() };
+        assert!(matches!(Roles::new(&config), Err(EventError::Pointer { role: "ip", .. })));
+    }
+
+    #[test]
+    fn ids_are_called_after_their_field() {
+        assert_eq!(&*space("/requestContext/apiKeyId"), "API_KEY_ID");
+        assert_eq!(&*space("/authenticated_entity/id"), "AUTHENTICATED_ENTITY_ID");
+        assert_eq!(&*space("user_api_key_hash"), "USER_API_KEY_HASH");
+        assert_eq!(&*space("consumer.username"), "CONSUMER_USERNAME");
+    }
+}

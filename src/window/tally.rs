@@ -1,0 +1,338 @@
+//! What a stretch of lines adds up to, per key; sums that may be merged in any order.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
+use super::id::{KeyId, Network, mix};
+use crate::event::{Clock, Event, KeyRef};
+use crate::line::SourceId;
+use crate::redact::{RedactedLine, RuleId};
+use crate::units::Timestamp;
+
+/// Length of a bucket of event time in seconds.
+pub const BUCKET_S: i64 = 300;
+
+/// Networks kept per key and tally; of more, an even choice is kept.
+const MAX_NETWORKS: usize = 64;
+
+/// Lines kept as evidence per key, class and tally.
+pub const MAX_LINES: usize = 5;
+
+/// Longest line kept as evidence, in bytes.
+const MAX_LINE: usize = 512;
+
+/// The bucket of an instant: whole 5-minute steps since 1970.
+pub fn bucket(t: Timestamp) -> i64 {
+    t.secs().div_euclid(BUCKET_S)
+}
+
+/// The instant at which a bucket starts.
+pub fn bucket_start(bucket: i64) -> Timestamp {
+    Timestamp::from_secs(bucket * BUCKET_S)
+}
+
+/// Uses of a key and how they ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Requests.
+    pub uses: u32,
+    /// Requests that failed: status from 400 on but for 401 and 403.
+    pub errors: u32,
+    /// Requests that were refused: 401, 403, or words that say so.
+    pub refused: u32,
+}
+
+impl Counts {
+    /// Adds `other`.
+    pub fn add(&mut self, other: Self) {
+        self.uses = self.uses.saturating_add(other.uses);
+        self.errors = self.errors.saturating_add(other.errors);
+        self.refused = self.refused.saturating_add(other.refused);
+    }
+}
+
+/// A network a key was used from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Visit {
+    /// The network.
+    pub network: Network,
+    /// Its first use in the tally.
+    pub first: Timestamp,
+    /// Its last use in the tally.
+    pub last: Timestamp,
+    /// Number of uses.
+    pub uses: u32,
+}
+
+/// A redacted line kept as evidence.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Sample {
+    /// Decides which lines are kept of many: those with the smallest.
+    lot: u64,
+    /// When it happened.
+    pub time: Timestamp,
+    /// The line, cut at 512 bytes.
+    pub line: Box<str>,
+}
+
+/// An even choice of lines that does not depend on their order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Samples(Vec<Sample>);
+
+impl Samples {
+    fn offer(&mut self, lot: u64, time: Timestamp, line: &[u8]) {
+        if self.0.len() == MAX_LINES && self.0.last().is_some_and(|s| s.lot < lot) {
+            return;
+        }
+        let cut = line.trim_ascii_end();
+        let text = String::from_utf8_lossy(&cut[..cut.len().min(MAX_LINE)]);
+        let text =
+            if cut.len() > MAX_LINE { format!("{}…", text.trim_end_matches('\u{fffd}')) } else { text.into_owned() };
+        self.put(Sample { lot, time, line: text.into() });
+    }
+
+    fn put(&mut self, sample: Sample) {
+        let at = self.0.partition_point(|s| *s < sample);
+        if at < MAX_LINES && self.0.get(at) != Some(&sample) {
+            self.0.insert(at, sample);
+            self.0.truncate(MAX_LINES);
+        }
+    }
+
+    /// Takes over the other's lines as far as their lot falls.
+    pub fn merge(&mut self, other: Self) {
+        other.0.into_iter().for_each(|s| self.put(s));
+    }
+
+    /// The lines, oldest first.
+    pub fn in_order(&self) -> Vec<&Sample> {
+        let mut lines: Vec<&Sample> = self.0.iter().collect();
+        lines.sort_by_key(|s| s.time);
+        lines
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// What one key did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyDelta {
+    /// The rule that found the credential; of several the first in the rule set.
+    pub rule: Option<RuleId>,
+    /// The label's type when the credential came as a trusted label.
+    pub kind: Option<Box<str>>,
+    /// The source of its first line.
+    pub source: SourceId,
+    /// First event time.
+    pub first: Timestamp,
+    /// Last event time.
+    pub last: Timestamp,
+    /// Counts per bucket, in order of time.
+    pub buckets: Vec<(i64, Counts)>,
+    /// Networks, in order of [`Network`]; an even choice when there are many.
+    pub visits: Vec<Visit>,
+    /// Lines of requests that went well.
+    pub good: Samples,
+    /// Lines of requests that failed or were refused.
+    pub bad: Samples,
+}
+
+impl KeyDelta {
+    fn new(source: SourceId, time: Timestamp) -> Self {
+        Self {
+            rule: None,
+            kind: None,
+            source,
+            first: time,
+            last: time,
+            buckets: Vec::new(),
+            visits: Vec::new(),
+            good: Samples::default(),
+            bad: Samples::default(),
+        }
+    }
+
+    fn count(&mut self, bucket: i64, counts: Counts) {
+        match self.buckets.binary_search_by_key(&bucket, |(b, _)| *b) {
+            Ok(at) => self.buckets[at].1.add(counts),
+            Err(at) => self.buckets.insert(at, (bucket, counts)),
+        }
+    }
+
+    fn visit(&mut self, visit: Visit) {
+        match self.visits.binary_search_by_key(&visit.network, |v| v.network) {
+            Ok(at) => {
+                let old = &mut self.visits[at];
+                old.first = old.first.min(visit.first);
+                old.last = old.last.max(visit.last);
+                old.uses = old.uses.saturating_add(visit.uses);
+            }
+            Err(at) => {
+                self.visits.insert(at, visit);
+                if self.visits.len() > MAX_NETWORKS {
+                    // Dropping the largest of a fixed hash keeps the same networks in whatever order they come.
+                    let drop = self.visits.iter().enumerate().max_by_key(|(_, v)| v.network.spread()).map(|(i, _)| i);
+                    drop.map(|i| self.visits.remove(i));
+                }
+            }
+        }
+    }
+
+    fn merge(&mut self, other: Self) {
+        self.rule = [self.rule, other.rule].into_iter().flatten().min();
+        self.kind = [self.kind.take(), other.kind].into_iter().flatten().min();
+        self.source = self.source.min(other.source);
+        self.first = self.first.min(other.first);
+        self.last = self.last.max(other.last);
+        other.buckets.into_iter().for_each(|(b, c)| self.count(b, c));
+        other.visits.into_iter().for_each(|v| self.visit(v));
+        self.good.merge(other.good);
+        self.bad.merge(other.bad);
+    }
+}
+
+/// What a credential in the log is known by.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct LeakId {
+    /// The rule that found it.
+    pub rule: RuleId,
+    /// Where it was found.
+    pub source: SourceId,
+    /// Which key it is, when the rule gives a pseudonym.
+    pub key: Option<KeyId>,
+    /// Whether it stood where callers present their credential (a header of an access log), rather than leaked into a
+    /// message, a URL or another field.
+    pub presented: bool,
+}
+
+/// How often a credential was found in the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeakDelta {
+    /// Number of redactions.
+    pub count: u32,
+    /// First event time.
+    pub first: Timestamp,
+    /// Last event time.
+    pub last: Timestamp,
+    /// A field in which it stood; empty for plain text.
+    pub field: Box<str>,
+    /// Lines in which it stood, redacted.
+    pub lines: Samples,
+}
+
+/// What a stretch of lines adds up to. Merging is associative and commutative, so chunks, threads and hosts add up in
+/// any order; it is the only thing that reaches the monitor.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Per key.
+    pub keys: HashMap<KeyId, KeyDelta>,
+    /// Credentials found in the log.
+    pub leaks: HashMap<LeakId, LeakDelta>,
+    /// Events read.
+    pub events: u64,
+    /// Events whose line has no time that can be used.
+    pub untimed: u64,
+    /// Events whose line's time lies in the future.
+    pub ahead: u64,
+}
+
+impl Tally {
+    /// Counts one event and its line.
+    pub fn add(&mut self, event: &Event<'_>, line: RedactedLine<'_>) {
+        self.events += 1;
+        self.untimed += u64::from(event.clock == Clock::Arrival);
+        self.ahead += u64::from(event.clock == Clock::Ahead);
+        let lot = mix(event.time.0 as u64 ^ (line.bytes().len() as u64) << 48);
+        if let Some(key) = event.key.as_ref().filter(|_| event.counts) {
+            self.add_use(key, event, line, lot);
+        }
+        self.add_leaks(event, line, lot);
+    }
+
+    fn add_use(&mut self, key: &KeyRef<'_>, event: &Event<'_>, line: RedactedLine<'_>, lot: u64) {
+        let delta = self.keys.entry(KeyId::of(key)).or_insert_with(|| KeyDelta::new(event.source, event.time));
+        if let KeyRef::Tag { rule, kind, .. } = key {
+            delta.rule = [delta.rule, *rule].into_iter().flatten().min();
+            if let (None, Some(kind)) = (&delta.kind, kind) {
+                delta.kind = Some(kind.to_string().into());
+            }
+        }
+        let (refused, failed) = (event.auth_failed(), event.failed());
+        delta.first = delta.first.min(event.time);
+        delta.last = delta.last.max(event.time);
+        delta.source = delta.source.min(event.source);
+        let counts = Counts { uses: 1, errors: u32::from(failed), refused: u32::from(refused) };
+        delta.count(bucket(event.time), counts);
+        if let Some(ip) = event.ip {
+            delta.visit(Visit { network: Network::of(ip), first: event.time, last: event.time, uses: 1 });
+        }
+        let samples = if refused || failed { &mut delta.bad } else { &mut delta.good };
+        samples.offer(lot, event.time, line.bytes());
+    }
+
+    fn add_leaks(&mut self, event: &Event<'_>, line: RedactedLine<'_>, lot: u64) {
+        for secret in event.secrets() {
+            let key = secret.tag.map(KeyId::tag);
+            // In the field of a credential of a request it is a use; anywhere else it has leaked.
+            let presented = secret.presented && (event.status.is_some() || event.method.is_some());
+            let id = LeakId { rule: secret.rule, source: event.source, key, presented };
+            let leak = match self.leaks.entry(id) {
+                Entry::Occupied(e) => e.into_mut(),
+                Entry::Vacant(e) => e.insert(LeakDelta {
+                    count: 0,
+                    first: event.time,
+                    last: event.time,
+                    field: secret.field.into(),
+                    lines: Samples::default(),
+                }),
+            };
+            leak.count = leak.count.saturating_add(1);
+            leak.first = leak.first.min(event.time);
+            leak.last = leak.last.max(event.time);
+            if secret.field < &*leak.field {
+                leak.field = secret.field.into();
+            }
+            leak.lines.offer(lot, event.time, line.bytes());
+        }
+    }
+
+    /// Adds everything of `other`.
+    pub fn merge(&mut self, other: Self) {
+        self.events += other.events;
+        self.untimed += other.untimed;
+        self.ahead += other.ahead;
+        for (id, delta) in other.keys {
+            match self.keys.entry(id) {
+                Entry::Occupied(mut e) => e.get_mut().merge(delta),
+                Entry::Vacant(e) => {
+                    e.insert(delta);
+                }
+            }
+        }
+        for (id, delta) in other.leaks {
+            match self.leaks.entry(id) {
+                Entry::Occupied(mut e) => {
+                    let leak = e.get_mut();
+                    leak.count = leak.count.saturating_add(delta.count);
+                    leak.first = leak.first.min(delta.first);
+                    leak.last = leak.last.max(delta.last);
+                    if delta.field < leak.field {
+                        leak.field = delta.field;
+                    }
+                    leak.lines.merge(delta.lines);
+                }
+                Entry::Vacant(e) => {
+                    e.insert(delta);
+                }
+            }
+        }
+    }
+
+    /// Whether nothing was counted.
+    pub fn is_empty(&self) -> bool {
+        self.events == 0 && self.keys.is_empty() && self.leaks.is_empty()
+    }
+}
