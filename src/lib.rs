@@ -15,6 +15,7 @@
 pub mod alert;
 pub mod cli;
 pub mod config;
+pub mod daemon;
 pub mod delivery;
 pub mod event;
 pub mod line;

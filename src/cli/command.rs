@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use super::style::ColorArg;
-use super::{check, config, exec, explain, filter, rules};
+use super::{check, config, exec, explain, filter, rules, run};
 
 /// Redact secrets and personal data in structured logs, and watch API keys for anomalies.
 #[derive(Debug, Parser)]
@@ -40,8 +40,10 @@ Examples:
 /// What can be done beside filtering.
 #[derive(Debug, Subcommand)]
 pub enum Verb {
-    /// Run a command and redact what it writes.
+    /// Run a command and redact what it writes
     Exec(exec::Args),
+    /// Run the service: follow logs, redact them, watch keys, send alerts
+    Run(run::Args),
     /// Say what happens to a line, and why
     Explain(explain::Args),
     /// Validate a configuration, and say what would run

@@ -41,6 +41,7 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
     telemetry::guard_process();
     let key = PseudonymKey::random().context("no randomness for the pseudonym key")?;
     let redactor = Redactor::new(key);
+    telemetry::start_log(io::stderr(), &redactor, "warn", true);
     let counters = Arc::new(Counters::new(redactor.rules().len()));
     let started = Instant::now();
     // before the command is there, so that no signal falls between

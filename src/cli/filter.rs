@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::FileType;
+use signal_hook::consts::SIGINT;
 
 use super::exit::{Exit, Failure};
 use super::lane::{Lane, Stop};
@@ -39,6 +40,7 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
     telemetry::guard_process();
     let key = PseudonymKey::random().context("no randomness for the pseudonym key")?;
     let redactor = Redactor::new(key);
+    telemetry::start_log(std::io::stderr(), &redactor, "warn", true);
     let started = Instant::now();
     let counters = Arc::new(Counters::new(redactor.rules().len()));
     let exit = Filter::new(&redactor, &counters)?.all(&args.files)?;
@@ -58,7 +60,7 @@ struct Filter {
 impl Filter {
     fn new(redactor: &Redactor, counters: &Arc<Counters>) -> anyhow::Result<Self> {
         let interruptible = Arc::new(AtomicBool::new(true));
-        signals::interrupt_when(&interruptible).context("cannot handle signals")?;
+        signals::exit_when(SIGINT, &interruptible).context("cannot handle signals")?;
         let lane = Lane::new(redactor, counters, std::io::stdout(), "standard output");
         Ok(Self { lane, interruptible })
     }

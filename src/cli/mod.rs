@@ -13,6 +13,7 @@ mod generate;
 mod lane;
 mod pointer;
 mod rules;
+mod run;
 mod signals;
 mod stats;
 mod style;

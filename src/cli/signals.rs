@@ -19,12 +19,12 @@ const FORWARDED: [i32; 9] = [SIGALRM, SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM,
 /// How long a pipe may go on after SIGTERM.
 pub const DRAIN: Duration = Duration::from_secs(5);
 
-/// SIGINT ends the process with its exit code while `armed` is set, and does nothing otherwise.
+/// The signal ends the process as interrupted while `armed` is set, and does nothing otherwise.
 ///
 /// # Errors
 /// When the system refuses the handler.
-pub fn interrupt_when(armed: &Arc<AtomicBool>) -> io::Result<()> {
-    signal_hook::flag::register_conditional_shutdown(SIGINT, i32::from(Exit::INTERRUPTED.0), Arc::clone(armed))
+pub fn exit_when(signal: i32, armed: &Arc<AtomicBool>) -> io::Result<()> {
+    signal_hook::flag::register_conditional_shutdown(signal, i32::from(Exit::INTERRUPTED.0), Arc::clone(armed))
         .map(drop)
 }
 
@@ -35,13 +35,13 @@ pub fn interrupt_when(armed: &Arc<AtomicBool>) -> io::Result<()> {
 pub fn drain_on_term() -> io::Result<()> {
     let terminated = Arc::new(AtomicBool::new(false));
     // in this order the first signal arms the second
-    signal_hook::flag::register_conditional_shutdown(SIGTERM, i32::from(Exit::OK.0), Arc::clone(&terminated))?;
+    exit_when(SIGTERM, &terminated)?;
     signal_hook::flag::register(SIGTERM, terminated)?;
     let mut signals = Signals::new([SIGTERM])?;
     std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
         if signals.forever().next().is_some() {
             std::thread::sleep(DRAIN);
-            std::process::exit(i32::from(Exit::OK.0));
+            std::process::exit(i32::from(Exit::INTERRUPTED.0));
         }
     })?;
     Ok(())

@@ -1,6 +1,6 @@
 //! The `[sinks.NAME]` sections of the configuration.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -16,6 +16,14 @@ pub enum SinkConfig {
 }
 
 impl SinkConfig {
+    /// The file that is written, when it is one.
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Self::File(file) => Some(&file.path),
+            Self::Stdout(_) => None,
+        }
+    }
+
     /// The sources whose lines go here; all when there are none.
     pub fn sources(&self) -> &[String] {
         match self {

@@ -22,6 +22,12 @@ pub enum SinkError {
         /// The file.
         path: String,
     },
+    /// The output is a symbolic link.
+    #[error("{path} is a symbolic link, which is never followed; name the file itself")]
+    Link {
+        /// The link.
+        path: String,
+    },
     /// The output took no more.
     #[error("cannot write {name}: {source}")]
     Write {

@@ -2,8 +2,10 @@
 
 mod config;
 mod error;
+mod file;
 mod stdout;
 
 pub use config::{FileSinkConfig, SinkConfig, StdoutConfig};
 pub use error::SinkError;
+pub use file::{FileSink, Mark};
 pub use stdout::Stream;

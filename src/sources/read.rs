@@ -29,27 +29,44 @@ impl<F: AsFd> Reading<F> {
     /// What the system says when the descriptor cannot be read.
     pub fn next(&mut self, mut spare: Vec<u8>) -> io::Result<Option<Piece>> {
         loop {
-            match self.framer.take(spare) {
+            match self.take(spare) {
                 Ok(piece) => return Ok(Some(piece)),
                 Err(back) => spare = back,
             }
-            if self.ended {
-                return Ok(self.framer.finish(spare));
+            if !self.fill()? {
+                return Ok(self.finish(spare));
             }
-            self.ended = self.read()? == 0;
         }
     }
 
-    fn read(&mut self) -> io::Result<usize> {
-        loop {
+    /// The next piece of what was read already; gives `spare` back when there is none.
+    pub fn take(&mut self, spare: Vec<u8>) -> Result<Piece, Vec<u8>> {
+        self.framer.take(spare)
+    }
+
+    /// Reads once, waiting when need be; `false` at the end.
+    ///
+    /// # Errors
+    /// What the system says when the descriptor cannot be read.
+    pub fn fill(&mut self) -> io::Result<bool> {
+        while !self.ended {
             match rustix::io::read(&self.fd, spare_capacity(self.framer.room())) {
-                Ok(n) => return Ok(n),
+                Ok(n) => {
+                    self.ended = n == 0;
+                    break;
+                }
                 Err(Errno::INTR) => {}
                 // somebody who shares the pipe has made it non-blocking
                 Err(Errno::AGAIN) => wait_readable(&self.fd)?,
                 Err(error) => return Err(error.into()),
             }
         }
+        Ok(!self.ended)
+    }
+
+    /// What is left at the end: a line without its newline.
+    pub fn finish(&mut self, spare: Vec<u8>) -> Option<Piece> {
+        self.framer.finish(spare)
     }
 }
 

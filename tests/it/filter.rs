@@ -171,5 +171,5 @@ fn a_terminated_pipe_drains_first_and_a_second_signal_ends_it() {
     stdin.write_all(b"last words\n").unwrap();
     assert_eq!(read_line(&mut stdout), "last words\n");
     signal(&child, "-TERM");
-    assert_eq!(wait(&mut child, Duration::from_secs(2)), Some(0));
+    assert_eq!(wait(&mut child, Duration::from_secs(2)), Some(130));
 }

@@ -4,6 +4,7 @@
 
 mod cli;
 mod config;
+mod daemon;
 mod delivery;
 mod exec;
 mod explain;

@@ -128,11 +128,11 @@ impl Tail {
             }
             let named_so = candidate.may_come_from(&known.base);
             // what is known of a file that was hardly read could fit any file: then its name must fit too
-            if known.at.offset > 0 || named_so {
-                if let Some(recent) = recognise(file, &known.at)? {
-                    self.resume(n, file.try_clone()?, candidate, false, &recent, now);
-                    return Ok(true);
-                }
+            if (known.at.offset > 0 || named_so)
+                && let Some(recent) = recognise(file, &known.at)?
+            {
+                self.resume(n, file.try_clone()?, candidate, false, &recent, now);
+                return Ok(true);
             }
             // made before the last lines that we read came
             if named_so && size < known.at.offset && known.began_as(file, size)? {

@@ -284,14 +284,14 @@ impl Tail {
     }
 
     /// Says once that something is wrong with a path.
-    pub(super) fn tell(&mut self, path: &PathBuf, what: &'static str, error: &io::Error) {
-        if self.told.insert((path.clone(), what)) {
+    pub(super) fn tell(&mut self, path: &Path, what: &'static str, error: &io::Error) {
+        if self.told.insert((path.to_owned(), what)) {
             tracing::warn!("source {}: {what} {}: {error}; trying again", self.name, path.display());
         }
     }
 
     /// All is well with a path again.
-    pub(super) fn recovered(&mut self, path: &PathBuf) {
+    pub(super) fn recovered(&mut self, path: &Path) {
         self.told.retain(|(told, _)| told != path);
     }
 }

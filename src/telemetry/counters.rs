@@ -1,8 +1,11 @@
-//! What the program counts about itself, and the guard rails of the process.
+//! What the program counts.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
 
 use crate::redact::{Redacted, RuleId};
 
@@ -19,12 +22,22 @@ pub struct Counters {
     redactions: Vec<AtomicU64>,
     /// Lines withheld by reason.
     withheld: Mutex<BTreeMap<&'static str, u64>>,
+    /// From read to written, in microseconds, by line.
+    latency: Option<Mutex<Histogram<u64>>>,
 }
+
+/// The longest latency that is told apart, in microseconds: one hour.
+const LONGEST: u64 = 3_600_000_000;
 
 impl Counters {
     /// Counters for this many rules, all zero.
     pub fn new(rules: usize) -> Self {
-        Self { redactions: (0..rules).map(|_| AtomicU64::new(0)).collect(), ..Self::default() }
+        Self {
+            redactions: (0..rules).map(|_| AtomicU64::new(0)).collect(),
+            // two digits: 1 % and about 20 KiB
+            latency: Histogram::new_with_bounds(1, LONGEST, 2).ok().map(Mutex::new),
+            ..Self::default()
+        }
     }
 
     /// Counts a chunk: `read` bytes came in, `out` goes out.
@@ -42,6 +55,20 @@ impl Counters {
         }
     }
 
+    /// Counts `lines` lines that took this long from read to written.
+    pub fn latency(&self, took: Duration, lines: u64) {
+        if let Some(latency) = &self.latency {
+            let micros = u64::try_from(took.as_micros()).unwrap_or(LONGEST).min(LONGEST);
+            latency.lock().unwrap_or_else(PoisonError::into_inner).saturating_record_n(micros, lines);
+        }
+    }
+
+    /// The latency that this share of lines (0 to 1) stays within.
+    pub fn latency_within(&self, share: f64) -> Option<Duration> {
+        let latency = self.latency.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner);
+        (!latency.is_empty()).then(|| Duration::from_micros(latency.value_at_quantile(share)))
+    }
+
     /// Redactions by rule, the zeros left out.
     pub fn redactions(&self) -> impl Iterator<Item = (RuleId, u64)> {
         let all = self.redactions.iter().map(|n| n.load(Ordering::Relaxed));
@@ -52,18 +79,5 @@ impl Counters {
     pub fn withheld_by_reason(&self) -> Vec<(&'static str, u64)> {
         let withheld = self.withheld.lock().unwrap_or_else(PoisonError::into_inner);
         withheld.iter().map(|(reason, n)| (*reason, *n)).collect()
-    }
-}
-
-/// Keeps what the process has in memory out of panic messages and core dumps.
-///
-/// A panic message can quote the data it stumbled on, so only the place is written.
-pub fn guard_process() {
-    std::panic::set_hook(Box::new(|info| {
-        let place = info.location().map_or_else(|| "an unknown place".to_owned(), ToString::to_string);
-        tracing::error!("internal error at {place}; the lines it concerns are withheld");
-    }));
-    if let Err(error) = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable) {
-        tracing::debug!("core dumps stay enabled: {error}");
     }
 }

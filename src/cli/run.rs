@@ -1,0 +1,138 @@
+//! `run`: the service.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+
+use anyhow::Context;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use super::exit::{Exit, Failure};
+use super::signals::DRAIN;
+use super::{entry, signals};
+use crate::config::{self, Config};
+use crate::daemon::{Daemon, StartError, notify};
+use crate::redact::{PseudonymKey, Redactor};
+use crate::sources::StdinReader;
+use crate::telemetry;
+
+/// What the service can be told on the command line.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The configuration file; `conf.d/*.toml` beside it is read too
+    #[arg(long, short, value_name = "FILE")]
+    pub config: PathBuf,
+}
+
+/// What the main thread waits for.
+enum Wake {
+    Signal(i32),
+    /// The daemon that was started as this one has ended by itself.
+    Ended(u64),
+}
+
+/// Runs the service until its inputs end or a signal comes.
+pub fn run(args: &Args) -> anyhow::Result<Exit> {
+    telemetry::guard_process();
+    let key = PseudonymKey::random().context("no randomness for the pseudonym key")?;
+    telemetry::start_log(std::io::stderr(), &Redactor::new(key), "info", false);
+    let config = config::load(&args.config)?;
+    let (wake, woken) = channel();
+    listen(wake.clone()).context("cannot handle signals")?;
+    let mut service = Service { path: args.config.clone(), stdin: StdinReader::new(), wake, started: 0 };
+    let daemon = service.start(&config)?;
+    notify("READY=1");
+    service.watch(daemon, config, &woken)
+}
+
+/// What outlives a reload.
+struct Service {
+    path: PathBuf,
+    stdin: StdinReader,
+    wake: Sender<Wake>,
+    /// How many daemons were started.
+    started: u64,
+}
+
+impl Service {
+    fn start(&mut self, config: &Config) -> anyhow::Result<Daemon> {
+        self.started += 1;
+        let (wake, started) = (self.wake.clone(), self.started);
+        let on_end = move || {
+            let _nobody_waits = wake.send(Wake::Ended(started));
+        };
+        Daemon::start(config, &self.stdin, &std::io::stdout, on_end).map_err(|error| {
+            let exit = match &error {
+                StartError::NoState | StartError::NoSources | StartError::Pattern { .. } => Exit::CONFIG,
+                StartError::Store(_) | StartError::Sink { .. } | StartError::Thread(_) => Exit::IO,
+            };
+            Failure::new(exit, error.to_string()).into()
+        })
+    }
+
+    fn watch(&mut self, mut daemon: Daemon, mut config: Config, woken: &Receiver<Wake>) -> anyhow::Result<Exit> {
+        loop {
+            match woken.recv() {
+                Ok(Wake::Signal(SIGHUP)) => (daemon, config) = self.reload(daemon, config)?,
+                Ok(Wake::Signal(signal)) => {
+                    notify("STOPPING=1");
+                    daemon.stop(DRAIN)?;
+                    return Ok(if signal == SIGINT { Exit::INTERRUPTED } else { Exit::OK });
+                }
+                // one that was stopped for a reload
+                Ok(Wake::Ended(started)) if started != self.started => {}
+                Ok(Wake::Ended(_)) | Err(_) => {
+                    notify("STOPPING=1");
+                    daemon.stop(DRAIN)?;
+                    return Ok(Exit::OK);
+                }
+            }
+        }
+    }
+
+    /// Reads the configuration again. When anything is wrong with it, the old one stays.
+    fn reload(&mut self, daemon: Daemon, old: Config) -> anyhow::Result<(Daemon, Config)> {
+        let new = match config::load(&self.path) {
+            Ok(new) => new,
+            Err(error) => {
+                entry::tell(&error.into());
+                tracing::error!("the configuration stays as it was");
+                return Ok((daemon, old));
+            }
+        };
+        notify("RELOADING=1");
+        daemon.stop(DRAIN)?;
+        let started = match self.start(&new) {
+            Ok(daemon) => (daemon, new),
+            Err(error) => {
+                entry::tell(&error);
+                tracing::error!("the configuration stays as it was");
+                (self.start(&old)?, old)
+            }
+        };
+        notify("READY=1");
+        Ok(started)
+    }
+}
+
+/// Passes signals on to the main thread. The second one that ends the service ends it at once.
+fn listen(wake: Sender<Wake>) -> std::io::Result<()> {
+    let ending = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM] {
+        signals::exit_when(signal, &ending)?;
+    }
+    let mut signals = Signals::new([SIGHUP, SIGINT, SIGTERM])?;
+    std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
+        for signal in signals.forever() {
+            if signal != SIGHUP {
+                ending.store(true, Ordering::SeqCst);
+            }
+            if wake.send(Wake::Signal(signal)).is_err() {
+                return;
+            }
+        }
+    })?;
+    Ok(())
+}

@@ -1,0 +1,133 @@
+//! The thread that writes what was redacted, keeps the clock, and decides what is committed together.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use super::clock::now;
+use super::committer::{Committer, Moment};
+use super::notify::notify;
+use super::outputs::Output;
+use crate::pipeline::{Done, Pools};
+use crate::sinks::SinkError;
+use crate::sources::Positions;
+use crate::store::StreamKey;
+use crate::telemetry::Counters;
+
+/// How often what was written is committed.
+const GROUP: Duration = Duration::from_millis(50);
+
+/// How often the monitor looks at the clock.
+const TICK: Duration = Duration::from_secs(1);
+
+/// How long until a write that failed is tried again.
+const AGAIN: Duration = Duration::from_millis(200);
+
+/// What the keeper works with.
+pub(super) struct Keeper {
+    pub done: Receiver<Done>,
+    pub outputs: Vec<Output>,
+    /// Names by source number.
+    pub sources: Vec<String>,
+    pub positions: Positions,
+    pub committer: Committer,
+    pub counters: Arc<Counters>,
+    pub pools: Pools,
+    /// Set when nothing may be waited for any more.
+    pub hurry: Arc<AtomicBool>,
+}
+
+impl Keeper {
+    /// Works until all sources have ended and everything is committed.
+    ///
+    /// # Errors
+    /// Why it cannot go on.
+    pub(super) fn run(mut self) -> anyhow::Result<()> {
+        let mut beat = Beat { committed: Instant::now(), ticked: Instant::now() };
+        // the lengths of the outputs before the first byte is added
+        self.commit();
+        let ended = loop {
+            let wait = if self.committer.busy() { GROUP / 10 } else { GROUP };
+            match self.done.recv_timeout(wait) {
+                Ok(done) => {
+                    if let Err(error) = self.write(done, &mut beat) {
+                        break Err(error);
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break Ok(()),
+            }
+            self.beat(&mut beat);
+            if self.committer.failed() {
+                break Ok(());
+            }
+        };
+        self.commit();
+        self.committer.finish()?;
+        match ended {
+            Err(SinkError::Closed) | Ok(()) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn write(&mut self, done: Done, beat: &mut Beat) -> Result<(), SinkError> {
+        for n in 0..self.outputs.len() {
+            let mut told = false;
+            while let Err(error) = self.outputs[n].write(done.ack.source, &done.redacted) {
+                if matches!(error, SinkError::Closed) || self.hurry.load(Ordering::Relaxed) {
+                    return Err(error);
+                }
+                if !std::mem::replace(&mut told, true) {
+                    tracing::error!("{error}; nothing more is read until it works again");
+                }
+                std::thread::sleep(AGAIN);
+                self.beat(beat);
+            }
+            if told {
+                tracing::warn!("writing works again");
+            }
+        }
+        self.counters.add(done.read, &done.redacted);
+        self.counters.latency(now().since(done.arrived), done.redacted.line_count() as u64);
+        self.positions.confirm(done.ack);
+        self.pools.redacted.give(done.redacted);
+        Ok(())
+    }
+
+    fn beat(&mut self, beat: &mut Beat) {
+        if beat.ticked.elapsed() >= TICK {
+            beat.ticked = Instant::now();
+            notify("WATCHDOG=1");
+        }
+        if beat.committed.elapsed() >= GROUP && !self.committer.busy() {
+            beat.committed = Instant::now();
+            self.commit();
+        }
+    }
+
+    /// Hands everything up to now to the committer.
+    fn commit(&mut self) {
+        let mut moment = Moment { now: now(), ..Moment::default() };
+        for (file, mark) in self.outputs.iter_mut().filter_map(Output::take_dirty) {
+            moment.syncs.push(file);
+            moment.outputs.push(mark);
+        }
+        let changed = self.positions.changed();
+        let key = |(source, stream): (crate::line::SourceId, u64)| {
+            let source = self.sources.get(usize::from(source.0)).cloned().unwrap_or_default();
+            StreamKey { source, stream }
+        };
+        moment.checkpoints = changed.checkpoints.into_iter().map(|(id, at)| (key(id), at)).collect();
+        moment.forget = changed.forgotten.into_iter().map(key).collect();
+        if !moment.is_empty() {
+            self.committer.commit(moment);
+        }
+    }
+}
+
+/// When things were done last.
+struct Beat {
+    committed: Instant,
+    ticked: Instant,
+}

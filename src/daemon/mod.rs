@@ -1,0 +1,21 @@
+//! The service as a value: [`Daemon::start`] builds the rooms and their threads, [`Daemon::stop`] takes them down in
+//! order.
+//!
+//! ```text
+//! source threads -> corridor (redact) -> keeper: sinks, tallies, clock -> committer: sync, store
+//! ```
+//!
+//! One thread, the *keeper*, writes all outputs and owns the monitor, so what it hands to the *committer* is
+//! consistent: input positions, output lengths, key state and alerts of one moment. The committer first makes the
+//! outputs durable, then writes the rest in one transaction; the keeper goes on meanwhile.
+
+mod clock;
+mod committer;
+mod keeper;
+mod notify;
+mod outputs;
+mod service;
+
+pub use clock::now;
+pub use notify::notify;
+pub use service::{Daemon, Ended, StartError};

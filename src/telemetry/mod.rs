@@ -1,0 +1,9 @@
+//! What the program counts and says about itself, and the guard rails of the process.
+
+mod counters;
+mod guard;
+mod log;
+
+pub use counters::Counters;
+pub use guard::guard_process;
+pub use log::start_log;
