@@ -3,7 +3,7 @@
 use super::bytes::{ALNUM, IDENT, byte, is, is_label, skip, skip_back};
 use super::decode;
 use super::names::{Class, Name};
-use super::scan::{Scan, rank};
+use super::scan::{Scan, in_label, rank};
 use super::value::{self, Form, Value};
 
 /// Longest name that is looked at, in bytes.
@@ -36,7 +36,7 @@ impl Scan<'_> {
             (start, gap - 1)
         } else {
             let start = skip_back(text, gap, NAME, |b| is(b, IDENT) || b == b'$');
-            if !text[start..gap].iter().any(u8::is_ascii_alphabetic) {
+            if !text[start..gap].iter().any(u8::is_ascii_alphabetic) || in_label(text, start, p + 1) {
                 return;
             }
             (start, gap)
@@ -53,7 +53,8 @@ impl Scan<'_> {
         if name.class == Class::Naming {
             return self.named_pair(p, json);
         }
-        if let Some(v) = value::after(text, p, json) {
+        let inside = !json && self.in_string(p);
+        if let Some(v) = value::after(text, p, json, inside) {
             self.treat(&name, v, spelling);
         }
     }
@@ -136,7 +137,7 @@ impl Scan<'_> {
         {
             start += n;
             if v.form == Form::Bare {
-                end = value::after(text, start, false).map_or(start, |x| x.end);
+                end = value::after(text, start, false, false).map_or(start, |x| x.end);
             }
         }
         let value = &text[start..end];
@@ -227,7 +228,8 @@ impl Scan<'_> {
     /// `{"name":"password","value":"x"}` and `<entry name="password" value="x"/>`: the name's value stands at `p`.
     fn named_pair(&mut self, p: usize, json: bool) {
         let text = self.text;
-        let Some(v) = value::after(text, p, json) else { return };
+        let inside = !json && self.in_string(p);
+        let Some(v) = value::after(text, p, json, inside) else { return };
         if v.form != Form::Quoted || v.end - v.start > NAME || v.end <= v.start {
             return;
         }
@@ -237,7 +239,7 @@ impl Scan<'_> {
         }
         let quote = json.then_some((v.end as u32, v.end as u32 + 1));
         let how = Spelling { quote, loose: false };
-        if let Some(value) = self.sibling_after(v.end + 1, json) {
+        if let Some(value) = self.sibling_after(v.end + 1, json, inside) {
             self.treat(&name, value, how);
         } else if let Some(value) = sibling_before(text, p) {
             self.treat(&name, value, how);
@@ -245,7 +247,7 @@ impl Scan<'_> {
     }
 
     /// The value of a following sibling called `value`, at most three siblings on.
-    fn sibling_after(&self, mut at: usize, json: bool) -> Option<Value> {
+    fn sibling_after(&self, mut at: usize, json: bool, inside: bool) -> Option<Value> {
         let text = self.text;
         for _ in 0..3 {
             let open = skip(text, at, |b| matches!(b, b' ' | b',' | b'\t'));
@@ -256,7 +258,7 @@ impl Scan<'_> {
             if end == start || !matches!(byte(text, sep), b':' | b'=') {
                 return None;
             }
-            let v = value::after(text, sep, json)?;
+            let v = value::after(text, sep, json, inside)?;
             if is_value_name(&text[start..end]) {
                 return Some(v);
             }

@@ -29,14 +29,61 @@ pub(super) struct Index {
     pub(super) words: Vec<u32>,
     /// Starts of digit runs that are long (9 digits) or stand in a long grouped number (11 bytes).
     pub(super) numbers: Vec<u32>,
-    /// First escape byte (`\`, `%`, `&`) of every block of 64 bytes that holds one.
+    /// `\`, `%` and `&`.
     pub(super) escapes: Vec<u32>,
+}
+
+/// A list of positions that is used up from the front.
+#[derive(Clone, Copy)]
+pub(super) struct Rest<'i>(&'i [u32]);
+
+impl<'i> Rest<'i> {
+    /// Takes the positions below `end`.
+    #[inline]
+    pub(super) fn up_to(&mut self, end: u32) -> &'i [u32] {
+        let n = self.0.iter().take_while(|p| **p < end).count();
+        let (head, tail) = self.0.split_at(n);
+        self.0 = tail;
+        head
+    }
+}
+
+/// The lists of an [`Index`], used up line by line.
+pub(super) struct Cursor<'i> {
+    pub(super) assigns: Rest<'i>,
+    pub(super) ats: Rest<'i>,
+    pub(super) words: Rest<'i>,
+    pub(super) numbers: Rest<'i>,
+    pub(super) escapes: Rest<'i>,
+}
+
+impl Cursor<'_> {
+    /// The first position that is left in any list.
+    #[inline]
+    pub(super) fn first(&self) -> Option<u32> {
+        [self.assigns, self.ats, self.words, self.numbers, self.escapes]
+            .iter()
+            .filter_map(|r| r.0.first())
+            .min()
+            .copied()
+    }
 }
 
 /// Shortest run of token bytes that is looked at.
 pub(super) const WORD_RUN: u32 = 6;
 
 impl Index {
+    /// A cursor at the front of all lists.
+    pub(super) fn cursor(&self) -> Cursor<'_> {
+        Cursor {
+            assigns: Rest(&self.assigns),
+            ats: Rest(&self.ats),
+            words: Rest(&self.words),
+            numbers: Rest(&self.numbers),
+            escapes: Rest(&self.escapes),
+        }
+    }
+
     /// Fills the lists for `text`, emptying them first.
     pub(super) fn build(&mut self, text: &[u8]) {
         self.assigns.clear();
@@ -75,9 +122,7 @@ impl Index {
     fn emit(&mut self, here: &Masks, next: &Masks, carry: &mut Carry, base: u32) {
         positions(here.assign, base, &mut self.assigns);
         positions(here.at, base, &mut self.ats);
-        if here.escape != 0 {
-            self.escapes.push(base + here.escape.trailing_zeros());
-        }
+        positions(here.escape, base, &mut self.escapes);
         let word_starts = here.alnum & !(here.alnum << 1 | carry.alnum);
         let words = word_starts & run::<{ WORD_RUN }>(here.token, next.token);
         positions(words, base, &mut self.words);

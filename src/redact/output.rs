@@ -21,6 +21,8 @@ pub struct Finding {
     pub raw_start: u32,
     /// Byte behind what was replaced in the chunk's input.
     pub raw_end: u32,
+    /// The replacement with the quotes that a bare JSON value gains, in the chunk's output.
+    pub(super) written: (u32, u32),
     /// Levels of encoding (JSON escapes, percent, base64, ...) that were undone to see it.
     pub depth: u8,
     /// Pseudonym of the decoded value.
@@ -42,18 +44,64 @@ impl Redacted {
     pub fn withhold<'a>(&mut self, lines: impl Iterator<Item = &'a [u8]>, reason: &'static str) {
         self.clear();
         for (n, line) in lines.enumerate() {
-            let ending = if line.ends_with(b"\r\n") {
-                "\r\n"
-            } else if line.ends_with(b"\n") {
-                "\n"
-            } else {
-                ""
-            };
-            for part in [r#"{"logwarden":"withheld","reason":""#, reason, r#""}"#, ending] {
-                self.bytes.extend_from_slice(part.as_bytes());
-            }
-            self.withheld.push((n as u32, reason));
+            self.withhold_line(n as u32, line, reason);
         }
+    }
+
+    /// Where the output byte at `at` comes from in the chunk; `end` says that `at` is the end of a span. `first` is the
+    /// first finding of the line. Places inside a replacement give the start or the end of what was replaced.
+    pub(super) fn origin(&self, at: u32, first: usize, end: bool) -> u32 {
+        let n = self.findings.partition_point(|f| f.written.0 < at || (!end && f.written.0 == at && f.written.1 > at));
+        let Some(f) = n.checked_sub(1).and_then(|n| self.findings.get(n)) else {
+            debug_assert!(first <= self.findings.len());
+            return at;
+        };
+        if at >= f.written.1 {
+            f.raw_end + (at - f.written.1)
+        } else if end {
+            f.raw_end
+        } else {
+            f.raw_start
+        }
+    }
+
+    /// Replaces whole lines, given by number in order, by a note that they were withheld.
+    pub(super) fn replace_lines(&mut self, numbers: &[u32], reason: &'static str) {
+        let old = std::mem::take(&mut self.bytes);
+        let found = std::mem::take(&mut self.findings);
+        let mut at = 0u32;
+        for (n, line) in crate::line::lines(&old).enumerate() {
+            let n = n as u32;
+            let end = at + line.len() as u32;
+            let moved = self.bytes.len() as u32;
+            if numbers.binary_search(&n).is_ok() {
+                self.withhold_line(n, line, reason);
+            } else {
+                self.bytes.extend_from_slice(line);
+                let shift = |x: u32| x - at + moved;
+                self.findings.extend(found.iter().filter(|f| f.line == n).map(|f| Finding {
+                    start: shift(f.start),
+                    end: shift(f.end),
+                    written: (shift(f.written.0), shift(f.written.1)),
+                    ..*f
+                }));
+            }
+            at = end;
+        }
+    }
+
+    fn withhold_line(&mut self, n: u32, line: &[u8], reason: &'static str) {
+        let ending = if line.ends_with(b"\r\n") {
+            "\r\n"
+        } else if line.ends_with(b"\n") {
+            "\n"
+        } else {
+            ""
+        };
+        for part in [r#"{"logwarden":"withheld","reason":""#, reason, r#""}"#, ending] {
+            self.bytes.extend_from_slice(part.as_bytes());
+        }
+        self.withheld.push((n, reason));
     }
 
     pub(super) fn clear(&mut self) {

@@ -10,61 +10,63 @@ const END: &[u8] = b"-----END ";
 /// Longest text between the dashes, in bytes.
 const TITLE: usize = 48;
 
+/// Shortest first line of a block, in bytes.
+const SHORT: usize = 16;
+
 /// Shortest string of base64 in a JSON line that counts as a line of an open block.
 const BODY: usize = 32;
 
 impl Scan<'_> {
     /// Finds key blocks, and goes on with one that an earlier line or chunk left open.
     pub(super) fn key_blocks(&mut self) {
+        let streams = self.depth == 0 && self.learns;
         let mut from = 0;
-        if self.depth == 0 && self.shared.pem_open {
-            from = self.open_lines(0);
-        }
-        while let Some(n) = memchr::memmem::find(&self.text[from..], BEGIN) {
-            let start = from + n;
+        let mut open = (streams && self.shared.pem_open).then_some(0);
+        loop {
+            let next = memchr::memmem::find(&self.text[from..], BEGIN).map(|n| from + n);
+            if let Some(at) = open.take_if(|at| next.is_none_or(|n| n >= *at)) {
+                from = from.max(self.open_lines(at));
+                continue;
+            }
+            let Some(start) = next else { break };
             let title = &self.text[start + BEGIN.len()..(start + BEGIN.len() + TITLE).min(self.text.len())];
             let dashes = memchr::memmem::find(title, b"-----");
-            let secret = dashes.is_some_and(|d| memchr::memmem::find(&title[..d], b"PRIVATE KEY").is_some());
-            let Some(d) = dashes.filter(|_| secret) else {
-                from = start + BEGIN.len();
-                continue;
-            };
-            from = self.block(start, start + BEGIN.len() + d + 5);
+            let secret = dashes.filter(|d| memchr::memmem::find(&title[..*d], b"PRIVATE KEY").is_some());
+            from = start + BEGIN.len();
+            if let Some(d) = secret {
+                let (end, next_line) = self.block(start, start + BEGIN.len() + d + 5);
+                from = end;
+                open = next_line.filter(|_| streams).or(open);
+            }
         }
     }
 
-    /// The block that begins at `start` and whose first line ends at `body`. Gives the place to go on from.
-    fn block(&mut self, start: usize, body: usize) -> usize {
+    /// The block that begins at `start` and whose first line ends at `body`. Gives the place to go on from, and the
+    /// start of the next line when the block is not closed on this one.
+    fn block(&mut self, start: usize, body: usize) -> (usize, Option<usize>) {
         let text = self.text;
-        let line = if self.depth > 0 {
-            text.len()
-        } else {
-            memchr::memchr(b'\n', &text[body..]).map_or(text.len(), |n| body + n)
-        };
-        let end = match memchr::memmem::find(&text[body..line], END) {
-            Some(n) => {
-                let title = body + n + END.len();
-                skip(&text[..line], title, |b| b.is_ascii_uppercase() || b == b' ').min(line)
-            }
-            None => body,
-        };
-        let end = if end > body {
-            skip(&text[..line], end, |b| b == b'-')
-        } else {
+        let newline = memchr::memchr(b'\n', &text[body..]).map(|n| body + n);
+        let line = if self.depth > 0 { text.len() } else { newline.unwrap_or(text.len()) };
+        let closed = memchr::memmem::find(&text[body..line], END).map(|n| {
+            let title = skip(&text[..line], body + n + END.len(), |b| b.is_ascii_uppercase() || b == b' ');
+            skip(&text[..line], title, |b| b == b'-')
+        });
+        let end = closed.unwrap_or_else(|| {
             skip(&text[..line], body, |b| is_body(b) || matches!(b, b'\\' | b'\n' | b'\r' | b' ' | b':' | b','))
-        };
+        });
         self.hit(start, trim(text, start, end), self.set.builtin.private_key, rank::KEY_BLOCK);
-        if self.depth == 0 && end >= body && memchr::memmem::find(&text[body..line], END).is_none() && line < text.len()
-        {
+        if closed.is_none() && self.depth == 0 && self.learns && newline.is_some() {
             self.shared.pem_open = true;
-            return self.open_lines(line + 1).max(body);
+            return (end, newline.map(|n| n + 1));
         }
-        end.max(body)
+        (end, None)
     }
 
     /// Takes the lines from `at` on that belong to an open block. Gives the start of the first line that does not.
     fn open_lines(&mut self, mut at: usize) -> usize {
         let text = self.text;
+        // A short line can be the last of a block, not its first.
+        let mut least = SHORT;
         while at < text.len() {
             let end = memchr::memchr(b'\n', &text[at..]).map_or(text.len(), |n| at + n);
             let start = skip(&text[..end], at, |b| matches!(b, b' ' | b'\t'));
@@ -76,7 +78,8 @@ impl Scan<'_> {
                 return end;
             }
             let header = line.starts_with(b"Proc-Type:") || line.starts_with(b"DEK-Info:");
-            if header || (!line.is_empty() && line.iter().all(|b| is_body(*b))) {
+            if header || (line.len() >= least && line.iter().all(|b| is_body(*b))) {
+                least = 1;
                 self.hit(start, stop, self.set.builtin.private_key, rank::KEY_BLOCK);
             } else if line.first() == Some(&b'{') {
                 if !self.wrapped(start, stop) {

@@ -58,6 +58,7 @@ pub(super) fn splice(chunk: &[u8], hits: &[Hit], label: impl Fn(&Hit, &mut Vec<u
             end: (out.bytes.len() - quote.len()) as u32,
             raw_start: h.start,
             raw_end: h.end,
+            written: (from as u32, out.bytes.len() as u32),
             depth: h.depth,
             tag: h.tag,
         });

@@ -5,7 +5,7 @@
 
 use super::bytes::{ALNUM, TOKEN, before, is, label_len, skip, skip_back};
 use super::decode::{self, View};
-use super::index::Index;
+use super::index::{Cursor, Index};
 use super::memory::Memory;
 use super::names::NameCache;
 use super::set::RuleSet;
@@ -70,6 +70,17 @@ impl Shared {
     }
 }
 
+/// What kind of text is scanned.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mode {
+    /// Lines as they came in.
+    First,
+    /// A line as it would go out: nothing is learned and nothing is carried over to the next line.
+    Again,
+    /// A text decoded from a part of a line, and how many levels of encoding were undone; learning or not.
+    Inner(u8, bool),
+}
+
 /// One text under the lens.
 pub(super) struct Scan<'a> {
     pub(super) set: &'a RuleSet,
@@ -77,42 +88,117 @@ pub(super) struct Scan<'a> {
     pub(super) text: &'a [u8],
     pub(super) hits: &'a mut Vec<Hit>,
     pub(super) depth: u8,
+    /// Whether values are remembered and looked up.
+    pub(super) learns: bool,
+    /// Where the line under the lens begins; it ends with `text`.
+    pub(super) start: usize,
+    /// Whether the line begins like JSON, so that double quotes come in pairs.
+    json: bool,
+    /// A place outside of all strings of a JSON line, from which the next question goes on.
+    outside: usize,
     /// End of the JSON tree under a strong name that was gone through last.
     pub(super) tree_until: usize,
 }
 
 /// Finds everything in `text` that must go; `hits` are in no order and may overlap.
-pub(super) fn scan(set: &RuleSet, shared: &mut Shared, text: &[u8], depth: u8, hits: &mut Vec<Hit>) {
+///
+/// A raw chunk is gone through line by line, so that what is found does not depend on where chunks are cut; a decoded
+/// text is taken as one piece.
+pub(super) fn scan(set: &RuleSet, shared: &mut Shared, text: &[u8], mode: Mode, hits: &mut Vec<Hit>) {
     let mut index = shared.indexes.pop().unwrap_or_default();
     index.build(text);
-    let mut s = Scan { set, shared, text, hits, depth, tree_until: 0 };
+    let (depth, learns) = match mode {
+        Mode::First => (0, true),
+        Mode::Again => (0, false),
+        Mode::Inner(depth, learns) => (depth, learns),
+    };
+    let mut s = Scan { set, shared, text, hits, depth, learns, start: 0, json: false, outside: 0, tree_until: 0 };
     s.key_blocks();
-    for &p in &index.assigns {
-        s.assign(p as usize);
-    }
-    for &p in &index.ats {
-        s.at_sign(p as usize);
-    }
-    for &p in &index.numbers {
-        s.number(p as usize);
-    }
-    for &p in &index.words {
-        s.word(p as usize);
-    }
-    if depth < DEPTH {
-        s.escaped(&index.escapes);
+    let mut rest = index.cursor();
+    while let Some(next) = rest.first() {
+        if depth == 0 {
+            let next = next as usize;
+            s.start = memchr::memrchr(b'\n', &text[s.start..next]).map_or(s.start, |n| s.start + n + 1);
+            s.text = memchr::memchr(b'\n', &text[next..]).map_or(text, |n| &text[..next + n]);
+        }
+        s.line(&mut rest);
     }
     shared.indexes.push(index);
 }
 
 impl<'a> Scan<'a> {
-    /// Where the line (or, in a decoded text, the neighbourhood) of `at` ends.
-    pub(super) fn limit(&self, at: usize) -> usize {
-        let most = (at + NEIGHBOURHOOD).min(self.text.len());
-        if self.depth > 0 {
-            return most;
+    /// Goes through the candidates of the line that ends with `self.text`.
+    fn line(&mut self, rest: &mut Cursor<'_>) {
+        let end = self.text.len() as u32;
+        let first = skip(self.text, self.start, |b| matches!(b, b' ' | b'\t'));
+        self.json = matches!(self.text.get(first), Some(b'{' | b'['));
+        self.outside = first;
+        for p in rest.assigns.up_to(end) {
+            self.assign(*p as usize);
         }
-        memchr::memchr(b'\n', &self.text[at..most]).map_or(most, |n| at + n)
+        for p in rest.ats.up_to(end) {
+            self.at_sign(*p as usize);
+        }
+        for p in rest.numbers.up_to(end) {
+            self.number(*p as usize);
+        }
+        for p in rest.words.up_to(end) {
+            self.word(*p as usize);
+        }
+        let escapes = rest.escapes.up_to(end);
+        if !escapes.is_empty() && self.depth < DEPTH {
+            self.escaped();
+        }
+    }
+
+    /// Where the neighbourhood of `at` ends: with its line, or after a bounded number of bytes.
+    pub(super) fn limit(&self, at: usize) -> usize {
+        (at + NEIGHBOURHOOD).min(self.text.len())
+    }
+
+    /// Whether `p` stands inside a string of a JSON line. Places are asked for in order.
+    pub(super) fn in_string(&mut self, p: usize) -> bool {
+        if !self.json {
+            return false;
+        }
+        while self.outside < p {
+            let Some(n) = memchr::memchr(b'"', &self.text[self.outside..p]) else {
+                self.outside = p;
+                return false;
+            };
+            let close = quoted_end(self.text, self.outside + n);
+            if close >= p {
+                self.outside += n;
+                return true;
+            }
+            self.outside = close + 1;
+        }
+        false
+    }
+
+    /// `start..end` so that replacing it cannot break a JSON string: it ends before a quote that is not escaped, and
+    /// does not begin in the middle of an escape.
+    fn fit(&self, start: usize, end: usize) -> (usize, usize) {
+        if !self.json {
+            return (start, end);
+        }
+        let slashes = start - skip_back(self.text, start, 64, |b| b == b'\\');
+        if slashes % 2 == 1 {
+            return (start, start);
+        }
+        let mut at = start;
+        while let Some(n) = memchr::memchr2(b'"', b'\\', &self.text[at..end]) {
+            at += n;
+            if self.text[at] == b'"' {
+                return (start, at);
+            }
+            at += 2;
+            if at > end {
+                // The span ends in the middle of an escape.
+                return (start, end - 1);
+            }
+        }
+        (start, end)
     }
 
     pub(super) fn hit(&mut self, start: usize, end: usize, rule: u16, rank: u8) {
@@ -120,12 +206,13 @@ impl<'a> Scan<'a> {
     }
 
     pub(super) fn hit_with(&mut self, start: usize, end: usize, rule: u16, rank: u8, quote: Option<(u32, u32)>) {
+        let (start, end) = self.fit(start, end);
         if start >= end || in_label(self.text, start, end) {
             return;
         }
         let value = &self.text[start..end];
         let tag = self.set.rules[usize::from(rule)].tag.then(|| self.shared.tags.of(value));
-        if rank >= rank::WEAK_FIELD && rank != rank::PERSONAL {
+        if self.learns && rank >= rank::WEAK_FIELD && rank != rank::PERSONAL {
             self.shared.memory.learn(value);
         }
         self.hits.push(Hit {
@@ -143,7 +230,7 @@ impl<'a> Scan<'a> {
     /// Scans `view`, decoded from `self.text[from..]`, and maps what is found back. Gives the number of hits.
     fn inner(&mut self, view: &View, from: usize, numeric: bool) -> usize {
         let first = self.hits.len();
-        scan(self.set, self.shared, &view.text, self.depth + 1, self.hits);
+        scan(self.set, self.shared, &view.text, Mode::Inner(self.depth + 1, self.learns), self.hits);
         for h in &mut self.hits[first..] {
             let (start, end) = view.original(h.start, h.end);
             (h.start, h.end) = (start + from as u32, end + from as u32);
@@ -156,27 +243,14 @@ impl<'a> Scan<'a> {
         self.hits.len() - first
     }
 
-    /// Decodes and scans whatever holds one of the escape bytes at `places`, line by line.
-    fn escaped(&mut self, places: &[u32]) {
-        let mut done = 0;
-        for &p in places {
-            let p = p as usize;
-            if p < done {
-                continue;
-            }
-            let (start, end) = if self.depth > 0 {
-                (0, self.text.len())
-            } else {
-                let start = memchr::memrchr(b'\n', &self.text[..p]).map_or(0, |n| n + 1);
-                (start, memchr::memchr(b'\n', &self.text[p..]).map_or(self.text.len(), |n| p + n))
-            };
-            done = end;
-            let first = skip(self.text, start, |b| matches!(b, b' ' | b'\t'));
-            if matches!(self.text.get(first), Some(b'{' | b'[')) {
-                self.strings(first, end);
-            } else {
-                self.region(start, end);
-            }
+    /// Decodes and scans the strings of the line that hold escapes, or the line itself when it is not JSON.
+    fn escaped(&mut self) {
+        let (start, end) = (self.start, self.text.len());
+        let first = skip(self.text, start, |b| matches!(b, b' ' | b'\t'));
+        if matches!(self.text.get(first), Some(b'{' | b'[')) {
+            self.strings(first, end);
+        } else {
+            self.region(start, end);
         }
     }
 
@@ -224,7 +298,7 @@ impl<'a> Scan<'a> {
         let mut view = self.shared.views.pop().unwrap_or_default();
         if decode::base64_text(&self.text[start..end], &mut view.text) {
             let first = self.hits.len();
-            scan(self.set, self.shared, &view.text, self.depth + 1, self.hits);
+            scan(self.set, self.shared, &view.text, Mode::Inner(self.depth + 1, self.learns), self.hits);
             if let Some(best) = self.hits[first..].iter().max_by_key(|h| h.rank).copied() {
                 self.hits.truncate(first);
                 let end = skip(self.text, end, |b| b == b'=');
@@ -238,6 +312,9 @@ impl<'a> Scan<'a> {
     fn word(&mut self, w: usize) {
         let text = self.text;
         let previous = before(text, w);
+        if matches!(previous, b'[' | b':') && in_label(text, w, w + 1) {
+            return;
+        }
         let woken = self.vendor(w);
         match previous {
             b' ' | b'+' | b'\t' => self.behind_word(w),
@@ -260,11 +337,16 @@ impl<'a> Scan<'a> {
         let line = &self.text[w..self.limit(w)];
         for r in rules {
             if let Some(span) = self.fits(r, line) {
-                self.hit(w + span.start, w + span.end, r, rank::VENDOR);
+                self.hit(w + span.start, self.glued(w + span.end), r, rank::VENDOR);
                 return true;
             }
         }
         false
+    }
+
+    /// Where the word ends that a match ending at `end` breaks off in: what is glued to a secret goes with it.
+    fn glued(&self, end: usize) -> usize {
+        skip(self.text, end, |b| is(b, ALNUM) || b == b'_')
     }
 
     /// Whether a rule's pattern, validator and entropy accept the start of `line`.
@@ -286,7 +368,7 @@ impl<'a> Scan<'a> {
         let text = self.text;
         let end = skip(text, w, |b| is(b, TOKEN));
         let token = &text[w..end];
-        if self.shared.memory.knows(token) {
+        if self.learns && self.shared.memory.knows(token) {
             self.hit(w, end, self.set.builtin.remembered, rank::REMEMBERED);
         }
         if token.len() < 8 || previous == b'.' {
@@ -306,10 +388,7 @@ impl<'a> Scan<'a> {
         if digits < 5 && (token.len() < 16 || digits == 0 && token.len() < 20) {
             return;
         }
-        let mut from = w.saturating_sub(super::set::REACH);
-        if self.depth == 0 {
-            from = memchr::memrchr(b'\n', &self.text[from..w]).map_or(from, |n| from + n + 1);
-        }
+        let from = w.saturating_sub(super::set::REACH).max(self.start);
         let window = &self.text[from..w];
         let mut limit = None;
         for m in automaton.find_overlapping_iter(window) {
@@ -331,7 +410,7 @@ impl<'a> Scan<'a> {
 }
 
 /// Whether `start..end` is a label or lies inside one.
-fn in_label(text: &[u8], start: usize, end: usize) -> bool {
+pub(super) fn in_label(text: &[u8], start: usize, end: usize) -> bool {
     let open = skip_back(text, start, 80, |b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b':' | b'*'));
     let covers = |at: usize| label_len(&text[at..]).is_some_and(|n| at + n >= end);
     covers(start) || (open > 0 && covers(open - 1))

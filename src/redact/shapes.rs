@@ -94,7 +94,7 @@ impl Scan<'_> {
         if word.len() < 2 {
             return;
         }
-        let end = value::after(text, w, false).map_or(w, |v| v.end);
+        let end = value::after(text, w, false, false).map_or(w, |v| v.end);
         let found = &text[w..end];
         if word.starts_with(b"-") {
             return self.option(start, gap, w, end);

@@ -23,8 +23,10 @@ pub(super) struct Value {
     pub(super) form: Form,
 }
 
-/// Finds the value behind the separator at `sep`. `json` says that the name before it stood in double quotes.
-pub(super) fn after(text: &[u8], sep: usize, json: bool) -> Option<Value> {
+/// Finds the value behind the separator at `sep`. `json` says that the name before it stood in double quotes; `inside`
+/// that the separator stands inside a JSON string, where the next double quote ends everything.
+pub(super) fn after(text: &[u8], sep: usize, json: bool, inside: bool) -> Option<Value> {
+    let text = if inside { &text[..skip_escaped(text, sep)] } else { text };
     let mut at = skip(text, sep, |b| matches!(b, b':' | b'=' | b'>' | b' ' | b'\t'));
     if at > sep + 12 {
         return None;
@@ -50,6 +52,14 @@ pub(super) fn after(text: &[u8], sep: usize, json: bool) -> Option<Value> {
             (end > at).then_some(Value { start: at, end, form: Form::Bare })
         }
     }
+}
+
+/// Position of the first double quote from `at` on that is not escaped.
+fn skip_escaped(text: &[u8], mut at: usize) -> usize {
+    while at < text.len() && text[at] != b'"' {
+        at += if text[at] == b'\\' { 2 } else { 1 };
+    }
+    at.min(text.len())
 }
 
 /// Length of what may stand before an opening quote: a string prefix (`b"`, `r"`, `@"`), `Some("`, `("`.
@@ -382,7 +392,7 @@ mod tests {
 
     fn value(text: &str, json: bool) -> Option<&str> {
         let sep = text.find([':', '=']).unwrap();
-        after(text.as_bytes(), sep, json).map(|v| &text[v.start..v.end])
+        after(text.as_bytes(), sep, json, false).map(|v| &text[v.start..v.end])
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod delivery;
 mod exec;
 mod explain;
 mod filter;
+mod invariants;
 mod process;
 mod rules;
 mod samples;
