@@ -7,6 +7,7 @@ use super::error::Problem;
 use super::model::Config;
 use super::suggest::nearest;
 use super::tree::{Step, Tree};
+use crate::rules::load_user_packs;
 use crate::sinks::SinkConfig;
 use crate::sources::SourceConfig;
 
@@ -15,6 +16,8 @@ pub(super) fn check(config: &Config, tree: &Tree) -> Vec<Problem> {
     let mut found = Found { tree, problems: Vec::new() };
     sources(config, &mut found);
     sinks(config, &mut found);
+    routes(config, &mut found);
+    packs(config, &mut found);
     found.problems
 }
 
@@ -104,6 +107,29 @@ fn sinks(config: &Config, found: &mut Found<'_>) {
     }
 }
 
+fn routes(config: &Config, found: &mut Found<'_>) {
+    for (n, route) in config.routes.iter().enumerate() {
+        let at = |key: &str| vec![Step::Key("routes".to_owned()), Step::Index(n), Step::Key(key.to_owned())];
+        if route.receivers.is_empty() {
+            found.add(&at("receivers"), "this route leads to nobody".to_owned(), "name at least one receiver");
+        }
+        found.names(&at("receivers"), &route.receivers, "receiver", config.receivers.keys().map(String::as_str));
+    }
+}
+
+fn packs(config: &Config, found: &mut Found<'_>) {
+    let at = path(&["rules", "packs"]);
+    match config.rules.read() {
+        Err(error) => found.add(&at, error.to_string(), "paths are taken from the directory that logwarden starts in"),
+        Ok(packs) => {
+            let packs = packs.iter().map(|(name, text)| (name.as_str(), text.as_str()));
+            if let Err(error) = load_user_packs(packs) {
+                found.add(&at, error.to_string(), "`logwarden rules test FILE` proves a pack");
+            }
+        }
+    }
+}
+
 /// The source whose patterns take in `written`.
 fn reader_of<'a>(config: &'a Config, written: &Path) -> Option<&'a str> {
     let fits = |patterns: &[String]| {
@@ -149,6 +175,13 @@ mod tests {
                 &["f.toml:6:10: `a` reads standard input"],
             ),
             ("[sources.b]\ntype = \"file\"\npaths = []", &["f.toml:6:9: source `b` reads nothing"]),
+            (
+                "[receivers.ops]\ntype = \"webhook\"\nurl = \"https://x.example\"\n[[routes]]\nreceivers = [\"op\"]",
+                &["f.toml:8:14: there is no receiver `op`", "did you mean `ops`?"],
+            ),
+            ("[[routes]]\nreceivers = []", &["f.toml:5:13: this route leads to nobody"]),
+            ("[rules]\npacks = [\"/no/such/*.toml\"]", &["f.toml:5:9: there is no file `/no/such/*.toml`"]),
+            ("[rules]\npacks = [\"Cargo.toml\"]", &["f.toml:5:9: Cargo.toml:", "rules test FILE"]),
             ("[sources.b]\ntype = \"file\"\npaths = [\"/x[\"]", &["f.toml:6:10: `/x[` is not a pattern"]),
         ];
         for (text, wants) in cases {

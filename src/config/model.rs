@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::rules::RulesConfig;
+use crate::delivery::{ReceiverConfig, RouteConfig};
 use crate::sinks::SinkConfig;
 use crate::sources::SourceConfig;
 use crate::store::{RetentionConfig, StateConfig};
@@ -17,6 +19,12 @@ pub struct Config {
     pub sources: BTreeMap<String, SourceConfig>,
     /// Where redacted lines go, by name.
     pub sinks: BTreeMap<String, SinkConfig>,
+    /// Who is told, by name.
+    pub receivers: BTreeMap<String, ReceiverConfig>,
+    /// Which alerts go to whom. With no route at all every receiver gets every alert.
+    pub routes: Vec<RouteConfig>,
+    /// Rule packs beside the built-in ones.
+    pub rules: RulesConfig,
     /// Where the service keeps what must outlive it.
     pub state: StateConfig,
     /// How long things are kept.

@@ -38,25 +38,32 @@ pub enum TlsMode {
 #[serde(deny_unknown_fields)]
 pub struct EmailConfig {
     /// Name or address of the SMTP server.
+    #[schemars(example = "mail.example.com")]
     pub host: String,
     /// Port. Default: 587 with `starttls`, 465 with `implicit`, 25 with `off`.
     #[serde(default)]
+    #[schemars(example = 587)]
     pub port: Option<u16>,
     /// `starttls` (the server must offer it), `implicit`, or `off` (only to this machine).
     #[serde(default)]
     pub tls: TlsMode,
     /// A file of certificates (PEM) to trust beside the system's, for a private authority.
     #[serde(default)]
+    #[schemars(example = "/etc/ssl/private-ca.pem")]
     pub ca_file: Option<PathBuf>,
     /// User name, when the server wants one.
     #[serde(default)]
+    #[schemars(example = "logwarden@example.com")]
     pub username: Option<String>,
     /// Password: `${env:NAME}`, `${file:/path}` or `${cred:NAME}`.
     #[serde(default)]
+    #[schemars(example = "${cred:smtp}")]
     pub password: Option<Secret>,
     /// Sender, for example `Logwarden <logwarden@example.com>`.
+    #[schemars(example = "Logwarden <logwarden@example.com>")]
     pub from: String,
     /// Recipients.
+    #[schemars(example = ["ops@example.com"])]
     pub to: Vec<String>,
     /// Longest wait for the server at each step.
     #[serde(default = "smtp_timeout", with = "duration")]
@@ -98,6 +105,7 @@ pub struct WebhookConfig {
     /// Where to post. Must be https, except to this machine. Chat URLs are secrets: `${env:NAME}` or `${file:/path}`.
     /// PagerDuty and Opsgenie have a default.
     #[serde(default)]
+    #[schemars(example = "https://hooks.example.com/logwarden")]
     pub url: Option<Secret>,
     /// Shape of the body.
     #[serde(default)]
@@ -105,18 +113,22 @@ pub struct WebhookConfig {
     /// Signing secret after the Standard Webhooks specification: `whsec_` and base64. Any receiver of any format may
     /// have one.
     #[serde(default)]
+    #[schemars(example = "${cred:webhook}")]
     pub secret: Option<Secret>,
     /// The former signing secret; while it is set, requests carry both signatures.
     #[serde(default)]
+    #[schemars(example = "${file:/etc/logwarden/webhook.old}")]
     pub previous_secret: Option<Secret>,
     /// PagerDuty: integration key. Opsgenie: API key. Else sent as `Authorization: Bearer`.
     #[serde(default)]
+    #[schemars(example = "${env:TOKEN}")]
     pub token: Option<Secret>,
     /// Allow private, link-local and other inner addresses, and plain http to them.
     #[serde(default)]
     pub allow_private: bool,
     /// A file of certificates (PEM) to trust beside the system's, for a private authority.
     #[serde(default)]
+    #[schemars(example = "/etc/ssl/private-ca.pem")]
     pub ca_file: Option<PathBuf>,
     /// Longest wait for a whole request.
     #[serde(default = "http_timeout", with = "duration")]
@@ -134,6 +146,7 @@ pub struct WebhookConfig {
 #[serde(deny_unknown_fields)]
 pub struct RouteConfig {
     /// Names of receivers.
+    #[schemars(example = ["email"])]
     pub receivers: Vec<String>,
     /// Only these urgencies: `page`, `ticket`, `digest`. Default: all.
     #[serde(default)]

@@ -35,4 +35,4 @@ pub use retry::{Next, Schedule, retry_after};
 pub use route::Router;
 pub use service::{Counts, Delivery, DeliveryError, Setup};
 pub use sign::Signer;
-pub use trial::{TestOutcome, send_test, test_alert};
+pub use trial::{TestOutcome, prove, send_test, test_alert};

@@ -26,6 +26,14 @@ pub struct TestOutcome {
     pub took: Duration,
 }
 
+/// Whether a receiver could send: its secrets and certificates are there, its addresses make sense. Connects to nothing.
+///
+/// # Errors
+/// What is wrong, without any secret.
+pub fn prove(config: &ReceiverConfig) -> Result<(), String> {
+    Sender::new(config).map(drop)
+}
+
 /// Sends a test alert through every receiver at once, and its end too where an incident would stay open.
 pub async fn send_test(
     receivers: &BTreeMap<String, ReceiverConfig>,
