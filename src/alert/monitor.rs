@@ -55,7 +55,7 @@ pub struct Watch {
     pub calendars: BTreeMap<String, CalendarConfig>,
     /// `[keys]`.
     pub keys: BTreeMap<String, KeyConfig>,
-    /// Names of the sources, by [`crate::line::SourceId`].
+    /// Names of the sources, by [`crate::event::SourceId`].
     pub sources: Vec<String>,
     /// This machine's name.
     pub host: String,

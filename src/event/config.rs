@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Role, Unit};
+use super::role::{Role, Unit};
 
 /// How lines are read as events. Without it, known software is recognised and other fields are found by name;
 /// `logwarden explain` shows what was found and why.

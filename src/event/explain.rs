@@ -1,7 +1,8 @@
 //! Why a line was read the way it was.
 
+use super::model::{Clock, KeyRef};
 use super::reader::{Pick, Reader, Why};
-use super::{Clock, KeyRef, Role, Unit};
+use super::role::{Role, Unit};
 use crate::redact::RedactedLine;
 use crate::units::Timestamp;
 

@@ -28,3 +28,5 @@ pub use reader::{MAX_AHEAD, Reader, SourceReading};
 pub use role::{Role, Unit};
 pub use tables::Roles;
 pub use text::{Bytes, Text};
+
+pub use crate::line::SourceId;

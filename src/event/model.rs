@@ -2,8 +2,8 @@
 
 use std::net::IpAddr;
 
-use super::Text;
 use super::scan::{Found, Place};
+use super::text::Text;
 use crate::line::SourceId;
 use crate::redact::{RuleId, Tag};
 use crate::units::Timestamp;

@@ -2,9 +2,11 @@
 
 use std::iter::Peekable;
 
+use super::role::{Role, Unit};
 use super::tables::{Alias, Choice, Tables};
+use super::text::Text;
+use super::value;
 use super::walk::{Kind, Leaf, Visit};
-use super::{Role, Text, Unit, value};
 use crate::redact::{Finding, RuleId, Tag};
 
 /// A value that was noted.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::{Role, Unit};
+use super::role::{Role, Unit};
 
 /// A file of `rules/schemas/`.
 #[derive(Debug, Deserialize)]

@@ -5,9 +5,9 @@ use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
 use super::config::{EventConfig, EventError, Identity};
+use super::role::{Role, Unit};
 use super::schema::{EMBEDDED, Pointers, SchemaDef, SchemaPack, Test, condition, with_unit};
 use super::walk::norm_name;
-use super::{Role, Unit};
 
 /// Compiled schema packs and `[event]` settings; cheap to clone, shared by all readers.
 #[derive(Clone)]

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::Unit;
+use super::role::Unit;
 
 /// An address as logs write it: bare, with a port, in brackets, v4 in v6 clothes (taken as v4).
 pub(super) fn ip(text: &[u8]) -> Option<IpAddr> {

@@ -178,7 +178,7 @@ impl Walker {
         self.parts.truncate(top.parts);
         self.path.push(b'/');
         let mut part = false;
-        for b in super::Text::json(raw, escaped).bytes().take(MAX_KEY) {
+        for b in super::text::Text::json(raw, escaped).bytes().take(MAX_KEY) {
             match b {
                 b'~' => self.path.extend_from_slice(b"~0"),
                 b'/' => self.path.extend_from_slice(b"~1"),

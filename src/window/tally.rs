@@ -4,8 +4,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use super::id::{KeyId, Network, mix};
-use crate::event::{Clock, Event, KeyRef};
-use crate::line::SourceId;
+use crate::event::{Clock, Event, KeyRef, SourceId};
 use crate::redact::{RedactedLine, RuleId};
 use crate::units::Timestamp;
 
