@@ -3,8 +3,13 @@
 use std::io::Write;
 use std::path::PathBuf;
 
+use owo_colors::OwoColorize;
+
 use super::exit::Exit;
+use super::style::plain;
 use crate::config::{self, Config};
+use crate::delivery::{ReceiverConfig, prove};
+use crate::secret::SecretError;
 use crate::sinks::SinkConfig;
 use crate::sources::SourceConfig;
 
@@ -26,7 +31,44 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
     for line in plan(&config) {
         writeln!(out, "  {line}")?;
     }
-    Ok(Exit::OK)
+    let mut exit = Exit::OK;
+    for (name, receiver) in &config.receivers {
+        let state = ready(receiver);
+        exit = if matches!(state, Ready::No(_)) { Exit::CONFIG } else { exit };
+        match state {
+            Ready::Yes => writeln!(out, "  receiver {name}: {}", place(receiver))?,
+            Ready::Later(why) => writeln!(out, "  receiver {name}: {}; not tried: {}", place(receiver), plain(&why))?,
+            Ready::No(why) => writeln!(out, "  receiver {name}: {}: {}", "cannot be used".red().bold(), plain(&why))?,
+        }
+        for warning in receiver.secrets().iter().filter_map(|(_, secret)| secret.warning()) {
+            writeln!(out, "  receiver {name}: {} {warning}", "warning:".yellow())?;
+        }
+    }
+    Ok(exit)
+}
+
+/// Whether a receiver could send.
+enum Ready {
+    Yes,
+    /// Not here: its secrets are handed over by systemd when the service starts.
+    Later(String),
+    No(String),
+}
+
+fn ready(receiver: &ReceiverConfig) -> Ready {
+    for (name, secret) in receiver.secrets() {
+        if let Err(error @ SecretError::NoCredentials(_)) = secret.resolve() {
+            return Ready::Later(format!("{name}: {error}"));
+        }
+    }
+    prove(receiver).map_or_else(Ready::No, |()| Ready::Yes)
+}
+
+fn place(receiver: &ReceiverConfig) -> String {
+    match receiver {
+        ReceiverConfig::Email(mail) => format!("mail to {} through {}:{}", mail.to.join(", "), mail.host, mail.port()),
+        ReceiverConfig::Webhook(_) => "webhook".to_owned(),
+    }
 }
 
 /// What the configuration would run, one line a thing.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use super::style::ColorArg;
-use super::{check, config, exec, explain, filter, rules, run};
+use super::{alerts, check, config, exec, explain, filter, rules, run};
 
 /// Redact secrets and personal data in structured logs, and watch API keys for anomalies.
 #[derive(Debug, Parser)]
@@ -51,6 +51,9 @@ pub enum Verb {
     /// Show the annotated reference, the JSON Schema, or the effective configuration
     #[command(subcommand)]
     Config(config::Verb),
+    /// Show what was found, or send a test alert through every receiver
+    #[command(subcommand)]
+    Alerts(alerts::Verb),
     /// Show the rules: what is looked for
     #[command(subcommand)]
     Rules(rules::Verb),

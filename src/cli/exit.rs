@@ -4,6 +4,7 @@ use std::fmt;
 use std::process::ExitCode;
 
 use crate::config::ConfigError;
+use crate::store::StoreError;
 
 /// What the process says to its caller when it ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,7 +78,7 @@ pub fn code(error: &anyhow::Error) -> Exit {
         if cause.is::<ConfigError>() {
             return Exit::CONFIG;
         }
-        if cause.is::<std::io::Error>() {
+        if cause.is::<std::io::Error>() || cause.is::<StoreError>() {
             return Exit::IO;
         }
     }

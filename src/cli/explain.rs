@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::exit::Exit;
 use super::format::Format;
 use super::pointer::pointer_at;
+use super::style::plain;
 use crate::redact::{PseudonymKey, Redacted, RedactedLine, Redactor};
 use crate::rules::RuleDef;
 
@@ -115,11 +116,11 @@ impl Explained<'_> {
         let bytes = self.line.bytes();
         let mut at = 0;
         for r in &self.redactions {
-            write!(out, "{}", String::from_utf8_lossy(&bytes[at..r.start]))?;
+            write!(out, "{}", plain(&String::from_utf8_lossy(&bytes[at..r.start])))?;
             write!(out, "{}", String::from_utf8_lossy(&bytes[r.start..r.end]).red().bold())?;
             at = r.end;
         }
-        writeln!(out, "{}", String::from_utf8_lossy(&bytes[at..]).trim_end())?;
+        writeln!(out, "{}", plain(String::from_utf8_lossy(&bytes[at..]).trim_end()))?;
         writeln!(out, "{}", "redacted".bold())?;
         if let Some(reason) = self.withheld {
             writeln!(out, "  the whole line: {reason}")?;
@@ -128,7 +129,7 @@ impl Explained<'_> {
         }
         for r in &self.redactions {
             let label = String::from_utf8_lossy(&bytes[r.start..r.end]);
-            let field = r.field.as_ref().map(|f| format!(" in {f}")).unwrap_or_default();
+            let field = r.field.as_ref().map(|f| format!(" in {}", plain(f))).unwrap_or_default();
             writeln!(out, "  {}{field}", label.red().bold())?;
             writeln!(out, "      rule {}: {}; {}", r.rule.id.bold(), r.rule.description, r.why)?;
         }

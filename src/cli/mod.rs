@@ -1,5 +1,6 @@
 //! The door for people: the only place that prints; one file a verb.
 
+mod alerts;
 mod check;
 mod command;
 mod config;
@@ -15,6 +16,7 @@ mod pointer;
 mod rules;
 mod run;
 mod signals;
+mod state;
 mod stats;
 mod style;
 

@@ -25,3 +25,18 @@ impl ColorArg {
         .write_global();
     }
 }
+
+/// Text that came from outside, safe for a terminal: control characters become `·`.
+pub fn plain(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() && c != '\t' { '·' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_terminal_gets_no_orders_from_a_log() {
+        assert_eq!(plain("a\x1b[31mb\u{9b}c\r\nd\te"), "a·[31mb·c··d\te");
+    }
+}

@@ -91,7 +91,7 @@ fn base58_check<'a>(value: &[u8], buf: &'a mut [u8; 64]) -> Option<&'a [u8]> {
     let at = len.checked_sub(4)?;
     let (payload, check) = bytes.split_at(at);
     let digest = Sha256::digest(Sha256::digest(payload));
-    (!payload.is_empty() && check == &digest[..4]).then_some(&*payload)
+    (!payload.is_empty() && check == &digest[..4]).then_some(payload)
 }
 
 /// Checksum of a Bech32 or Bech32m string in one case, with `bc` as the part for people.

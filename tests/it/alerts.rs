@@ -1,0 +1,135 @@
+//! `alerts`: history from the state directory, and the test alert.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::path::Path;
+
+use logwarden::alert::{Alert, AlertKey, Evidence, Links, RunbookStep, Severity, Status, Urgency};
+use logwarden::store::{Commit, Store};
+use logwarden::units::Timestamp;
+
+use crate::support::run;
+
+fn alert(id: &str, summary: &str) -> Alert {
+    Alert {
+        schema: Alert::SCHEMA.to_owned(),
+        id: id.to_owned(),
+        status: Status::Firing,
+        kind: "volume_spike".to_owned(),
+        severity: Severity::Critical,
+        urgency: Urgency::Page,
+        key: Some(AlertKey { kind: "API_KEY".to_owned(), tag: "0abc".to_owned(), label: None, group: None }),
+        source: None,
+        fingerprint: format!("{id:0>32}"),
+        starts_at: Timestamp::from_secs(1_777_884_000),
+        ends_at: None,
+        updated_at: Timestamp::from_secs(1_777_884_000),
+        summary: summary.to_owned(),
+        why: "900 requests in 5 minutes, 12 expected".to_owned(),
+        evidence: Evidence {
+            unit: "requests".to_owned(),
+            observed: Some(900.0),
+            expected: Some(12.0),
+            lines: vec!["a \u{1b}[31mline".to_owned()],
+            ..Evidence::default()
+        },
+        likely_causes: vec!["a stolen key".to_owned()],
+        runbook: vec![RunbookStep { step: "Revoke the key".to_owned(), link: None }],
+        count: 1,
+        host: "web-1".to_owned(),
+        links: Links::default(),
+    }
+}
+
+fn state(dir: &Path) -> String {
+    let store = Store::open(dir, Timestamp::from_secs(0)).unwrap();
+    let alerts = [alert("01JAAAAAAAAAAAAAAAAAAAAAAA", "one"), alert("01JBBBBBBBBBBBBBBBBBBBBBBB", "two")];
+    store.commit(&Commit { alerts: &alerts, now: Timestamp::from_secs(1_777_884_001), ..Commit::default() }).unwrap();
+    dir.to_str().unwrap().to_owned()
+}
+
+#[test]
+fn history_is_listed_and_shown() {
+    let dir = tempfile::tempdir().unwrap();
+    let state = state(&dir.path().join("state"));
+    let list = run(&["alerts", "list", "--state", &state], b"");
+    assert_eq!(list.code, 0, "{}", list.err);
+    assert!(list.text().contains("CRITICAL volume_spike") && list.text().lines().count() == 2, "{}", list.text());
+    let json = run(&["alerts", "list", "--state", &state, "--format", "json", "-n", "1"], b"").text();
+    let object: Alert = serde_json::from_str(json.trim()).unwrap();
+    assert_eq!((json.lines().count(), object.schema.as_str()), (1, Alert::SCHEMA));
+    let show = run(&["alerts", "show", "01jb", "--state", &state], b"").text();
+    assert!(show.starts_with("CRITICAL two\n900 requests"), "{show}");
+    for part in ["[API_KEY:0abc]", "observed 900, expected 12 (requests)", "Revoke the key", "a ·[31mline", "timeline"]
+    {
+        assert!(show.contains(part), "{part}\n{show}");
+    }
+}
+
+#[test]
+fn what_is_not_there_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let none = run(&["alerts", "list", "--state", dir.path().to_str().unwrap()], b"");
+    assert_eq!(none.code, 74);
+    assert!(none.err.contains("help: ") && none.err.contains("--state"), "{}", none.err);
+    let state = state(&dir.path().join("state"));
+    assert_eq!(run(&["alerts", "show", "ZZ", "--state", &state], b"").code, 1);
+    let both = run(&["alerts", "show", "01J", "--state", &state], b"");
+    assert!(both.code == 1 && both.err.contains("2 alerts begin with"), "{}", both.err);
+}
+
+#[test]
+fn a_test_alert_goes_through_every_receiver() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = std::thread::spawn(move || {
+        let (mut peer, _) = listener.accept().unwrap();
+        let (mut got, mut buffer) = (Vec::new(), [0; 4096]);
+        while !got.ends_with(b"}") {
+            let n = peer.read(&mut buffer).unwrap();
+            got.extend_from_slice(&buffer[..n]);
+        }
+        peer.write_all(b"HTTP/1.1 204 No Content\r\ncontent-length: 0\r\n\r\n").unwrap();
+        String::from_utf8(got).unwrap()
+    });
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("logwarden.toml");
+    let dead = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let text = format!(
+        "[receivers.good]\ntype = \"webhook\"\nurl = \"http://{address}/hook\"\n\
+         [receivers.dead]\ntype = \"webhook\"\nurl = \"http://{dead}/hook\"\n"
+    );
+    fs::write(&path, text).unwrap();
+    let ran = run(&["alerts", "test", "--config", path.to_str().unwrap()], b"");
+    assert_eq!(ran.code, 1, "{}", ran.err);
+    assert!(
+        ran.text().contains("ok     good (webhook generic") && ran.text().contains("FAILED dead"),
+        "{}",
+        ran.text()
+    );
+    let request = server.join().unwrap();
+    assert!(request.contains("webhook-id: ") && request.contains("logwarden.alert/v1"), "{request}");
+}
+
+#[test]
+fn check_says_which_receiver_cannot_send() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("logwarden.toml");
+    let write = |url: &str| {
+        fs::write(&path, format!("[receivers.hook]\ntype = \"webhook\"\nurl = \"{url}\"\n")).unwrap();
+        run(&["check", "--config", path.to_str().unwrap()], b"")
+    };
+    let missing = write("${env:NO_SUCH_HOOK_URL}");
+    assert_eq!(missing.code, 78);
+    assert!(
+        missing.text().contains("receiver hook: cannot be used: url: environment variable NO_SUCH"),
+        "{}",
+        missing.text()
+    );
+    let plain = write("http://hooks.example.com/x");
+    assert!(plain.code == 78 && plain.text().contains("https"), "{}", plain.text());
+    let later = write("${cred:hook}");
+    assert!(later.code == 0 && later.text().contains("not tried"), "{}", later.text());
+    assert_eq!(write("https://hooks.example.com/x").code, 0);
+}
