@@ -2,11 +2,11 @@
 
 /// Bits of [`class`].
 pub(super) const ALNUM: u8 = 1;
-/// Part of a token: alphanumeric or one of `_ - . + / ~`.
+/// Part of a token: alphanumeric or one of `_ - . + /`.
 pub(super) const TOKEN: u8 = 2;
 /// Decimal digit.
 pub(super) const DIGIT: u8 = 4;
-/// Part of a grouped number: digit, space, `-`, `.`, `/`, `(`, `)`.
+/// Part of a grouped number: digit, space, `+`, `-`, `.`, `/`, `(`, `)`.
 pub(super) const GROUP: u8 = 8;
 /// `:` or `=`.
 pub(super) const ASSIGN: u8 = 16;
@@ -33,7 +33,7 @@ const fn classes() -> [u8; 256] {
             b'_' => TOKEN | IDENT,
             b'-' | b'.' => TOKEN | IDENT | GROUP,
             b'/' => TOKEN | GROUP,
-            b'+' | b'~' => TOKEN,
+            b'+' => TOKEN | GROUP,
             b' ' | b'(' | b')' => GROUP,
             b':' | b'=' => ASSIGN,
             b'@' => AT,

@@ -4,18 +4,20 @@
 //! loops over bytes. What comes out are short lists of positions, one list a kind, in order. Everything that is in no
 //! list is never looked at again.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use super::bytes::{ALNUM, ASSIGN, AT, DIGIT, ESCAPE, GROUP, TOKEN, class};
 
 /// Bitmaps of one block of 64 bytes: bit `i` speaks of byte `i`.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
 pub(super) struct Masks {
-    alnum: u64,
-    token: u64,
-    digit: u64,
-    group: u64,
-    assign: u64,
-    at: u64,
-    escape: u64,
+    pub(super) alnum: u64,
+    pub(super) token: u64,
+    pub(super) digit: u64,
+    pub(super) group: u64,
+    pub(super) assign: u64,
+    pub(super) at: u64,
+    pub(super) escape: u64,
 }
 
 /// Positions worth a look, each list in order.
@@ -86,39 +88,37 @@ impl Index {
 
     /// Fills the lists for `text`, emptying them first.
     pub(super) fn build(&mut self, text: &[u8]) {
+        #[cfg(target_arch = "x86_64")]
+        if !PORTABLE.load(Ordering::Relaxed) && super::simd::build(self, text) {
+            return;
+        }
+        self.build_with(text, classify);
+    }
+
+    /// Fills the lists with a given classifier of blocks.
+    #[inline(always)]
+    pub(super) fn build_with(&mut self, text: &[u8], classify: impl Fn(&[u8; 64]) -> Masks) {
         self.assigns.clear();
         self.ats.clear();
         self.words.clear();
         self.numbers.clear();
         self.escapes.clear();
-        let mut blocks = text.chunks_exact(64);
-        let mut here = Masks::default();
+        let (blocks, rest) = text.as_chunks::<64>();
+        let mut tail = [b'\n'; 64];
+        tail[..rest.len()].copy_from_slice(rest);
+        let mut here = classify(blocks.first().unwrap_or(&tail));
         let mut carry = Carry::default();
         let mut base = 0u32;
-        let mut first = true;
-        for block in &mut blocks {
+        for block in blocks.iter().skip(1).chain((!blocks.is_empty()).then_some(&tail)) {
             let next = classify(block);
-            if first {
-                first = false;
-            } else {
-                self.emit(&here, &next, &mut carry, base);
-                base += 64;
-            }
+            self.emit(&here, &next, &mut carry, base);
+            base += 64;
             here = next;
         }
-        let mut tail = [b'\n'; 64];
-        let rest = blocks.remainder();
-        tail[..rest.len()].copy_from_slice(rest);
-        let last = classify(&tail);
-        if first {
-            self.emit(&last, &Masks::default(), &mut carry, base);
-        } else {
-            self.emit(&here, &last, &mut carry, base);
-            self.emit(&last, &Masks::default(), &mut carry, base + 64);
-        }
+        self.emit(&here, &Masks::default(), &mut carry, base);
     }
 
-    #[inline]
+    #[inline(always)]
     fn emit(&mut self, here: &Masks, next: &Masks, carry: &mut Carry, base: u32) {
         positions(here.assign, base, &mut self.assigns);
         positions(here.at, base, &mut self.ats);
@@ -163,9 +163,16 @@ fn positions(mut mask: u64, base: u32, out: &mut Vec<u32>) {
     }
 }
 
+static PORTABLE: AtomicBool = AtomicBool::new(false);
+
+/// Keeps to the portable path from now on, whatever the processor has; for tests and comparisons.
+pub fn use_portable_path() {
+    PORTABLE.store(true, Ordering::Relaxed);
+}
+
 /// Bitmaps of a block, one table look-up a byte.
 #[inline]
-fn classify(block: &[u8]) -> Masks {
+pub(super) fn classify(block: &[u8; 64]) -> Masks {
     let mut m = Masks::default();
     for (i, &b) in block.iter().enumerate() {
         let c = class(b);
@@ -202,6 +209,19 @@ mod tests {
             assert_eq!(x.words, [p + 4, p + 19], "pad {pad}");
             assert!(x.numbers.contains(&(p + 19)), "pad {pad}");
             assert_eq!(x.escapes, [p + 17], "pad {pad}");
+        }
+    }
+
+    #[test]
+    fn both_paths_see_the_same() {
+        let mut text: Vec<u8> = (0..=255u8).cycle().take(1000).collect();
+        text.extend((0..5000u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8));
+        for from in 0..70 {
+            let (mut a, mut b) = (Index::default(), Index::default());
+            a.build_with(&text[from..], classify);
+            b.build(&text[from..]);
+            assert_eq!((&a.assigns, &a.ats, &a.words), (&b.assigns, &b.ats, &b.words));
+            assert_eq!((&a.numbers, &a.escapes), (&b.numbers, &b.escapes));
         }
     }
 

@@ -20,9 +20,12 @@ mod resolve;
 mod scan;
 mod set;
 mod shapes;
+#[cfg(target_arch = "x86_64")]
+mod simd;
 mod tag;
 mod value;
 
 pub use engine::{Redactor, Worker};
+pub use index::use_portable_path;
 pub use output::{Finding, Redacted, RedactedLine, RuleId};
 pub use tag::{PseudonymKey, Tag};

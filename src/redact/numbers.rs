@@ -91,7 +91,9 @@ impl Scan<'_> {
         let open = is(byte(text, end), ALNUM) || (byte(text, end) == b'.' && byte(text, end + 1).is_ascii_digit());
         // A bare number is a card in a sentence; behind `=` or `/` it is an id unless its name says otherwise.
         let id = take == 1 && matches!(before(text, n), b'=' | b'/' | b':' | b'-' | b'[' | b',' | b'#' | b'{');
-        if !uniform || open || id || !validate(Validator::Card, &text[n..end]) {
+        // A line that is nothing but a number may be JSON.
+        let alone = take == 1 && n == self.start && end == text.len();
+        if !uniform || open || id || alone || !validate(Validator::Card, &text[n..end]) {
             return false;
         }
         self.hit(n, end, self.set.builtin.card, rank::SHAPE);
