@@ -12,6 +12,7 @@ use crate::units::Timestamp;
 #[schemars(deny_unknown_fields)]
 pub struct CalendarConfig {
     /// The zone that the hours are meant in; an IANA name such as `Europe/Berlin`.
+    #[schemars(example = "Europe/Berlin")]
     pub zone: Zone,
     /// Hours of work on a working day, as `HH:MM-HH:MM`. `22:00-06:00` goes on into the next morning.
     #[schemars(default = "office_hours")]

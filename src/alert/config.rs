@@ -177,6 +177,7 @@ kind_settings! {
         Page, for 0, resolve HOUR, renotify 0, mute 12 * HOUR;
         /// The calendar of keys that name none; without one, only keys that name a calendar are watched.
         #[serde(skip_serializing_if = "Option::is_none")]
+        #[schemars(example = &"office")]
         calendar: Option<String> = None,
         /// Requests within 60 minutes outside the hours, below which nothing fires.
         min_events: u32 = 5,
@@ -266,22 +267,28 @@ impl Default for DetectConfig {
 pub struct KeyConfig {
     /// The key's pseudonym, as `logwarden keys` shows it.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(example = &"0k7q2m9xw3ht6a")]
     pub tag: Option<String>,
     /// The id that the log itself carries, for example an `apiKeyId`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(example = &"key_4711")]
     pub id: Option<String>,
     /// A pattern over `TYPE:name`, with `*` for any text: `OPENAI_API_KEY:*`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(example = &"OPENAI_API_KEY:*")]
     pub pattern: Option<String>,
     /// What people call it. Left out: the name of this section.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(example = &"billing-prod")]
     pub label: Option<String>,
     /// The group it belongs to, for routes.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(example = &"prod")]
     pub group: Option<String>,
     /// Whether a new network for this key is worth a page.
     pub sensitive: bool,
     /// The name of its calendar.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(example = &"office")]
     pub calendar: Option<String>,
 }

@@ -7,6 +7,8 @@ use super::error::Problem;
 use super::model::Config;
 use super::suggest::nearest;
 use super::tree::{Step, Tree};
+use crate::alert::KINDS;
+use crate::event::Roles;
 use crate::rules::load_user_packs;
 use crate::sinks::SinkConfig;
 use crate::sources::SourceConfig;
@@ -16,6 +18,8 @@ pub(super) fn check(config: &Config, tree: &Tree) -> Vec<Problem> {
     let mut found = Found { tree, problems: Vec::new() };
     sources(config, &mut found);
     sinks(config, &mut found);
+    events(config, &mut found);
+    keys(config, &mut found);
     routes(config, &mut found);
     packs(config, &mut found);
     found.problems
@@ -34,19 +38,22 @@ impl Found<'_> {
     /// Each of `names`, which stand at `path`, must be one of `known`.
     fn names<'n>(&mut self, path: &[Step], names: &[String], what: &str, known: impl Iterator<Item = &'n str> + Clone) {
         for (n, name) in names.iter().enumerate() {
-            if known.clone().any(|k| k == name) {
-                continue;
-            }
-            let help = match nearest(name, known.clone()) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None if known.clone().next().is_none() => format!("there is no {what} at all yet"),
-                None => {
-                    format!("there are: {}", known.clone().map(|k| format!("`{k}`")).collect::<Vec<_>>().join(", "))
-                }
-            };
             let path: Vec<Step> = path.iter().cloned().chain([Step::Index(n)]).collect();
-            self.add(&path, format!("there is no {what} `{name}`"), help);
+            self.name(&path, name, what, known.clone());
         }
+    }
+
+    /// `name`, which stands at `path`, must be one of `known`.
+    fn name<'n>(&mut self, path: &[Step], name: &str, what: &str, known: impl Iterator<Item = &'n str> + Clone) {
+        if known.clone().any(|k| k == name) {
+            return;
+        }
+        let help = match nearest(name, known.clone()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None if known.clone().next().is_none() => format!("there is no {what} at all yet"),
+            None => format!("there are: {}", known.map(|k| format!("`{k}`")).collect::<Vec<_>>().join(", ")),
+        };
+        self.add(path, format!("there is no {what} `{name}`"), help);
     }
 }
 
@@ -107,6 +114,38 @@ fn sinks(config: &Config, found: &mut Found<'_>) {
     }
 }
 
+fn events(config: &Config, found: &mut Found<'_>) {
+    let roles = match Roles::new(&config.event) {
+        Ok(roles) => roles,
+        Err(error) => {
+            let help = "`logwarden explain` shows which fields were found";
+            return found.add(&path(&["event", "roles"]), error.to_string(), help);
+        }
+    };
+    for (name, source) in &config.sources {
+        if let Some(schema) = source.schema() {
+            let known = roles.schemas();
+            found.name(&path(&["sources", name, "schema"]), schema, "schema", known.iter().copied());
+        }
+    }
+}
+
+fn keys(config: &Config, found: &mut Found<'_>) {
+    let calendars = config.calendars.keys().map(String::as_str);
+    for (name, key) in &config.keys {
+        if let Some(calendar) = &key.calendar {
+            found.name(&path(&["keys", name, "calendar"]), calendar, "calendar", calendars.clone());
+        }
+        if key.tag.is_none() && key.id.is_none() && key.pattern.is_none() {
+            let help = "add `tag`, `id` or `pattern`, such as `pattern = \"OPENAI_API_KEY:*\"`";
+            found.add(&path(&["keys", name]), format!("[keys.{name}] does not say which keys are meant"), help);
+        }
+    }
+    if let Some(calendar) = &config.detect.after_hours.calendar {
+        found.name(&path(&["detect", "after_hours", "calendar"]), calendar, "calendar", calendars);
+    }
+}
+
 fn routes(config: &Config, found: &mut Found<'_>) {
     for (n, route) in config.routes.iter().enumerate() {
         let at = |key: &str| vec![Step::Key("routes".to_owned()), Step::Index(n), Step::Key(key.to_owned())];
@@ -114,6 +153,9 @@ fn routes(config: &Config, found: &mut Found<'_>) {
             found.add(&at("receivers"), "this route leads to nobody".to_owned(), "name at least one receiver");
         }
         found.names(&at("receivers"), &route.receivers, "receiver", config.receivers.keys().map(String::as_str));
+        found.names(&at("kinds"), &route.kinds, "kind of alert", KINDS.iter().map(|kind| kind.name));
+        let groups: Vec<&str> = config.keys.values().filter_map(|key| key.group.as_deref()).collect();
+        found.names(&at("key_groups"), &route.key_groups, "key group", groups.iter().copied());
     }
 }
 
@@ -179,6 +221,31 @@ mod tests {
                 "[receivers.ops]\ntype = \"webhook\"\nurl = \"https://x.example\"\n[[routes]]\nreceivers = [\"op\"]",
                 &["f.toml:8:14: there is no receiver `op`", "did you mean `ops`?"],
             ),
+            (
+                "[sources.b]\ntype = \"stdin\"\nschema = \"pino-htp\"",
+                &["f.toml:6:10: there is no schema `pino-htp`", "did you mean `pino"],
+            ),
+            ("[event.roles]\nip = \"client\"", &["event.roles.ip: `client` is not a JSON pointer"]),
+            ("[keys.k]\ngroup = \"prod\"", &["f.toml:4:7: [keys.k] does not say which keys"]),
+            (
+                "[keys.k]\ntag = \"0abc\"\ncalendar = \"ofice\"\n[calendars.office]\nzone = \"Europe/Berlin\"",
+                &["f.toml:6:12: there is no calendar `ofice`", "did you mean `office`?"],
+            ),
+            (
+                "[detect.after_hours]\ncalendar = \"office\"",
+                &["f.toml:5:12: there is no calendar `office`", "no calendar at all yet"],
+            ),
+            (
+                "[calendars.office]\nhours = [\"09:00-17:00\"]",
+                &["f.toml:4:12: `calendars.office`: a calendar needs a zone", "zone = \"Europe/Berlin\""],
+            ),
+            ("[calendars.office]\nzone = \"Berlin\"", &["f.toml:5:8: `calendars.office", "Berlin"]),
+            (
+                "[receivers.r]\ntype = \"webhook\"\nurl = \"https://x.example\"\n[[routes]]\nreceivers = [\"r\"]\nkinds = [\"volume_spik\"]",
+                &["f.toml:9:10: there is no kind of alert `volume_spik`", "`volume_spike`?"],
+            ),
+            ("[detect.volume_spik]\n", &["f.toml:4:9: unknown key `volume_spik` in [detect]", "`volume_spike`?"]),
+            ("[detect.new_ip]\nmode = \"exakt\"", &["f.toml:5:8: `detect.new_ip.mode` cannot be `exakt`", "`exact`?"]),
             ("[[routes]]\nreceivers = []", &["f.toml:5:13: this route leads to nobody"]),
             ("[rules]\npacks = [\"/no/such/*.toml\"]", &["f.toml:5:9: there is no file `/no/such/*.toml`"]),
             ("[rules]\npacks = [\"Cargo.toml\"]", &["f.toml:5:9: Cargo.toml:", "rules test FILE"]),

@@ -6,7 +6,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::rules::RulesConfig;
+use crate::alert::{CalendarConfig, DetectConfig, KeyConfig};
 use crate::delivery::{ReceiverConfig, RouteConfig};
+use crate::event::EventConfig;
 use crate::sinks::SinkConfig;
 use crate::sources::SourceConfig;
 use crate::store::{RetentionConfig, StateConfig};
@@ -19,6 +21,14 @@ pub struct Config {
     pub sources: BTreeMap<String, SourceConfig>,
     /// Where redacted lines go, by name.
     pub sinks: BTreeMap<String, SinkConfig>,
+    /// How lines are read as events.
+    pub event: EventConfig,
+    /// What is known about keys, by a name of your choice.
+    pub keys: BTreeMap<String, KeyConfig>,
+    /// Working hours, by name.
+    pub calendars: BTreeMap<String, CalendarConfig>,
+    /// What is looked for, and how the keys are watched.
+    pub detect: DetectConfig,
     /// Who is told, by name.
     pub receivers: BTreeMap<String, ReceiverConfig>,
     /// Which alerts go to whom. With no route at all every receiver gets every alert.

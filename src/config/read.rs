@@ -22,8 +22,8 @@ pub(super) fn typed<T: DeserializeOwned>(tree: &Tree) -> Result<T, Vec<Problem>>
             Err(failure) => failure,
         };
         let culprit = culprit::<T>(&rest, &failure);
-        // What is missing only because we took it out is not a mistake of the user's.
-        let echo = failure.message.starts_with("missing field") && touched.iter().any(|t| t.starts_with(&culprit));
+        // What a section lacks only because we took it out is not a mistake of the user's.
+        let echo = touched.iter().any(|t| t.len() > culprit.len() && t.starts_with(&culprit));
         if !echo {
             problems.push(describe(&rest, &culprit, &failure));
         }

@@ -1,5 +1,6 @@
 //! The configuration described from its own doc comments: JSON Schema for editors, annotated TOML for people.
 
+use std::collections::HashSet;
 use std::fmt::Write;
 
 use serde_json::{Map, Value};
@@ -20,12 +21,14 @@ pub fn schema() -> Value {
 /// What has a default is commented out, so that the text says what holds and changes nothing.
 pub fn reference() -> String {
     let schema = schema();
-    let reader = Reader { defs: &schema["$defs"] };
+    let mut reader = Reader { defs: &schema["$defs"], told: HashSet::new() };
     let mut out = String::new();
     comment(&mut out, reader.doc(&schema).unwrap_or_default());
     comment(&mut out, "What stands behind a `#` is the default, or an example where there is none.");
     comment(&mut out, "In [sources.X], [sinks.X], [receivers.X] and the like, X is a name of your choice.");
+    comment(&mut out, "A key that was explained is not explained again in the same section.");
     for (name, section) in reader.properties(&schema) {
+        reader.told.clear();
         reader.section(&mut out, name, section);
     }
     out
@@ -33,6 +36,17 @@ pub fn reference() -> String {
 
 struct Reader<'a> {
     defs: &'a Value,
+    /// What was explained in this section.
+    told: HashSet<(&'a str, &'a str)>,
+}
+
+/// A likely name for a section that wants one.
+fn likely_name(section: &str) -> &'static str {
+    match section {
+        "keys" => "billing",
+        "calendars" => "office",
+        _ => "NAME",
+    }
 }
 
 impl<'a> Reader<'a> {
@@ -54,7 +68,7 @@ impl<'a> Reader<'a> {
         map.into_iter().flatten().map(|(name, schema)| (name.as_str(), schema))
     }
 
-    fn section(&self, out: &mut String, name: &str, schema: &'a Value) {
+    fn section(&mut self, out: &mut String, name: &str, schema: &'a Value) {
         let kind = self.resolve(schema);
         out.push('\n');
         comment(out, self.doc(schema).unwrap_or_default());
@@ -68,9 +82,9 @@ impl<'a> Reader<'a> {
     }
 
     /// A section with many tables: one for each of the shapes that its `type` chooses, else one.
-    fn named(&self, out: &mut String, section: &str, schema: &'a Value) {
+    fn named(&mut self, out: &mut String, section: &str, schema: &'a Value) {
         let Some(shapes) = self.resolve(schema)["oneOf"].as_array() else {
-            return self.table(out, &format!("[{section}.NAME]"), schema);
+            return self.table(out, &format!("[{section}.{}]", likely_name(section)), schema);
         };
         for shape in shapes {
             let name = shape["properties"]["type"]["const"].as_str().unwrap_or("NAME");
@@ -80,9 +94,14 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn table(&self, out: &mut String, head: &str, schema: &'a Value) {
-        let _ = writeln!(out, "{head}");
-        for (name, inner) in self.keys(out, schema) {
+    fn table(&mut self, out: &mut String, head: &str, schema: &'a Value) {
+        let mut keys = String::new();
+        let tables = self.keys(&mut keys, schema);
+        // A table that wants a name and says nothing would be a mistake.
+        let idle = head.contains('.') && !head.starts_with("[detect") && keys.lines().all(|l| l.starts_with('#'));
+        let _ = writeln!(out, "{}{head}", if idle { "# " } else { "" });
+        out.push_str(&keys);
+        for (name, inner) in tables {
             out.push('\n');
             comment(out, self.doc(inner).unwrap_or_default());
             self.table(out, &format!("[{}.{name}]", head.trim_matches(['[', ']'])), inner);
@@ -90,10 +109,9 @@ impl<'a> Reader<'a> {
     }
 
     /// The plain keys of a table; gives back those that are tables themselves.
-    fn keys(&self, out: &mut String, table: &'a Value) -> Vec<(&'a str, &'a Value)> {
+    fn keys(&mut self, out: &mut String, table: &'a Value) -> Vec<(&'a str, &'a Value)> {
         let defaults = table.get("default").or_else(|| self.resolve(table).get("default"));
-        let required =
-            |name: &str| self.resolve(table)["required"].as_array().is_some_and(|r| r.iter().any(|v| v == name));
+        let required = self.resolve(table)["required"].as_array();
         let mut tables = Vec::new();
         for (name, schema) in self.properties(table) {
             let kind = self.resolve(schema);
@@ -101,10 +119,13 @@ impl<'a> Reader<'a> {
                 tables.push((name, schema));
                 continue;
             }
-            comment(out, self.doc(schema).unwrap_or_default());
-            let words = self.words(kind);
-            if !words.is_empty() {
-                comment(out, &format!("One of: {}.", words.join(", ")));
+            let doc = self.doc(schema).unwrap_or_default();
+            if self.told.insert((name, doc)) {
+                comment(out, doc);
+                let words = self.words(kind);
+                if !words.is_empty() {
+                    comment(out, &format!("One of: {}.", words.join(", ")));
+                }
             }
             let value = schema
                 .get("const")
@@ -112,7 +133,7 @@ impl<'a> Reader<'a> {
                 .or_else(|| defaults.and_then(|d| d.get(name)))
                 .filter(|v| !v.is_null())
                 .map(toml_text);
-            let off = if required(name) { "" } else { "# " };
+            let off = if required.is_some_and(|r| r.iter().any(|v| v == name)) { "" } else { "# " };
             let _ = writeln!(out, "{off}{name} = {}", value.unwrap_or_else(|| self.placeholder(schema, kind)));
         }
         tables
@@ -166,26 +187,30 @@ fn toml_text(value: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::load::parse;
 
     #[test]
     fn the_reference_is_toml_and_names_every_section() {
         let text = reference();
-        let uncommented: String = text
-            .lines()
-            .map(|l| l.strip_prefix("# ").filter(|l| l.contains(" = ")).unwrap_or(l))
-            .collect::<Vec<_>>()
-            .join("\n");
+        let uncommented: String = text.lines().map(|l| format!("{}\n", set(l))).collect();
         for text in [&text, &uncommented] {
-            assert!(
-                toml::from_str::<toml::Table>(text).is_ok(),
-                "{text}\n{:?}",
-                toml::from_str::<toml::Table>(text).err()
-            );
+            if let Err(error) = parse(vec![("reference.toml".into(), text.clone())]) {
+                panic!("{error}");
+            }
         }
         let schema = schema();
         for (name, _) in schema["properties"].as_object().unwrap() {
-            assert!(text.contains(&format!("\n[{name}")) || text.contains(&format!("\n[[{name}")), "{name}\n{text}");
+            assert!(["[", "[[", "# ["].iter().any(|open| text.contains(&format!("\n{open}{name}"))), "{name}\n{text}");
         }
+    }
+
+    /// A line of the reference with what it says switched on.
+    fn set(line: &str) -> &str {
+        let key = |l: &str| {
+            l.split_once(" = ")
+                .is_some_and(|(k, _)| k.bytes().all(|b| b.is_ascii_lowercase() || b"_0123456789".contains(&b)))
+        };
+        line.strip_prefix("# ").filter(|l| key(l) || (l.starts_with('[') && l.ends_with(']'))).unwrap_or(line)
     }
 
     #[test]
