@@ -118,7 +118,7 @@ impl Episode {
 }
 
 /// Identity across episodes: the first 128 bits of SHA-256 over kind, key and policy, in hex.
-pub(super) fn fingerprint(kind: &str, tag: &str, policy: &str) -> String {
+pub fn fingerprint(kind: &str, tag: &str, policy: &str) -> String {
     let mut hash = Sha256::new();
     for part in [kind, tag, policy] {
         hash.update(part.as_bytes());
@@ -128,7 +128,7 @@ pub(super) fn fingerprint(kind: &str, tag: &str, policy: &str) -> String {
 }
 
 /// Identity of one episode: time from `starts`, the rest from a hash, so that history replayed gives the same ids.
-pub(super) fn episode_id(fingerprint: &str, starts: Timestamp, host: &str) -> String {
+pub fn episode_id(fingerprint: &str, starts: Timestamp, host: &str) -> String {
     let mut hash = Sha256::new();
     hash.update(fingerprint.as_bytes());
     hash.update(starts.0.to_be_bytes());

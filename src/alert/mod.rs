@@ -31,6 +31,7 @@ pub use config::{
     LeakedKeyUsedConfig, NewIpConfig, NewIpMode, SecretLeakedConfig, VolumeSpikeConfig,
 };
 pub use detector::{Detector, Signal, View};
+pub use episode::{episode_id, fingerprint};
 pub use kind::{KINDS, Kind, KindInfo, usual_severity};
 pub use monitor::{Counters, Monitor, Watch};
 pub use object::{Alert, AlertKey, Evidence, Links, RunbookStep, Severity, Status, Urgency};

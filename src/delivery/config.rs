@@ -6,7 +6,8 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::alert::Urgency;
+use super::pace::DayTime;
+use crate::alert::{Urgency, Zone};
 use crate::secret::Secret;
 use crate::units::duration;
 
@@ -73,6 +74,12 @@ pub struct EmailConfig {
     #[serde(default = "give_up_after", with = "duration")]
     #[schemars(with = "String")]
     pub give_up_after: Duration,
+    /// When the daily digest leaves: alerts of urgency `digest`, together.
+    #[serde(default)]
+    pub digest_at: DayTime,
+    /// Time zone of `digest_at`, for example `Europe/Berlin`. Default: UTC.
+    #[serde(default)]
+    pub zone: Zone,
 }
 
 /// The shape of a webhook's body.
@@ -138,6 +145,13 @@ pub struct WebhookConfig {
     #[serde(default = "give_up_after", with = "duration")]
     #[schemars(with = "String")]
     pub give_up_after: Duration,
+    /// When the daily digest leaves: alerts of urgency `digest`, together. Only for formats that people read; programs
+    /// get each at once.
+    #[serde(default)]
+    pub digest_at: DayTime,
+    /// Time zone of `digest_at`, for example `Europe/Berlin`. Default: UTC.
+    #[serde(default)]
+    pub zone: Zone,
 }
 
 /// Which alerts go to whom. Every route that fits applies; an alert that fits several goes to a receiver once. With no
@@ -184,6 +198,17 @@ impl ReceiverConfig {
         match self {
             Self::Email(c) => c.give_up_after,
             Self::Webhook(c) => c.give_up_after,
+        }
+    }
+
+    /// When its digest leaves; `None` when a program reads it, which wants each alert by itself.
+    pub(super) fn digest(&self) -> Option<(DayTime, Zone)> {
+        match self {
+            Self::Email(c) => Some((c.digest_at, c.zone)),
+            Self::Webhook(c) => {
+                use WebhookFormat::{Discord, Slack, Teams};
+                matches!(c.format, Slack | Discord | Teams).then_some((c.digest_at, c.zone))
+            }
         }
     }
 

@@ -2,11 +2,9 @@
 
 use std::time::Duration;
 
-use sha2::{Digest, Sha256};
-
 use super::clean;
 use super::route::Router;
-use crate::alert::{Alert, Evidence, Links, RunbookStep, Severity, Status, Urgency};
+use crate::alert::{Alert, Evidence, Links, RunbookStep, Severity, Status, Urgency, episode_id, fingerprint};
 use crate::store::OutboxRow;
 use crate::units::{Timestamp, format_duration};
 
@@ -73,14 +71,14 @@ impl Failing {
         };
         Alert {
             schema: Alert::SCHEMA.to_owned(),
-            id: ulid::Ulid::from_parts(u64::try_from(now.0 / 1_000).unwrap_or(0), random_bits()).to_string(),
+            id: episode_id(&fingerprint_of(receiver), now, &self.host),
             status: Status::Firing,
             kind: KIND.to_owned(),
             severity: Severity::Warning,
             urgency: Urgency::Ticket,
             key: None,
             source: None,
-            fingerprint: fingerprint(receiver),
+            fingerprint: fingerprint_of(receiver),
             starts_at: since,
             ends_at: None,
             updated_at: now,
@@ -105,16 +103,8 @@ impl Failing {
 const KIND: &str = "delivery_failing";
 
 /// Identity of the alert about `receiver`.
-pub(super) fn fingerprint(receiver: &str) -> String {
-    let digest = Sha256::new().chain_update(KIND).chain_update(b"\0\0").chain_update(receiver).finalize();
-    digest.iter().take(16).map(|b| format!("{b:02x}")).collect()
-}
-
-/// Randomness for an id; the time alone still tells ids apart when the system has none to give.
-pub(super) fn random_bits() -> u128 {
-    let mut bytes = [0u8; 16];
-    let _without_randomness_the_time_must_do = getrandom::fill(&mut bytes);
-    u128::from_le_bytes(bytes)
+pub(super) fn fingerprint_of(receiver: &str) -> String {
+    fingerprint(KIND, "", receiver)
 }
 
 #[cfg(test)]

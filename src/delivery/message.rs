@@ -37,7 +37,7 @@ fn text(alert: &Alert) -> String {
     }
     section("Numbers", numbers(alert));
     section("Usual causes", alert.likely_causes.iter().map(|c| format!("- {}", clean::line(c, 300))).collect());
-    section("Evidence (redacted)", words::evidence(alert, EVIDENCE));
+    section(evidence_title(alert), words::evidence(alert, EVIDENCE));
     section("Facts", words::facts(alert).into_iter().map(|(name, value)| format!("{name:<9} {value}")).collect());
     section("More", more(alert));
     out
@@ -54,11 +54,23 @@ fn numbers(alert: &Alert) -> Vec<String> {
     let figures = words::figures(alert);
     let most = figures.iter().map(|f| f.value).fold(0.0, f64::max);
     let width = figures.iter().map(|f| f.text.chars().count()).max().unwrap_or(0);
-    let row = |f: &words::Figure| format!("{:<9} {:>width$}  {}", f.name, f.text, words::bar(f.value, most));
+    let bar = |f: &words::Figure| if figures.len() > 1 { words::bar(f.value, most) } else { String::new() };
+    let row = |f: &words::Figure| format!("{:<9} {:>width$}  {}", f.name, f.text, bar(f));
     figures.iter().map(|f| row(f).trim_end().to_owned()).collect()
 }
 
+fn evidence_title(alert: &Alert) -> &'static str {
+    if is_summary(alert) { "Alerts" } else { "Evidence (redacted)" }
+}
+
+fn is_summary(alert: &Alert) -> bool {
+    matches!(alert.kind.as_str(), "digest" | "summary")
+}
+
 fn more(alert: &Alert) -> Vec<String> {
+    if is_summary(alert) {
+        return vec!["logwarden alerts list".to_owned()];
+    }
     let id = clean::line(&alert.id, 40);
     let mut lines = vec![format!("logwarden alerts show {id}")];
     if alert.status == Status::Firing {
@@ -107,7 +119,7 @@ fn html(alert: &Alert) -> String {
         alert.likely_causes.iter().map(|c| format!("<li>{}</li>", clean::html(&clean::line(c, 300)))).collect();
     section("Usual causes", wrap(&causes, "<ul style=\"margin:0;padding-left:22px\">", "</ul>"));
     let pre = |l: &String| format!("<pre style=\"{PRE}\">{}</pre>", clean::html(l));
-    section("Evidence (redacted)", words::evidence(alert, EVIDENCE).iter().map(pre).collect());
+    section(evidence_title(alert), words::evidence(alert, EVIDENCE).iter().map(pre).collect());
     let row = |(name, value): &(&str, String)| {
         format!("<tr><td style=\"padding:1px 16px 1px 0;opacity:.7\">{name}</td><td>{}</td></tr>", clean::html(value))
     };
@@ -139,7 +151,11 @@ fn html_numbers(alert: &Alert) -> String {
     let most = figures.iter().map(|f| f.value).fold(0.0, f64::max);
     let colour = words::colour(alert);
     let row = |f: &words::Figure| {
-        let width = if f.value > 0.0 && most > 0.0 { (f.value / most * 240.0).round().max(2.0) } else { 0.0 };
+        let width = if figures.len() > 1 && f.value > 0.0 && most > 0.0 {
+            (f.value / most * 240.0).round().max(2.0)
+        } else {
+            0.0
+        };
         let fill = if f.name == "observed" { format!("#{colour:06x}") } else { "#8a8f98".to_owned() };
         format!(
             "<tr><td style=\"padding:2px 12px 2px 0\">{}</td><td style=\"padding:2px 12px 2px 0;text-align:right;\

@@ -2,7 +2,8 @@
 
 use super::config::RouteConfig;
 use crate::alert::{Alert, Status};
-use crate::store::OutboxRow;
+use crate::store::{OutboxRow, Silence};
+use crate::units::Timestamp;
 
 /// The routes of the configuration, ready to use.
 #[derive(Clone, Debug, Default)]
@@ -29,6 +30,12 @@ impl Router {
             }
         }
         rows
+    }
+
+    /// As [`Router::rows`], but nobody is told of the beginning of an alert that one of `silences` covers at `now`.
+    pub fn rows_unless_silenced(&self, alert: &Alert, silences: &[Silence], now: Timestamp) -> Vec<OutboxRow> {
+        let quiet = alert.status == Status::Firing && silences.iter().any(|s| s.covers(alert, now));
+        if quiet { Vec::new() } else { self.rows(alert) }
     }
 }
 
@@ -61,6 +68,28 @@ mod tests {
     fn without_routes_everybody_gets_everything() {
         let router = Router::new(&[], ["ops", "sec"]);
         assert_eq!(names(&router, &alert()), ["ops", "sec"]);
+    }
+
+    #[test]
+    fn a_silence_keeps_quiet_while_it_lasts_and_never_hides_an_end() {
+        let (mut a, router) = (alert(), Router::new(&[], ["ops"]));
+        let at = |s: i64| Timestamp::from_secs(1_777_636_800 + s);
+        let silence = |text: &[&str]| Silence {
+            id: "1".to_owned(),
+            matchers: text.iter().map(|t| t.parse().unwrap()).collect(),
+            starts_at: at(0),
+            ends_at: at(60),
+            author: "ada".to_owned(),
+            comment: "load test".to_owned(),
+        };
+        let rows = |a: &Alert, text: &[&str], s| router.rows_unless_silenced(a, &[silence(text)], at(s)).len();
+        assert_eq!(rows(&a, &["key=billing-*", "kind=volume_spike"], 59), 0);
+        assert_eq!(rows(&a, &["key=billing-*", "kind=volume_spike"], 60), 1);
+        assert_eq!(rows(&a, &["key=billing-*", "kind=new_ip"], 30), 1);
+        assert_eq!(rows(&a, &["group=prod"], 30) + rows(&a, &["key=01k7q2m9xw3ht6"], 30), 0);
+        assert_eq!(rows(&a, &[], 30), 1);
+        a.status = Status::Resolved;
+        assert_eq!(rows(&a, &["group=prod"], 30), 1);
     }
 
     #[test]

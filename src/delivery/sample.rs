@@ -32,7 +32,7 @@ pub(crate) fn alert() -> Alert {
         starts_at: start,
         ends_at: None,
         updated_at: start.plus(std::time::Duration::from_secs(60)),
-        summary: "Key billing-prod made 5,200 requests in 5 minutes; about 40 were expected".to_owned(),
+        summary: "Key billing-prod made 5 200 requests in 5 minutes; about 40 were expected".to_owned(),
         why: "130 times the usual rate for a Friday at 12:00, and far outside its normal spread.".to_owned(),
         evidence: Evidence {
             unit: "requests".to_owned(),

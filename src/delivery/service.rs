@@ -11,7 +11,8 @@ use tokio::task::JoinHandle;
 
 use super::clock::Clock;
 use super::config::ReceiverConfig;
-use super::failing::{Failing, fingerprint};
+use super::failing::{Failing, fingerprint_of};
+use super::pace::Pace;
 use super::retry::Schedule;
 use super::route::Router;
 use super::sender::Sender;
@@ -32,6 +33,17 @@ pub enum DeliveryError {
     /// The store cannot be read.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+/// What would keep each receiver from being started, as (name, problem): reads secrets and certificates, connects to
+/// nothing.
+pub fn check(receivers: &BTreeMap<String, ReceiverConfig>) -> Vec<(String, String)> {
+    let one = |(name, config): (&String, &ReceiverConfig)| {
+        let problem = Sender::new(config).err().into_iter();
+        let warnings = config.secrets().into_iter().filter_map(|(_, s)| s.warning());
+        problem.chain(warnings).map(|p| (name.clone(), p)).collect::<Vec<_>>()
+    };
+    receivers.iter().flat_map(one).collect()
 }
 
 /// What delivery works with.
@@ -81,20 +93,22 @@ impl Delivery {
                 tracing::warn!(receiver = name.as_str(), "{warning}");
             }
             let problem = |problem| DeliveryError::Receiver { name: name.clone(), problem };
-            let told = setup.store.firing(&fingerprint(name))?;
-            senders.push((name.clone(), Sender::new(config).map_err(problem)?, config.give_up_after(), told));
+            let told = setup.store.firing(&fingerprint_of(name))?;
+            senders.push((name.clone(), Sender::new(config).map_err(problem)?, config, told));
         }
         let (stop, stopped) = watch::channel(false);
         let wakes: Vec<Arc<Notify>> = senders.iter().map(|_| Arc::new(Notify::new())).collect();
         let mut delivery = Self { tasks: Vec::new(), wakes: wakes.clone(), counters: Vec::new(), stop };
-        for (i, (name, sender, give_up_after, told)) in senders.into_iter().enumerate() {
+        for (i, (name, sender, config, told)) in senders.into_iter().enumerate() {
             let counters = Arc::new(Counters::default());
             delivery.counters.push((name.clone(), Arc::clone(&counters)));
             let others = wakes.iter().enumerate().filter(|(o, _)| *o != i).map(|(_, w)| Arc::clone(w)).collect();
             let worker = Worker {
                 name,
                 sender,
-                schedule: Schedule::new(give_up_after),
+                schedule: Schedule::new(config.give_up_after()),
+                pace: config.digest().map(|d| Pace::new(d, setup.clock.now())),
+                host: setup.host.clone(),
                 store: Arc::clone(&setup.store),
                 clock: Arc::clone(&setup.clock),
                 wake: Arc::clone(&wakes[i]),

@@ -5,11 +5,10 @@ use std::time::{Duration, Instant};
 
 use super::clock::Clock;
 use super::config::{ReceiverConfig, TlsMode};
-use super::failing::random_bits;
 use super::format;
 use super::outcome::Outcome;
 use super::sender::Sender;
-use crate::alert::{Alert, Evidence, Links, RunbookStep, Severity, Status, Urgency};
+use crate::alert::{Alert, Evidence, Links, RunbookStep, Severity, Status, Urgency, episode_id, fingerprint};
 use crate::store::OutboxRow;
 use crate::units::Timestamp;
 
@@ -96,16 +95,17 @@ fn kind(config: &ReceiverConfig) -> String {
 
 /// The alert that a test sends: it says that it is one.
 pub fn test_alert(host: &str, now: Timestamp) -> Alert {
+    let fingerprint = fingerprint("test", "", "");
     Alert {
         schema: Alert::SCHEMA.to_owned(),
-        id: ulid::Ulid::from_parts(u64::try_from(now.0 / 1_000).unwrap_or(0), random_bits()).to_string(),
+        id: episode_id(&fingerprint, now, host),
         status: Status::Firing,
         kind: "test".to_owned(),
         severity: Severity::Info,
         urgency: Urgency::Ticket,
         key: None,
         source: None,
-        fingerprint: "0".repeat(32),
+        fingerprint,
         starts_at: now,
         ends_at: None,
         updated_at: now,

@@ -48,7 +48,7 @@ pub fn key_name(alert: &Alert) -> Option<String> {
 pub struct Figure {
     /// `observed`, `expected` or `threshold`.
     pub name: &'static str,
-    /// For people: `5,200 requests`.
+    /// For people: `5 200 requests`.
     pub text: String,
     /// The bare number.
     pub value: f64,
@@ -65,12 +65,13 @@ pub fn figures(alert: &Alert) -> Vec<Figure> {
     named.into_iter().filter_map(figure).collect()
 }
 
-/// A number with its unit: ratios as per cent, thousands set apart.
+/// A number with its unit: ratios as per cent, seconds as a span, thousands set apart.
 fn quantity(value: f64, unit: &str) -> String {
-    if unit == "ratio" {
-        return format!("{} %", trimmed(value * 100.0));
+    match unit {
+        "ratio" => format!("{} %", trimmed(value * 100.0)),
+        "seconds" if value >= 0.0 => rounded(Duration::from_secs(value as u64)),
+        _ => format!("{} {unit}", trimmed(value)),
     }
-    format!("{} {unit}", trimmed(value))
 }
 
 fn trimmed(value: f64) -> String {
@@ -81,7 +82,7 @@ fn trimmed(value: f64) -> String {
     let mut out = String::from(sign);
     for (i, digit) in whole.chars().enumerate() {
         if i > 0 && (whole.len() - i).is_multiple_of(3) {
-            out.push(',');
+            out.push(' ');
         }
         out.push(digit);
     }
@@ -148,9 +149,9 @@ pub fn steps(alert: &Alert) -> Vec<(String, Option<&str>)> {
     alert.runbook.iter().map(|s| (clean::line(&s.step, 300), s.link.as_deref().and_then(clean::link))).collect()
 }
 
-/// The evidence, one line each.
+/// The evidence, one line each, cut to `limit` characters.
 pub fn evidence(alert: &Alert, limit: usize) -> Vec<String> {
-    alert.evidence.lines.iter().take(5).map(|l| clean::line(l, limit)).collect()
+    alert.evidence.lines.iter().map(|l| clean::line(l, limit)).collect()
 }
 
 /// The page of the alert, when it may be followed.
@@ -165,9 +166,10 @@ mod tests {
 
     #[test]
     fn numbers_read_well() {
-        assert_eq!(quantity(5_200.0, "requests"), "5,200 requests");
+        assert_eq!(quantity(5_200.0, "requests"), "5 200 requests");
+        assert_eq!(quantity(1_209_667.0, "seconds"), "14d1m");
         assert_eq!(quantity(0.4237, "ratio"), "42.4 %");
-        assert_eq!(quantity(-1_234_567.4, "x"), "-1,234,567 x");
+        assert_eq!(quantity(-1_234_567.4, "x"), "-1 234 567 x");
         assert_eq!(quantity(2.5, "requests"), "2.5 requests");
         assert_eq!(quantity(0.0, "requests"), "0 requests");
     }

@@ -1,5 +1,6 @@
 //! One receiver's task: take what may go, send it, file what came of it, wait.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -8,17 +9,18 @@ use tokio::sync::{Notify, watch};
 
 use super::clock::Clock;
 use super::failing::Failing;
+use super::health::Health;
 use super::outcome::Outcome;
-use super::retry::{Next, Schedule};
+use super::pace::Pace;
+use super::retry::Schedule;
 use super::sender::Sender;
-use crate::store::{Leased, Settle, Store, StoreError};
+use super::summary::{Reason, summary};
+use crate::alert::Alert;
+use crate::store::{Commit, Lane, Leased, OutboxRow, Settle, Store, StoreError};
 use crate::units::Timestamp;
 
 /// A message is the sender's for this long; longer than any attempt takes.
 const LEASE: Duration = Duration::from_secs(900);
-
-/// So many different messages failing in a row mean that the receiver is at fault.
-const BREAKER: u32 = 5;
 
 /// How long to wait after the store could not be read or written.
 const STORE_TROUBLE: Duration = Duration::from_secs(5);
@@ -48,19 +50,26 @@ pub(super) struct Worker {
     pub(super) stop: watch::Receiver<bool>,
     pub(super) counters: Arc<Counters>,
     pub(super) failing: Failing,
+    /// For receivers that people read.
+    pub(super) pace: Option<Pace>,
+    pub(super) host: String,
     /// Wakes the other receivers when this one has something to tell them.
     pub(super) others: Vec<Arc<Notify>>,
 }
 
-/// How a receiver is doing.
-#[derive(Default)]
-struct Health {
-    /// Nothing is tried before this.
-    gate: Timestamp,
-    /// Attempts in a row that found the receiver down.
-    down: u32,
-    /// Messages in a row that failed by themselves.
-    failed: u32,
+/// What is to be sent in one go.
+struct Parcel {
+    seqs: Vec<i64>,
+    /// The message, or the one that stands for all.
+    message: Leased,
+    kind: ParcelKind,
+}
+
+#[derive(Clone, Copy)]
+enum ParcelKind {
+    One,
+    Storm(Lane),
+    Digest,
 }
 
 impl Worker {
@@ -86,9 +95,7 @@ impl Worker {
                 self.remind(now).await;
                 reminder = now.plus(REMINDER);
             }
-            let due =
-                self.with_store(|store, name| store.next_due(name)).await.unwrap_or(Some(now.plus(STORE_TROUBLE)));
-            let mut until = due.map_or(now.plus(IDLE), |due| due.max(health.gate));
+            let mut until = self.next(now).await.max(health.gate);
             if self.sender.forgets() {
                 until = until.min(reminder);
             }
@@ -100,66 +107,108 @@ impl Worker {
         }
     }
 
-    /// Sends one message, if one may go; says whether there was one.
+    /// When there may be something to send.
+    async fn next(&self, now: Timestamp) -> Timestamp {
+        let mut next = now.plus(IDLE);
+        if let Some(lanes) = self.lanes() {
+            match self.with_store(|store, name| store.next_due(name, lanes)).await {
+                Ok(due) => next = due.unwrap_or(next).min(next),
+                Err(_) => next = now.plus(STORE_TROUBLE),
+            }
+        }
+        self.pace.as_ref().map_or(next, |p| next.min(p.next()))
+    }
+
+    /// The lanes whose messages go one by one.
+    fn lanes(&self) -> Option<RangeInclusive<Lane>> {
+        self.pace.as_ref().map_or(Some(Lane::Digest..=Lane::Urgent), Pace::lanes)
+    }
+
+    /// Sends one parcel, if one may go; says whether there may be more.
     async fn step(&mut self, health: &mut Health) -> Result<bool, StoreError> {
         let now = self.clock.now();
-        let leased = self.with_store(move |store, name| store.lease(name, now, now.plus(LEASE), 1)).await?;
-        let Some(leased) = leased.into_iter().next() else { return Ok(false) };
-        let outcome = self.sender.send(&leased.row, now).await;
+        let Some(parcel) = self.pick(now).await? else { return Ok(false) };
+        let outcome = self.sender.send(&parcel.message.row, now).await;
         let now = self.clock.now();
-        let settle = self.judge(&leased, outcome, health, now);
-        self.count(&settle);
-        self.settle(leased.seq, settle.clone(), now).await;
+        if let Outcome::Sent(answer) = &outcome {
+            tracing::debug!(receiver = self.name, alert = parcel.message.row.alert.id, "sent: {answer}");
+        }
+        let settle = health.judge(&self.schedule, &parcel.message, outcome, random(), now);
+        self.count(&settle, parcel.seqs.len() as u64);
+        if let (Some(pace), Settle::Sent | Settle::Dead { .. }) = (&mut self.pace, &settle) {
+            match parcel.kind {
+                ParcelKind::One => {}
+                ParcelKind::Storm(lane) => pace.storm_over(lane),
+                ParcelKind::Digest => pace.digest_done(now),
+            }
+        }
+        if let (Some(pace), Settle::Retry { due, .. }, ParcelKind::Digest) = (&mut self.pace, &settle, parcel.kind) {
+            pace.digest_due = *due;
+        }
+        self.settle(parcel.seqs, settle.clone(), now).await;
         self.tell(&settle, health, now).await;
         Ok(true)
     }
 
-    /// What the outcome means for the message, and for the receiver.
-    fn judge(&self, leased: &Leased, outcome: Outcome, health: &mut Health, now: Timestamp) -> Settle {
-        let random = random();
-        let late = self.schedule.expired(leased.created, now);
-        match outcome {
-            Outcome::Sent(answer) => {
-                tracing::debug!(receiver = self.name, alert = leased.row.alert.id, "sent: {answer}");
-                *health = Health::default();
-                Settle::Sent
-            }
-            Outcome::Refused { error } => {
-                health.failed = 0;
-                Settle::Dead { error }
-            }
-            Outcome::Down { error, asked } => {
-                health.down = health.down.saturating_add(1);
-                health.gate = now.plus(self.schedule.wait(health.down, random, asked));
-                if late { Settle::Dead { error } } else { Settle::Release { error } }
-            }
-            Outcome::Failed { error, asked } => {
-                health.failed = health.failed.saturating_add(1);
-                if let Some(beyond) = health.failed.checked_sub(BREAKER) {
-                    health.gate = now.plus(self.schedule.wait(beyond + 1, random, asked));
+    /// Takes what is to go next: a storm's summary, the digest, or one message.
+    async fn pick(&mut self, now: Timestamp) -> Result<Option<Parcel>, StoreError> {
+        let until = now.plus(LEASE);
+        let ending = *self.stop.borrow();
+        if let Some(pace) = &self.pace {
+            if let Some((lane, at)) = pace.storm_due(now, ending) {
+                let many = self.with_store(move |s, name| s.lease_lane(name, lane, now, now, until)).await?;
+                if let Some(parcel) = self.together(many, Reason::Storm, ParcelKind::Storm(lane), at) {
+                    return Ok(Some(parcel));
                 }
-                match self.schedule.next(leased.created, leased.attempts + 1, random, asked, now) {
-                    Next::At(due) => Settle::Retry { due, error },
-                    Next::GiveUp => Settle::Dead { error },
+                self.pace.iter_mut().for_each(|p| p.storm_over(lane));
+            } else if now >= pace.digest_due {
+                let at = pace.last_digest(now);
+                let many = self.with_store(move |s, name| s.lease_lane(name, Lane::Digest, at, now, until)).await?;
+                if let Some(parcel) = self.together(many, Reason::Digest, ParcelKind::Digest, at) {
+                    return Ok(Some(parcel));
                 }
+                self.pace.iter_mut().for_each(|p| p.digest_done(now));
             }
         }
+        let Some(lanes) = self.lanes() else { return Ok(None) };
+        if let Some(pace) = &mut self.pace {
+            let (store, name, lanes) = (Arc::clone(&self.store), self.name.clone(), lanes.clone());
+            let peek = tokio::task::spawn_blocking(move || store.peek(&name, lanes, now)).await;
+            let Some((seq, lane, created)) = peek.map_err(|_| StoreError::Stopping)?? else { return Ok(None) };
+            if !pace.admit(seq, lane, created, now) {
+                tracing::warn!(receiver = self.name, "a storm of alerts: the rest goes out together");
+                return Box::pin(self.pick(now)).await;
+            }
+        }
+        let leased = self.with_store(move |s, name| s.lease(name, lanes, now, until, 1)).await?;
+        let one = |message: Leased| Parcel { seqs: vec![message.seq], message, kind: ParcelKind::One };
+        Ok(leased.into_iter().next().map(one))
     }
 
-    fn count(&self, settle: &Settle) {
+    /// Many messages as one; `None` when there are none.
+    fn together(&self, many: Vec<Leased>, reason: Reason, kind: ParcelKind, at: Timestamp) -> Option<Parcel> {
+        let (created, attempts) = many.first().map(|m| (m.created, m.attempts))?;
+        let seqs: Vec<i64> = many.iter().map(|m| m.seq).collect();
+        let alerts: Vec<Alert> = many.into_iter().map(|m| m.row.alert).collect();
+        let alert = summary(reason, &self.name, &alerts, &self.host, at);
+        let row = OutboxRow { receiver: self.name.clone(), alert };
+        Some(Parcel { message: Leased { seq: seqs[0], row, created, attempts }, seqs, kind })
+    }
+
+    fn count(&self, settle: &Settle, messages: u64) {
         let counter = match settle {
             Settle::Sent => &self.counters.sent,
             Settle::Retry { .. } | Settle::Release { .. } => &self.counters.failed,
             Settle::Dead { .. } => &self.counters.dead,
         };
-        counter.fetch_add(1, Ordering::Relaxed);
+        counter.fetch_add(messages, Ordering::Relaxed);
     }
 
     /// Files the outcome, however long the store needs: a message that was sent must not be sent again.
-    async fn settle(&mut self, seq: i64, settle: Settle, now: Timestamp) {
+    async fn settle(&mut self, seqs: Vec<i64>, settle: Settle, now: Timestamp) {
         loop {
-            let copy = settle.clone();
-            match self.with_store(move |store, _| store.settle(seq, &copy, now)).await {
+            let (seqs, settle) = (seqs.clone(), settle.clone());
+            match self.with_store(move |store, _| store.settle(&seqs, &settle, now)).await {
                 Ok(()) => return,
                 Err(e) => tracing::warn!(receiver = self.name, "outbox: cannot file what became of a message: {e}"),
             }
@@ -198,7 +247,7 @@ impl Worker {
             let rows = self.failing.rows(&self.name, &alert);
             let filed = self.with_store(move |store, _| {
                 let alerts = std::slice::from_ref(&alert);
-                store.commit(&crate::store::Commit { alerts, outbox: &rows, now, ..Default::default() })
+                store.commit(&Commit { alerts, outbox: &rows, now, ..Default::default() })
             });
             if let Err(e) = filed.await {
                 tracing::warn!(receiver = self.name, "outbox: cannot tell the other receivers: {e}");

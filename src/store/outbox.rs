@@ -1,6 +1,8 @@
 //! Messages that wait to be sent. Each is written in the same transaction as its cause, before anything is sent.
 
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use std::ops::RangeInclusive;
+
+use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 
 use super::db::{Store, StoreError};
 use crate::alert::{Alert, Severity, Status, Urgency};
@@ -53,6 +55,14 @@ pub enum Lane {
 }
 
 impl Lane {
+    fn of(rank: i64) -> Self {
+        match rank {
+            0 => Lane::Digest,
+            1 => Lane::Normal,
+            _ => Lane::Urgent,
+        }
+    }
+
     fn rank(self) -> i64 {
         match self {
             Lane::Digest => 0,
@@ -99,52 +109,15 @@ pub enum Settle {
     },
 }
 
-/// How a receiver's queue stands.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct QueueState {
-    /// The receiver's name in the configuration.
-    pub receiver: String,
-    /// Messages that wait, digest items not counted.
-    pub pending: u64,
-    /// Items that wait for the daily summary.
-    pub digest: u64,
-    /// Messages that were given up.
-    pub dead: u64,
-    /// When the oldest waiting message was written.
-    pub oldest: Option<Timestamp>,
-    /// The last error of a message that waits or was given up.
-    pub error: Option<String>,
-}
-
-/// A message that was sent or is on its way, as `alerts show` lists it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Receipt {
-    /// Its place in the outbox.
-    pub seq: i64,
-    /// The receiver's name in the configuration.
-    pub receiver: String,
-    /// The alert.
-    pub alert_id: String,
-    /// See [`OutboxRow::transition`].
-    pub transition: String,
-    /// `pending`, `sent` or `dead`.
-    pub state: String,
-    /// Failed attempts so far.
-    pub attempts: u32,
-    /// When it was written.
-    pub created: Timestamp,
-    /// When it was sent or given up.
-    pub settled: Option<Timestamp>,
-    /// The last error.
-    pub error: Option<String>,
-}
-
-/// Inserts a message; one that is already there (same receiver, alert and transition) stays as it is.
+/// Inserts a message; one that is already there (same receiver, alert and transition) stays as it is. Of the end of an
+/// alert only those are told who were, or are about to be, told of it.
 pub(super) fn insert(db: &Connection, row: &OutboxRow, now: Timestamp) -> Result<(), StoreError> {
     let body = serde_json::to_string(&row.alert).map_err(|e| StoreError::Encode(e.to_string()))?;
     db.prepare_cached(
         "INSERT INTO outbox(receiver, alert_id, transition, fingerprint, lane, body, created, due)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0) ON CONFLICT DO NOTHING",
+         SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, 0
+         WHERE ?8 OR EXISTS (SELECT 1 FROM outbox WHERE alert_id = ?2 AND receiver = ?1)
+         ON CONFLICT DO NOTHING",
     )?
     .execute(params![
         row.receiver,
@@ -153,8 +126,26 @@ pub(super) fn insert(db: &Connection, row: &OutboxRow, now: Timestamp) -> Result
         row.alert.fingerprint,
         row.lane().rank(),
         body,
-        now.0
+        now.0,
+        row.alert.status == Status::Firing
     ])?;
+    Ok(())
+}
+
+fn settle(db: &Connection, seq: i64, outcome: &Settle, now: Timestamp) -> Result<(), StoreError> {
+    let done = "UPDATE outbox SET leased = 0, state = ?2, settled = ?3, error = ?4 WHERE seq = ?1";
+    match outcome {
+        Settle::Sent => db.prepare_cached(done)?.execute(params![seq, "sent", now.0, None::<String>])?,
+        Settle::Dead { error } => db.prepare_cached(done)?.execute(params![seq, "dead", now.0, error])?,
+        Settle::Retry { due, error } => db
+            .prepare_cached(
+                "UPDATE outbox SET leased = 0, due = ?2, attempts = attempts + 1, error = ?3 WHERE seq = ?1",
+            )?
+            .execute(params![seq, due.0, error])?,
+        Settle::Release { error } => db
+            .prepare_cached("UPDATE outbox SET leased = 0, due = 0, error = ?2 WHERE seq = ?1")?
+            .execute(params![seq, error])?,
+    };
     Ok(())
 }
 
@@ -164,159 +155,100 @@ const READY: &str = "state = 'pending' AND NOT EXISTS (SELECT 1 FROM outbox p WH
      AND p.fingerprint = o.fingerprint AND p.state = 'pending' AND p.seq < o.seq AND (p.lane > 0 OR o.lane = 0))";
 
 impl Store {
-    /// Takes up to `limit` messages for `receiver` that may go now, urgent ones first, then oldest first; they are the
-    /// caller's until `until`. Never two of one fingerprint, so that order is kept; never a digest item.
+    /// Takes up to `limit` messages for `receiver` in `lanes` that may go now, urgent ones first, then oldest first; they
+    /// are the caller's until `until`. Never two of one fingerprint, so that order is kept.
     ///
     /// # Errors
     /// When the database cannot be read or written.
     pub fn lease(
         &self,
         receiver: &str,
+        lanes: RangeInclusive<Lane>,
         now: Timestamp,
         until: Timestamp,
         limit: usize,
     ) -> Result<Vec<Leased>, StoreError> {
+        let sql = format!(
+            "SELECT seq, receiver, body, created, attempts FROM outbox o WHERE receiver = ?1 AND lane BETWEEN ?2 AND ?3
+             AND due <= ?4 AND {READY} ORDER BY lane DESC, seq LIMIT ?5"
+        );
+        let (least, most) = (lanes.start().rank(), lanes.end().rank());
+        self.take(&sql, params![receiver, least, most, now.0, limit as i64], until)
+    }
+
+    /// Takes every message for `receiver` in `lane` that is due and was written by `before`, whatever its fingerprint,
+    /// to be told as one; at most 20,000.
+    ///
+    /// # Errors
+    /// When the database cannot be read or written.
+    pub fn lease_lane(
+        &self,
+        receiver: &str,
+        lane: Lane,
+        before: Timestamp,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<Vec<Leased>, StoreError> {
+        let sql = "SELECT seq, receiver, body, created, attempts FROM outbox WHERE receiver = ?1 AND lane = ?2
+                   AND state = 'pending' AND created <= ?3 AND due <= ?4 ORDER BY seq LIMIT 20000";
+        self.take(sql, params![receiver, lane.rank(), before.0, now.0], until)
+    }
+
+    fn take(&self, sql: &str, what: &[&dyn ToSql], until: Timestamp) -> Result<Vec<Leased>, StoreError> {
         let mut db = self.lock();
         let tx = db.transaction()?;
-        let leased = {
-            let sql = format!(
-                "SELECT seq, receiver, body, created, attempts FROM outbox o
-                 WHERE receiver = ?1 AND lane > 0 AND due <= ?2 AND {READY} ORDER BY lane DESC, seq LIMIT ?3"
-            );
-            let mut query = tx.prepare_cached(&sql)?;
-            let found =
-                query.query_map(params![receiver, now.0, limit as i64], leased)?.collect::<Result<Vec<_>, _>>()?;
-            let mut take = tx.prepare_cached("UPDATE outbox SET leased = 1, due = ?2 WHERE seq = ?1")?;
-            for (seq, ..) in &found {
-                take.execute(params![seq, until.0])?;
-            }
-            found
-        };
+        let found = tx.prepare_cached(sql)?.query_map(what, leased)?.collect::<Result<Vec<_>, _>>()?;
+        for (seq, ..) in &found {
+            tx.prepare_cached("UPDATE outbox SET leased = 1, due = ?2 WHERE seq = ?1")?
+                .execute(params![seq, until.0])?;
+        }
         tx.commit()?;
-        leased.into_iter().map(decode).collect()
+        drop(db);
+        found.into_iter().map(decode).collect()
     }
 
-    /// When the next message for `receiver` is due: in the past when one may go now, `None` when none waits.
+    /// The message that [`Store::lease`] would take first, as (place, lane, when it was written); it stays where it is.
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub fn next_due(&self, receiver: &str) -> Result<Option<Timestamp>, StoreError> {
-        let sql = format!("SELECT min(due) FROM outbox o WHERE receiver = ?1 AND lane > 0 AND {READY}");
-        let due: Option<Option<i64>> =
-            self.lock().prepare_cached(&sql)?.query_row([receiver], |r| r.get(0)).optional()?;
-        Ok(due.flatten().map(Timestamp))
+    pub fn peek(
+        &self,
+        receiver: &str,
+        lanes: RangeInclusive<Lane>,
+        now: Timestamp,
+    ) -> Result<Option<(i64, Lane, Timestamp)>, StoreError> {
+        let sql = format!(
+            "SELECT seq, lane, created FROM outbox o WHERE receiver = ?1 AND lane BETWEEN ?2 AND ?3 AND due <= ?4
+             AND {READY} ORDER BY lane DESC, seq LIMIT 1"
+        );
+        let what = params![receiver, lanes.start().rank(), lanes.end().rank(), now.0];
+        let read = |r: &Row<'_>| Ok((r.get(0)?, Lane::of(r.get(1)?), Timestamp(r.get(2)?)));
+        Ok(self.lock().prepare_cached(&sql)?.query_row(what, read).optional()?)
     }
 
-    /// Files what became of a leased message.
+    /// When the next message for `receiver` in `lanes` is due: in the past when one may go now, `None` when none waits.
     ///
     /// # Errors
-    /// When the database cannot be written.
-    pub fn settle(&self, seq: i64, outcome: &Settle, now: Timestamp) -> Result<(), StoreError> {
-        let db = self.lock();
-        let done = "UPDATE outbox SET leased = 0, state = ?2, settled = ?3, error = ?4 WHERE seq = ?1";
-        match outcome {
-            Settle::Sent => db.prepare_cached(done)?.execute(params![seq, "sent", now.0, None::<String>])?,
-            Settle::Dead { error } => db.prepare_cached(done)?.execute(params![seq, "dead", now.0, error])?,
-            Settle::Retry { due, error } => db
-                .prepare_cached(
-                    "UPDATE outbox SET leased = 0, due = ?2, attempts = attempts + 1, error = ?3 WHERE seq = ?1",
-                )?
-                .execute(params![seq, due.0, error])?,
-            Settle::Release { error } => db
-                .prepare_cached("UPDATE outbox SET leased = 0, due = 0, error = ?2 WHERE seq = ?1")?
-                .execute(params![seq, error])?,
-        };
+    /// When the database cannot be read.
+    pub fn next_due(&self, receiver: &str, lanes: RangeInclusive<Lane>) -> Result<Option<Timestamp>, StoreError> {
+        let sql = format!("SELECT min(due) FROM outbox o WHERE receiver = ?1 AND lane BETWEEN ?2 AND ?3 AND {READY}");
+        let what = params![receiver, lanes.start().rank(), lanes.end().rank()];
+        let due: Option<i64> = self.lock().prepare_cached(&sql)?.query_row(what, |r| r.get(0))?;
+        Ok(due.map(Timestamp))
+    }
+
+    /// Files what became of leased messages, all alike.
+    ///
+    /// # Errors
+    /// When the database cannot be written; nothing is filed then.
+    pub fn settle(&self, seqs: &[i64], outcome: &Settle, now: Timestamp) -> Result<(), StoreError> {
+        let mut db = self.lock();
+        let tx = db.transaction()?;
+        for seq in seqs {
+            settle(&tx, *seq, outcome, now)?;
+        }
+        tx.commit()?;
         Ok(())
-    }
-
-    /// Gives up every message for `receiver` that was written before `before`, and says how many.
-    ///
-    /// # Errors
-    /// When the database cannot be written.
-    pub fn expire(&self, receiver: &str, before: Timestamp, error: &str, now: Timestamp) -> Result<usize, StoreError> {
-        Ok(self.lock().execute(
-            "UPDATE outbox SET state = 'dead', leased = 0, settled = ?4, error = ?3
-             WHERE receiver = ?1 AND state = 'pending' AND created <= ?2",
-            params![receiver, before.0, error, now.0],
-        )?)
-    }
-
-    /// Alerts that still hold and that `receiver` has been told of.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
-    pub fn open_alerts(&self, receiver: &str) -> Result<Vec<Alert>, StoreError> {
-        let db = self.lock();
-        let mut query = db.prepare_cached(
-            "SELECT body FROM alert WHERE status = 'firing' AND id IN
-                 (SELECT alert_id FROM outbox WHERE receiver = ?1 AND state = 'sent') ORDER BY id",
-        )?;
-        let bodies = query.query_map([receiver], |r| r.get::<_, String>(0))?.collect::<Result<Vec<_>, _>>()?;
-        bodies.iter().map(|b| super::history::decode(b)).collect()
-    }
-
-    /// How the queue of every receiver that ever had a message stands.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
-    pub fn queues(&self) -> Result<Vec<QueueState>, StoreError> {
-        let db = self.lock();
-        let mut query = db.prepare_cached(
-            "SELECT receiver, sum(state = 'pending' AND lane > 0), sum(state = 'pending' AND lane = 0),
-                    sum(state = 'dead'), min(CASE WHEN state = 'pending' THEN created END),
-                    (SELECT error FROM outbox e WHERE e.receiver = o.receiver AND state <> 'sent' AND error IS NOT NULL
-                     ORDER BY seq DESC LIMIT 1)
-             FROM outbox o GROUP BY receiver ORDER BY receiver",
-        )?;
-        let rows = query.query_map([], |r| {
-            Ok(QueueState {
-                receiver: r.get(0)?,
-                pending: r.get::<_, i64>(1)?.unsigned_abs(),
-                digest: r.get::<_, i64>(2)?.unsigned_abs(),
-                dead: r.get::<_, i64>(3)?.unsigned_abs(),
-                oldest: r.get::<_, Option<i64>>(4)?.map(Timestamp),
-                error: r.get(5)?,
-            })
-        })?;
-        Ok(rows.collect::<Result<_, _>>()?)
-    }
-
-    /// Every message about one alert, in the order they were written.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
-    pub fn receipts(&self, alert_id: &str) -> Result<Vec<Receipt>, StoreError> {
-        let db = self.lock();
-        let mut query = db.prepare_cached(
-            "SELECT seq, receiver, alert_id, transition, state, attempts, created, settled, error
-             FROM outbox WHERE alert_id = ?1 ORDER BY seq",
-        )?;
-        let rows = query.query_map([alert_id], |r| {
-            Ok(Receipt {
-                seq: r.get(0)?,
-                receiver: r.get(1)?,
-                alert_id: r.get(2)?,
-                transition: r.get(3)?,
-                state: r.get(4)?,
-                attempts: r.get(5)?,
-                created: Timestamp(r.get(6)?),
-                settled: r.get::<_, Option<i64>>(7)?.map(Timestamp),
-                error: r.get(8)?,
-            })
-        })?;
-        Ok(rows.collect::<Result<_, _>>()?)
-    }
-
-    /// Puts given-up messages of `receiver` (or of all) back in the queue and says how many.
-    ///
-    /// # Errors
-    /// When the database cannot be written.
-    pub fn revive(&self, receiver: Option<&str>, now: Timestamp) -> Result<usize, StoreError> {
-        Ok(self.lock().execute(
-            "UPDATE outbox SET state = 'pending', due = 0, attempts = 0, created = ?2, settled = NULL
-             WHERE state = 'dead' AND (?1 IS NULL OR receiver = ?1)",
-            params![receiver, now.0],
-        )?)
     }
 }
 

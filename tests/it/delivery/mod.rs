@@ -6,6 +6,7 @@ mod http;
 mod kill;
 mod kit;
 mod outbox;
+mod pace;
 mod peers;
 mod smtp;
 mod tls;

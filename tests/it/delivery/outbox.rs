@@ -1,7 +1,7 @@
 //! The outbox by itself: order, leases, reopening.
 
 use logwarden::alert::{Status, Urgency};
-use logwarden::store::{Commit, OutboxRow, Settle, Store};
+use logwarden::store::{Commit, Lane, OutboxRow, RetentionConfig, Settle, Silence, Store};
 
 use super::kit::{START, alert, mins, secs};
 
@@ -16,7 +16,12 @@ fn put(store: &Store, rows: &[OutboxRow]) {
 
 fn lease(store: &Store, at: u64) -> Vec<String> {
     let now = START.plus(secs(at));
-    store.lease("ops", now, now.plus(mins(10)), 100).unwrap().into_iter().map(|l| l.row.alert.summary).collect()
+    store
+        .lease("ops", Lane::Normal..=Lane::Urgent, now, now.plus(mins(10)), 100)
+        .unwrap()
+        .into_iter()
+        .map(|l| l.row.alert.summary)
+        .collect()
 }
 
 #[test]
@@ -29,17 +34,21 @@ fn one_message_of_a_fingerprint_goes_at_a_time_and_a_lease_ends() {
     assert!(lease(&store, 1).is_empty(), "both are in hand, and number 2 waits behind number 1");
     assert_eq!(lease(&store, 600), ["Alert number 1", "Alert number 3"], "nobody filed an outcome: the lease ended");
     let due = START.plus(mins(60));
-    store.settle(1, &Settle::Retry { due, error: "boom".to_owned() }, START).unwrap();
-    assert_eq!(store.next_due("ops").unwrap(), Some(START.plus(secs(1_200))), "number 3 is in hand until then");
-    store.settle(3, &Settle::Sent, START).unwrap();
-    assert_eq!(store.next_due("ops").unwrap(), Some(due));
+    store.settle(&[1], &Settle::Retry { due, error: "boom".to_owned() }, START).unwrap();
+    assert_eq!(
+        store.next_due("ops", Lane::Normal..=Lane::Urgent).unwrap(),
+        Some(START.plus(secs(1_200))),
+        "number 3 is in hand until then"
+    );
+    store.settle(&[3], &Settle::Sent, START).unwrap();
+    assert_eq!(store.next_due("ops", Lane::Normal..=Lane::Urgent).unwrap(), Some(due));
     assert!(lease(&store, 3_599).is_empty());
-    let again = store.lease("ops", due, due, 9).unwrap();
+    let again = store.lease("ops", Lane::Normal..=Lane::Urgent, due, due, 9).unwrap();
     assert_eq!((again[0].row.alert.clone(), again[0].attempts), (alert(1, 1), 1));
-    store.settle(1, &Settle::Dead { error: "no".to_owned() }, START).unwrap();
+    store.settle(&[1], &Settle::Dead { error: "no".to_owned() }, START).unwrap();
     assert_eq!(lease(&store, 0), ["Alert number 2"]);
-    store.settle(2, &Settle::Sent, START).unwrap();
-    assert_eq!(store.next_due("ops").unwrap(), None);
+    store.settle(&[2], &Settle::Sent, START).unwrap();
+    assert_eq!(store.next_due("ops", Lane::Normal..=Lane::Urgent).unwrap(), None);
     let receipts = store.receipts(&alert(1, 1).id).unwrap();
     assert_eq!((receipts[0].state.as_str(), receipts[0].attempts), ("dead", 1));
 }
@@ -50,7 +59,7 @@ fn a_reopened_store_sends_what_was_in_hand_and_nothing_that_was_sent() {
     let store = Store::open(dir.path(), START).unwrap();
     put(&store, &[row(1, 1), row(2, 2), row(3, 3)]);
     assert_eq!(lease(&store, 0).len(), 3);
-    store.settle(2, &Settle::Sent, START).unwrap();
+    store.settle(&[2], &Settle::Sent, START).unwrap();
     drop(store);
     let store = Store::open(dir.path(), START).unwrap();
     assert_eq!(lease(&store, 1), ["Alert number 1", "Alert number 3"]);
@@ -96,4 +105,58 @@ fn an_alert_has_a_history() {
     assert_eq!(store.alerts(9).unwrap(), [over.clone()]);
     assert_eq!(store.find_alerts("01kqfd").unwrap(), [over]);
     assert!(store.find_alerts("%").unwrap().is_empty());
+}
+
+#[test]
+fn nobody_is_told_of_the_end_who_was_not_told_of_the_beginning() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path(), START).unwrap();
+    let mut over = row(1, 1);
+    over.alert.status = Status::Resolved;
+    put(&store, std::slice::from_ref(&over));
+    assert!(store.queues().unwrap().is_empty());
+    put(&store, &[row(1, 1), over]);
+    assert_eq!(store.queues().unwrap()[0].pending, 2);
+}
+
+#[test]
+fn what_is_old_goes_and_what_holds_or_waits_stays() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path(), START).unwrap();
+    let mut over = row(2, 2);
+    over.alert.status = Status::Resolved;
+    put(&store, &[row(1, 1), row(2, 2), over]);
+    let keys = [("k".to_owned(), vec![1])];
+    store.commit(&Commit { key_state: &keys, now: START, ..Commit::default() }).unwrap();
+    store.settle(&[2, 3], &Settle::Sent, START).unwrap();
+    let keep = RetentionConfig::default();
+    store.maintain(&keep, START.plus(secs(86_400))).unwrap();
+    assert_eq!((store.alerts(9).unwrap().len(), store.key_state().unwrap().len()), (2, 1));
+    store.maintain(&keep, START.plus(secs(364 * 86_400))).unwrap();
+    assert_eq!((store.alerts(9).unwrap().len(), store.key_state().unwrap().len()), (2, 0));
+    store.maintain(&keep, START.plus(secs(366 * 86_400))).unwrap();
+    let left: Vec<String> = store.alerts(9).unwrap().into_iter().map(|a| a.summary).collect();
+    assert_eq!(left, ["Alert number 1"], "it still holds");
+    assert!(store.receipts(&alert(2, 2).id).unwrap().is_empty() && store.timeline(&alert(2, 2).id).unwrap().is_empty());
+}
+
+#[test]
+fn silences_are_kept_until_they_end() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path(), START).unwrap();
+    let silence = Silence {
+        id: "01A".to_owned(),
+        matchers: vec!["key=billing-*".parse().unwrap(), "kind=new_ip".parse().unwrap()],
+        starts_at: START,
+        ends_at: START.plus(mins(60)),
+        author: "ada".to_owned(),
+        comment: "load test".to_owned(),
+    };
+    store.silence(&silence).unwrap();
+    drop(store);
+    let store = Store::open(dir.path(), START).unwrap();
+    assert_eq!(store.silences(START).unwrap(), [silence]);
+    assert!(store.end_silence("01A", START.plus(mins(5))).unwrap());
+    assert!(!store.end_silence("01A", START.plus(mins(6))).unwrap());
+    assert!(store.silences(START.plus(mins(5))).unwrap().is_empty());
 }

@@ -1,0 +1,140 @@
+//! How the outbox stands: queues, receipts, what was given up.
+
+use rusqlite::params;
+
+use super::db::{Store, StoreError};
+use super::history;
+use crate::alert::Alert;
+use crate::units::Timestamp;
+
+/// How a receiver's queue stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QueueState {
+    /// The receiver's name in the configuration.
+    pub receiver: String,
+    /// Messages that wait, digest items not counted.
+    pub pending: u64,
+    /// Items that wait for the daily summary.
+    pub digest: u64,
+    /// Messages that were given up.
+    pub dead: u64,
+    /// When the oldest waiting message was written.
+    pub oldest: Option<Timestamp>,
+    /// The last error of a message that waits or was given up.
+    pub error: Option<String>,
+}
+
+/// A message that was sent or is on its way, as `alerts show` lists it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    /// Its place in the outbox.
+    pub seq: i64,
+    /// The receiver's name in the configuration.
+    pub receiver: String,
+    /// The alert.
+    pub alert_id: String,
+    /// See [`OutboxRow::transition`].
+    pub transition: String,
+    /// `pending`, `sent` or `dead`.
+    pub state: String,
+    /// Failed attempts so far.
+    pub attempts: u32,
+    /// When it was written.
+    pub created: Timestamp,
+    /// When it was sent or given up.
+    pub settled: Option<Timestamp>,
+    /// The last error.
+    pub error: Option<String>,
+}
+
+impl Store {
+    /// Gives up every message for `receiver` that was written before `before`, and says how many.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub fn expire(&self, receiver: &str, before: Timestamp, error: &str, now: Timestamp) -> Result<usize, StoreError> {
+        Ok(self.lock().execute(
+            "UPDATE outbox SET state = 'dead', leased = 0, settled = ?4, error = ?3
+             WHERE receiver = ?1 AND state = 'pending' AND created <= ?2",
+            params![receiver, before.0, error, now.0],
+        )?)
+    }
+
+    /// Alerts that still hold and that `receiver` has been told of.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn open_alerts(&self, receiver: &str) -> Result<Vec<Alert>, StoreError> {
+        let db = self.lock();
+        let mut query = db.prepare_cached(
+            "SELECT body FROM alert WHERE status = 'firing' AND id IN
+                 (SELECT alert_id FROM outbox WHERE receiver = ?1 AND state = 'sent') ORDER BY id",
+        )?;
+        let bodies = query.query_map([receiver], |r| r.get::<_, String>(0))?.collect::<Result<Vec<_>, _>>()?;
+        bodies.iter().map(|b| history::decode(b)).collect()
+    }
+
+    /// How the queue of every receiver that ever had a message stands.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn queues(&self) -> Result<Vec<QueueState>, StoreError> {
+        let db = self.lock();
+        let mut query = db.prepare_cached(
+            "SELECT receiver, sum(state = 'pending' AND lane > 0), sum(state = 'pending' AND lane = 0),
+                    sum(state = 'dead'), min(CASE WHEN state = 'pending' THEN created END),
+                    (SELECT error FROM outbox e WHERE e.receiver = o.receiver AND state <> 'sent' AND error IS NOT NULL
+                     ORDER BY seq DESC LIMIT 1)
+             FROM outbox o GROUP BY receiver ORDER BY receiver",
+        )?;
+        let rows = query.query_map([], |r| {
+            Ok(QueueState {
+                receiver: r.get(0)?,
+                pending: r.get::<_, i64>(1)?.unsigned_abs(),
+                digest: r.get::<_, i64>(2)?.unsigned_abs(),
+                dead: r.get::<_, i64>(3)?.unsigned_abs(),
+                oldest: r.get::<_, Option<i64>>(4)?.map(Timestamp),
+                error: r.get(5)?,
+            })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Every message about one alert, in the order they were written.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn receipts(&self, alert_id: &str) -> Result<Vec<Receipt>, StoreError> {
+        let db = self.lock();
+        let mut query = db.prepare_cached(
+            "SELECT seq, receiver, alert_id, transition, state, attempts, created, settled, error
+             FROM outbox WHERE alert_id = ?1 ORDER BY seq",
+        )?;
+        let rows = query.query_map([alert_id], |r| {
+            Ok(Receipt {
+                seq: r.get(0)?,
+                receiver: r.get(1)?,
+                alert_id: r.get(2)?,
+                transition: r.get(3)?,
+                state: r.get(4)?,
+                attempts: r.get(5)?,
+                created: Timestamp(r.get(6)?),
+                settled: r.get::<_, Option<i64>>(7)?.map(Timestamp),
+                error: r.get(8)?,
+            })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Puts given-up messages of `receiver` (or of all) back in the queue and says how many.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub fn revive(&self, receiver: Option<&str>, now: Timestamp) -> Result<usize, StoreError> {
+        Ok(self.lock().execute(
+            "UPDATE outbox SET state = 'pending', due = 0, attempts = 0, created = ?2, settled = NULL
+             WHERE state = 'dead' AND (?1 IS NULL OR receiver = ?1)",
+            params![receiver, now.0],
+        )?)
+    }
+}

@@ -1,0 +1,82 @@
+//! What people are spared: storms and the digest.
+
+use logwarden::alert::Urgency;
+
+use super::http::{Receiver, Reply};
+use super::kit::{Rig, alert, mins, secs};
+use super::smtp::{Manners, Server};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ten_thousand_alerts_and_one_that_matters() {
+    let dir = tempfile::tempdir().unwrap();
+    let chat = Receiver::start(|_| Reply::Body(200, "ok")).await;
+    let config = format!("type = 'webhook'\nformat = 'slack'\nurl = '{}'", chat.url());
+    let rig = Rig::new(dir.path(), &[("chat", config)]);
+    let storm: Vec<_> = (0..10_000).map(|n| alert(n, n % 500)).collect();
+    rig.raise(&storm);
+    let mut urgent = alert(99_999, 99_999);
+    urgent.urgency = Urgency::Page;
+    rig.raise(&[urgent]);
+    rig.pass(secs(9)).await;
+    let texts =
+        || -> Vec<String> { chat.seen().iter().map(|r| r.json()["text"].as_str().unwrap().to_owned()).collect() };
+    assert!(texts().iter().any(|t| t.ends_with("Alert number 99999")), "within ten seconds");
+    assert_eq!(texts().len(), 61, "sixty by themselves, and the urgent one");
+    rig.drain(mins(3)).await;
+    let all = texts();
+    assert_eq!(all.len(), 62);
+    assert!(all[61].contains("9940 more alerts at once"), "{}", all[61]);
+    assert!(chat.seen()[61].json().to_string().contains("9940 volume_spike"));
+    rig.raise(&[alert(100_000, 1)]);
+    rig.drain(secs(5)).await;
+    assert!(texts()[62].ends_with("Alert number 100000"), "afterwards each by itself again");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_program_gets_each_alert_however_many() {
+    let dir = tempfile::tempdir().unwrap();
+    let program = Receiver::start(|_| Reply::Status(200, "")).await;
+    let rig = Rig::new(dir.path(), &[("api", format!("type = 'webhook'\nurl = '{}'", program.url()))]);
+    let mut storm: Vec<_> = (0..200).map(|n| alert(n, n)).collect();
+    storm[7].urgency = Urgency::Digest;
+    rig.raise(&storm);
+    rig.drain(secs(30)).await;
+    rig.pass(secs(1)).await;
+    assert_eq!(program.seen().len(), 200);
+    assert_eq!(program.ids().pop().unwrap(), storm[7].id, "the one that can wait comes last");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_can_wait_leaves_as_one_mail_at_the_hour_for_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start(Manners::default()).await;
+    let config = server.config("tls = 'off'\ndigest_at = '08:00'\nzone = 'Europe/Berlin'");
+    let rig = Rig::new(dir.path(), &[("ops", config.clone())]);
+    let items = |from: u64| -> Vec<_> {
+        (from..from + 3).map(|n| logwarden::alert::Alert { urgency: Urgency::Digest, ..alert(n, n) }).collect()
+    };
+    // The clock starts at 14:00 in Berlin.
+    rig.raise(&items(0));
+    rig.pass(mins(17 * 60 + 59)).await;
+    assert!(server.mails().is_empty());
+    rig.pass(mins(2)).await;
+    let mails = server.mails();
+    assert_eq!(mails.len(), 1);
+    assert_eq!(mails[0].header("Subject"), "[logwarden] INFO: Digest: 3 findings that can wait");
+    assert_eq!(mails[0].header("Date"), "Sat, 02 May 2026 06:00:00 +0000");
+    for n in 0..3 {
+        assert!(mails[0].data.contains(&format!("Alert number {n} ")), "{}", mails[0].data);
+    }
+    rig.pass(mins(24 * 60)).await;
+    assert_eq!(server.mails().len(), 1, "nothing new, no mail");
+    rig.raise(&items(10));
+    drop(rig.stop().await);
+    // A service that was down at eight sends it when it is back.
+    let rig = Rig::stopped(dir.path(), &[("ops", config)]);
+    rig.clock.pass(mins(3 * 24 * 60), 0).await;
+    let mut rig = rig;
+    rig.start().unwrap();
+    rig.pass(secs(1)).await;
+    assert_eq!(server.mails().len(), 2);
+    assert_eq!(rig.store.queues().unwrap()[0].digest, 0);
+}
