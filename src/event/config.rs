@@ -9,12 +9,14 @@ use super::role::{Role, Unit};
 
 /// How lines are read as events. Without it, known software is recognised and other fields are found by name;
 /// `logwarden explain` shows what was found and why.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct EventConfig {
     /// Where a role stands, as a JSON pointer, for logs that are read wrong: `roles = { ip = "/client/addr" }`.
     /// Such a line wins over everything that is known or guessed.
     pub roles: BTreeMap<Role, String>,
+    /// Whether known software is recognised by its fields. Off: fields are found by name alone.
+    pub recognise: bool,
     /// The unit of durations that are written as bare numbers and whose name does not say it: `ns`, `us`, `ms` or `s`.
     pub latency_unit: Option<Unit>,
     /// Who the caller is when a line holds neither a credential nor an id of one, tried in order: `user`, `tenant`,
@@ -22,6 +24,12 @@ pub struct EventConfig {
     pub identity: Vec<Identity>,
     /// Values that mean "no key here", beside `-`, `REDACTED`, `***` and the like.
     pub masked: Vec<String>,
+}
+
+impl Default for EventConfig {
+    fn default() -> Self {
+        Self { roles: BTreeMap::new(), recognise: true, latency_unit: None, identity: Vec::new(), masked: Vec::new() }
+    }
 }
 
 /// A role that may stand in for a key.

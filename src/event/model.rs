@@ -103,9 +103,13 @@ pub struct Event<'a> {
 }
 
 impl<'a> Event<'a> {
-    /// Whether the caller was refused: status 401 or 403, or words that say so.
+    /// Whether the caller was refused: status 401 or 403, or words that say so while no other status speaks against it.
     pub fn auth_failed(&self) -> bool {
-        matches!(self.status, Some(401 | 403)) || self.let_in == Some(false)
+        match self.status {
+            Some(401 | 403) => true,
+            Some(400..) => false,
+            _ => self.let_in == Some(false),
+        }
     }
 
     /// Whether the request failed for another reason: any other status from 400 on.

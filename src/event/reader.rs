@@ -110,7 +110,7 @@ impl Reader {
             trusted_labels: self.reading.trusted_labels,
         };
         let end = text.len() - text.iter().rev().take_while(|b| b.is_ascii_whitespace()).count();
-        let start = text.iter().take_while(|b| b.is_ascii_whitespace()).count();
+        let start = text.iter().take_while(|b| b.is_ascii_whitespace()).count().min(end);
         if text.get(start) == Some(&b'{') {
             self.walker.walk(&text[..end], start, &mut scan);
             scan.finish();
@@ -184,7 +184,10 @@ impl Reader {
         let mut buf = [0; 96];
         let status = words(Role::Status).and_then(|t| value::status(t.small(&mut buf)?));
         let latency_us = get(Role::Latency).and_then(|p| value::latency(p.cap.text(text).small(&mut buf)?, p.unit));
-        let let_in = words(Role::Auth).and_then(|t| value::auth(t.small(&mut buf)?));
+        let let_in = get(Role::Auth).and_then(|p| {
+            let text = p.cap.text(text).small(&mut buf)?;
+            if p.why == Why::Name { value::auth(text) } else { value::auth(text).or_else(|| value::outcome(text)) }
+        });
         let ip = self.client(words(Role::Ip), words(Role::ForwardedFor));
         let (time, clock) = self.time(words(Role::Time), arrived);
         let key = self.key(text, ip.is_some());
@@ -336,7 +339,11 @@ fn pick(
         match fits(role, &cap, text, tables, trusted_labels) {
             Fit::Yes => return Some(pick),
             // What the configuration or the schema names needs no further proof than being a plain word.
-            Fit::No if matches!(role, Role::Method | Role::Path) && cap.kind == Kind::Str && cap.start < cap.end => {
+            Fit::No
+                if matches!(role, Role::Method | Role::Path | Role::Auth)
+                    && cap.kind == Kind::Str
+                    && cap.start < cap.end =>
+            {
                 return Some(pick);
             }
             Fit::Masked => masked = masked.or(Some(Pick { masked: true, ..pick })),
@@ -385,8 +392,49 @@ fn logfmt(text: &[u8], scan: &mut impl Visit) {
         path.clear();
         path.push(b'/');
         path.extend_from_slice(key);
-        let digits = !text[start..end].is_empty() && text[start..end].iter().all(|b| b.is_ascii_digit() || *b == b'.');
+        let value = &text[start..end];
+        let dots = value.iter().filter(|b| **b == b'.').count();
+        let digits = !value.is_empty() && dots < 2 && value.iter().all(|b| b.is_ascii_digit() || *b == b'.');
         let kind = if digits { Kind::Num } else { Kind::Str };
         scan.leaf(&Leaf { path: &path, norm: &norm, parts: &parts, start, end, kind, escaped: false });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::OnceLock;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::event::EventConfig;
+    use crate::redact::{PseudonymKey, Redacted};
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(400))]
+
+        /// Any bytes, with a liking for those that mean something.
+        #[test]
+        fn every_line_can_be_read(pieces in prop::collection::vec(prop_oneof![
+            any::<u8>().prop_map(|b| vec![b]),
+            prop::sample::select(vec![
+                "{\"", "\":", "\"", "{", "}", "[", "]", ",", "\\", "\\u00", "GET /x HTTP/1.1", "=", " ", "[01/May/2026:12:00:00 +0000]",
+                "time", "status", "authorization", "200", "10.0.0.1", "1777636800", "sk-proj-EXAMPLE0kEyT3BlbkFJAbCdEfGhIjKlMnOpQrSt",
+            ]).prop_map(|s| s.as_bytes().to_vec()),
+        ], 0..40)) {
+            static TOOLS: OnceLock<(Redactor, Roles)> = OnceLock::new();
+            let (redactor, roles) = TOOLS.get_or_init(|| {
+                (Redactor::new(PseudonymKey::new(0, b"k")), Roles::new(&EventConfig::default()).unwrap())
+            });
+            let mut reader = Reader::new(roles, SourceReading::default(), redactor).unwrap();
+            let mut out = Redacted::default();
+            redactor.worker().redact(&pieces.concat(), &mut out);
+            for line in out.lines() {
+                let n = line.findings().count();
+                if let Some(event) = reader.read(line, Timestamp::from_secs(1_900_000_000)) {
+                    prop_assert_eq!(event.secrets().count(), n, "no redaction is lost");
+                }
+            }
+        }
     }
 }

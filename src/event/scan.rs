@@ -240,14 +240,15 @@ impl<'s, F: Iterator<Item = (usize, usize, &'s Finding)>> Scan<'s, F> {
         let depth = (leaf.parts.len().saturating_sub(usize::from(alias.depth))) as u32;
         let score = depth * 12 + u32::from(alias.rank);
         let best = self.notes.best[alias.role as usize];
-        // A later field of the same worth replaces the earlier one: of doubled keys the last counts.
-        if best.is_some_and(|b| !b.masked && b.score < score) {
+        // Of doubled keys the last counts, as with most parsers; of different fields of the same worth the first.
+        let doubled = |b: &Best| self.notes.fields[b.cap.field.0 as usize..b.cap.field.1 as usize] == *leaf.path;
+        if best.is_some_and(|b| !b.masked && (b.score < score || (b.score == score && !doubled(&b)))) {
             return;
         }
         let fit = fits(alias.role, cap, self.line, self.tables, self.trusted_labels);
         let masked = match fit {
             Fit::No => return,
-            Fit::Masked if best.is_some_and(|b| !b.masked || b.score < score) => return,
+            Fit::Masked if best.is_some_and(|b| !b.masked || b.score <= score) => return,
             Fit::Masked => true,
             Fit::Yes => false,
         };

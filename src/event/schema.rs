@@ -30,6 +30,9 @@ pub(super) struct SchemaDef {
     /// What must hold: `/pointer` is there, `/pointer=a|b*` has one of these values (`*` stands for any rest),
     /// `/pointer:number`, `:float`, `:string`, `:upper` is of that form, `:first` is the line's first.
     pub when: Vec<String>,
+    /// A logging library rather than a program: it is only taken when nothing more special fits.
+    #[serde(default)]
+    pub library: bool,
     /// The field of each role as `/pointer` or `/pointer unit`, best first.
     #[serde(default)]
     pub roles: BTreeMap<Role, Pointers>,

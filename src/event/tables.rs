@@ -25,9 +25,9 @@ impl Roles {
         for (name, text) in EMBEDDED {
             let bad = |reason| EventError::Pack { pack: (*name).to_owned(), reason };
             let pack: SchemaPack = toml::from_str(text).map_err(|e| bad(e.to_string()))?;
-            tables.add(&pack).map_err(bad)?;
+            tables.add(&pack, config.recognise).map_err(bad)?;
         }
-        tables.schemas.sort_by_key(|s| std::cmp::Reverse(s.strength));
+        tables.schemas.sort_by_key(|s| (s.library, std::cmp::Reverse(s.strength)));
         tables.renumber();
         for (&role, pointer) in &config.roles {
             if !pointer.starts_with('/') {
@@ -107,7 +107,8 @@ pub(super) struct Schema {
     pub without: [bool; Role::COUNT],
     pub latency_unit: Option<Unit>,
     pub request: Option<u16>,
-    /// Schemas with more conditions go first.
+    /// Libraries go last, and schemas with more conditions first.
+    library: bool,
     strength: usize,
     /// Position in the packs.
     number: u16,
@@ -168,7 +169,7 @@ impl Tables {
         self.aliases.get(norm).map(Vec::as_slice)
     }
 
-    fn add(&mut self, pack: &SchemaPack) -> Result<(), String> {
+    fn add(&mut self, pack: &SchemaPack, recognise: bool) -> Result<(), String> {
         let (mut norm, mut parts) = (Vec::new(), Vec::new());
         for (&role, names) in &pack.aliases {
             for (rank, name) in names.iter().enumerate() {
@@ -186,7 +187,7 @@ impl Tables {
             norm_name(name.as_bytes(), &mut norm, &mut parts);
             self.aliases.entry(norm[1..].into()).or_default();
         }
-        for def in &pack.schemas {
+        for def in pack.schemas.iter().filter(|_| recognise) {
             self.schema(def).map_err(|e| format!("schema `{}`: {e}", def.id))?;
         }
         Ok(())
@@ -214,9 +215,9 @@ impl Tables {
         }
         let request = def.request.as_ref().map(|p| self.exact(p));
         let all = u32::MAX >> (32 - def.when.len());
-        let latency_unit = def.latency_unit;
+        let (latency_unit, library) = (def.latency_unit, def.library);
         let id = def.id.as_str().into();
-        self.schemas.push(Schema { id, all, roles, without, latency_unit, request, strength, number });
+        self.schemas.push(Schema { id, all, roles, without, latency_unit, request, library, strength, number });
         Ok(())
     }
 

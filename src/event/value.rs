@@ -41,7 +41,7 @@ pub(super) fn method(text: &[u8]) -> bool {
 /// Whether `text` is a path or a URL.
 pub(super) fn path(text: &[u8]) -> bool {
     match text.first() {
-        Some(b'/') => !text.contains(&b' '),
+        Some(b'/') => !text.contains(&b'\n'),
         Some(b'h' | b'H') => {
             text.get(..8).is_some_and(|t| t.eq_ignore_ascii_case(b"https://"))
                 || text.get(..7).is_some_and(|t| t.eq_ignore_ascii_case(b"http://"))
@@ -172,6 +172,18 @@ pub(super) fn auth(text: &[u8]) -> Option<bool> {
         return Some(false);
     }
     [&b"success"[..], b"succeeded", b"_ok", b"granted"].iter().any(|w| has(w)).then_some(true)
+}
+
+/// The same of a field that is known to tell the outcome of an authentication; more words count there.
+pub(super) fn outcome(text: &[u8]) -> Option<bool> {
+    let has = |word: &&[u8]| text.windows(word.len()).any(|w| w.eq_ignore_ascii_case(word));
+    if text.len() > 200 {
+        None
+    } else if [&b"fail"[..], b"denied", b"invalid", b"unauthor", b"refused", b"rejected", b"blocked"].iter().any(has) {
+        Some(false)
+    } else {
+        [&b"success"[..], b"allow", b"granted"].iter().any(has).then_some(true)
+    }
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ mod explain;
 mod filter;
 mod invariants;
 mod process;
+mod roles;
 mod rules;
 mod samples;
 mod spellings;
