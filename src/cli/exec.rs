@@ -96,7 +96,7 @@ where
 {
     std::thread::Builder::new().name(name.to_owned()).spawn(move || {
         // `pipe` is closed when this returns: a command that goes on writing then sees what we saw
-        let result = match lane.pass(pipe) {
+        let result = match lane.pass(pipe, None) {
             Ok(()) | Err(Stop::Output(SinkError::Closed)) => Ok(()),
             Err(Stop::Output(error)) => Err(error.to_string()),
             Err(Stop::Input(error)) => Err(format!("cannot read the command's output: {error}")),

@@ -1,8 +1,10 @@
 //! No verb: standard input or files in, redacted lines out.
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::{IsTerminal, Write};
 use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,8 +18,12 @@ use signal_hook::consts::SIGINT;
 use super::exit::{Exit, Failure};
 use super::lane::{Lane, Stop};
 use super::{signals, stats};
+use crate::config;
+use crate::daemon::Observer;
+use crate::event::Reader;
 use crate::redact::{PseudonymKey, Redactor};
 use crate::sinks::SinkError;
+use crate::store::pseudonym_key;
 use crate::telemetry::{self, Counters};
 
 /// How long standard input may stay silent before a hint is given.
@@ -26,11 +32,19 @@ const SILENCE: Duration = Duration::from_secs(10);
 /// What the filter can be told.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Files to read; standard input when there is none or for `-`.
+    /// Files to read; standard input when there is none or for `-`
     #[arg(value_name = "FILE")]
     pub files: Vec<PathBuf>,
 
-    /// At the end, say on stderr what was read, redacted and withheld.
+    /// Watch keys too, with the rules, detectors and receivers of this configuration
+    #[arg(long, short, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+
+    /// Keep what is learned about keys, and their pseudonyms, in this directory
+    #[arg(long, value_name = "DIR")]
+    pub state: Option<PathBuf>,
+
+    /// At the end, say on stderr what was read, redacted and withheld
     #[arg(long)]
     pub stats: bool,
 }
@@ -38,16 +52,49 @@ pub struct Args {
 /// Filters.
 pub fn run(args: &Args) -> anyhow::Result<Exit> {
     telemetry::guard_process();
-    let key = PseudonymKey::random().context("no randomness for the pseudonym key")?;
-    let redactor = Redactor::new(key);
-    telemetry::start_log(std::io::stderr(), &redactor, "warn", true);
     let started = Instant::now();
+    let inputs = if args.files.is_empty() { vec![PathBuf::from("-")] } else { args.files.clone() };
+    let observer = args.config.as_deref().map(|path| observer(path, args, &inputs)).transpose()?;
+    let redactor = match (&observer, &args.state) {
+        (Some(observer), _) => observer.redactor().clone(),
+        (None, Some(dir)) => Redactor::new(pseudonym_key_in(dir)?),
+        (None, None) => Redactor::new(PseudonymKey::random().context("no randomness for the pseudonym key")?),
+    };
+    telemetry::start_log(std::io::stderr(), &redactor, "warn", true);
     let counters = Arc::new(Counters::new(redactor.rules().len()));
-    let exit = Filter::new(&redactor, &counters)?.all(&args.files)?;
+    let mut filter = Filter::new(&redactor, &counters)?;
+    let exit = filter.all(&inputs, observer.as_ref())?;
+    if let Some(observer) = observer {
+        observer.finish().map_err(|error| Failure::new(Exit::IO, error.to_string()))?;
+    }
     if args.stats {
         stats::print(&counters, &redactor, started.elapsed());
     }
     Ok(exit)
+}
+
+fn observer(path: &Path, args: &Args, inputs: &[PathBuf]) -> anyhow::Result<Observer> {
+    let config = config::load(path)?;
+    let names: Vec<String> = inputs.iter().map(|input| name(input).into_owned()).collect();
+    let state = args.state.as_deref().or(config.state.dir.as_deref());
+    Observer::start(&config, state, &names).map_err(|error| {
+        let exit = if error.is_config() { Exit::CONFIG } else { Exit::IO };
+        Failure::new(exit, error.to_string()).into()
+    })
+}
+
+fn pseudonym_key_in(dir: &Path) -> anyhow::Result<PseudonymKey> {
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(dir)
+        .with_context(|| format!("cannot use {}", dir.display()))?;
+    Ok(pseudonym_key(dir).map_err(|error| Failure::new(Exit::IO, error.to_string()))?)
+}
+
+/// What an input is called in messages and alerts.
+fn name(input: &Path) -> Cow<'_, str> {
+    if input == Path::new("-") { "standard input".into() } else { input.to_string_lossy() }
 }
 
 /// The filter at work: what every input shares.
@@ -66,19 +113,20 @@ impl Filter {
     }
 
     /// All inputs in order. A bad one is told and does not stop the others.
-    fn all(&mut self, files: &[PathBuf]) -> anyhow::Result<Exit> {
-        let stdin = [PathBuf::from("-")];
+    fn all(&mut self, inputs: &[PathBuf], observer: Option<&Observer>) -> anyhow::Result<Exit> {
         let mut exit = Exit::OK;
-        for path in if files.is_empty() { &stdin } else { files } {
-            let is_stdin = path == Path::new("-");
-            let passed = if is_stdin { self.stdin()? } else { self.file(path) };
+        for (n, path) in inputs.iter().enumerate() {
+            let watch = match observer {
+                Some(observer) => Some((observer, observer.reader(n)?)),
+                None => None,
+            };
+            let passed = if path == Path::new("-") { self.stdin(watch)? } else { self.file(path, watch) };
             match passed {
                 Ok(()) => {}
                 Err(Stop::Output(SinkError::Closed)) => return Ok(exit),
                 Err(Stop::Output(error)) => return Err(Failure::new(Exit::IO, error.to_string()).into()),
                 Err(Stop::Input(error)) => {
-                    let name = if is_stdin { "standard input".into() } else { path.to_string_lossy() };
-                    super::entry::tell(&anyhow::anyhow!("cannot read {name}: {error}"));
+                    super::entry::tell(&anyhow::anyhow!("cannot read {}: {error}", name(path)));
                     exit = Exit::IO;
                 }
             }
@@ -86,26 +134,26 @@ impl Filter {
         Ok(exit)
     }
 
-    fn file(&mut self, path: &Path) -> Result<(), Stop> {
+    fn file(&mut self, path: &Path, watch: Option<(&Observer, Reader)>) -> Result<(), Stop> {
         let file = File::open(path).map_err(Stop::Input)?;
         if same_file(file.as_fd(), std::io::stdout().as_fd()) {
             return Err(Stop::Input(std::io::Error::other("it is also the output")));
         }
-        self.lane.pass(file)
+        self.lane.pass(file, watch)
     }
 
     /// Standard input. From a pipe it is read to its end whatever signals come, so that the last lines pass.
-    fn stdin(&mut self) -> anyhow::Result<Result<(), Stop>> {
+    fn stdin(&mut self, watch: Option<(&Observer, Reader)>) -> anyhow::Result<Result<(), Stop>> {
         let stdin = std::io::stdin();
         if stdin.is_terminal() {
-            return Ok(self.lane.pass(stdin));
+            return Ok(self.lane.pass(stdin, watch));
         }
         signals::drain_on_term().context("cannot handle signals")?;
         self.interruptible.store(false, Ordering::SeqCst);
         if is_pipe(stdin.as_fd()) && std::io::stderr().is_terminal() {
             hint_when_silent(stdin.as_fd(), SILENCE);
         }
-        let passed = self.lane.pass(stdin);
+        let passed = self.lane.pass(stdin, watch);
         self.interruptible.store(true, Ordering::SeqCst);
         Ok(passed)
     }

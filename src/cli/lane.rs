@@ -4,11 +4,14 @@ use std::io::{self, IsTerminal};
 use std::os::fd::AsFd;
 use std::sync::Arc;
 
+use crate::daemon::{self, Observer};
+use crate::event::Reader;
 use crate::pipeline::Chunk;
 use crate::redact::{Redacted, Redactor};
 use crate::sinks::{SinkError, Stream};
 use crate::sources::Reading;
 use crate::telemetry::Counters;
+use crate::window::Tally;
 
 /// An output of the command line with its reused buffers.
 pub struct Lane<O> {
@@ -41,12 +44,17 @@ impl<O: AsFd + IsTerminal> Lane<O> {
         }
     }
 
-    /// Passes all of `input`, which is one stream.
+    /// Passes all of `input`, which is one stream; what `watch` reads in it goes to the observer.
     ///
     /// # Errors
     /// [`Stop`] says which side failed.
-    pub fn pass(&mut self, input: impl AsFd) -> Result<(), Stop> {
+    pub fn pass(&mut self, input: impl AsFd, watch: Option<(&Observer, Reader)>) -> Result<(), Stop> {
         let mut chunk = Chunk::new(&self.redactor, self.strip);
+        let mut observer = None;
+        if let Some((watching, reader)) = watch {
+            chunk = chunk.watching(reader);
+            observer = Some(watching);
+        }
         let mut reading = Reading::new(input);
         loop {
             let spare = std::mem::take(&mut self.spare);
@@ -54,6 +62,11 @@ impl<O: AsFd + IsTerminal> Lane<O> {
             chunk.redact(&piece.bytes, piece.withheld, &mut self.redacted);
             self.counters.add(piece.bytes.len(), &self.redacted);
             self.out.write(&self.redacted).map_err(Stop::Output)?;
+            if let Some(observer) = observer {
+                let mut tally = Tally::default();
+                chunk.tally(&self.redacted, daemon::now(), &mut tally);
+                observer.observe(tally);
+            }
             self.spare = piece.bytes;
         }
     }

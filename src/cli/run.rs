@@ -13,7 +13,7 @@ use super::exit::{Exit, Failure};
 use super::signals::DRAIN;
 use super::{entry, signals};
 use crate::config::{self, Config};
-use crate::daemon::{Daemon, StartError, notify};
+use crate::daemon::{Daemon, notify};
 use crate::redact::{PseudonymKey, Redactor};
 use crate::sources::StdinReader;
 use crate::telemetry;
@@ -64,10 +64,7 @@ impl Service {
             let _nobody_waits = wake.send(Wake::Ended(started));
         };
         Daemon::start(config, &self.stdin, &std::io::stdout, on_end).map_err(|error| {
-            let exit = match &error {
-                StartError::NoState | StartError::NoSources | StartError::Pattern { .. } => Exit::CONFIG,
-                StartError::Store(_) | StartError::Sink { .. } | StartError::Thread(_) => Exit::IO,
-            };
+            let exit = if error.is_config() { Exit::CONFIG } else { Exit::IO };
             Failure::new(exit, error.to_string()).into()
         })
     }

@@ -9,6 +9,7 @@ use super::clock::now;
 use super::committer::{Committer, Moment};
 use super::notify::notify;
 use super::outputs::Output;
+use super::watcher::Watcher;
 use crate::pipeline::{Done, Pools};
 use crate::sinks::SinkError;
 use crate::sources::Positions;
@@ -31,6 +32,7 @@ pub(super) struct Keeper {
     /// Names by source number.
     pub sources: Vec<String>,
     pub positions: Positions,
+    pub watcher: Watcher,
     pub committer: Committer,
     pub counters: Arc<Counters>,
     pub pools: Pools,
@@ -44,9 +46,9 @@ impl Keeper {
     /// # Errors
     /// Why it cannot go on.
     pub(super) fn run(mut self) -> anyhow::Result<()> {
-        let mut beat = Beat { committed: Instant::now(), ticked: Instant::now() };
+        let mut beat = Beat { committed: Instant::now(), ticked: Instant::now(), told: Instant::now() };
         // the lengths of the outputs before the first byte is added
-        self.commit();
+        self.commit(true);
         let ended = loop {
             let wait = if self.committer.busy() { GROUP / 10 } else { GROUP };
             match self.done.recv_timeout(wait) {
@@ -63,7 +65,7 @@ impl Keeper {
                 break Ok(());
             }
         };
-        self.commit();
+        self.commit(true);
         self.committer.finish()?;
         match ended {
             Err(SinkError::Closed) | Ok(()) => Ok(()),
@@ -91,24 +93,33 @@ impl Keeper {
         self.counters.add(done.read, &done.redacted);
         self.counters.latency(now().since(done.arrived), done.redacted.line_count() as u64);
         self.positions.confirm(done.ack);
+        self.watcher.absorb(done.tally);
         self.pools.redacted.give(done.redacted);
         Ok(())
     }
 
     fn beat(&mut self, beat: &mut Beat) {
-        if beat.ticked.elapsed() >= TICK {
-            beat.ticked = Instant::now();
+        if beat.told.elapsed() >= TICK {
+            beat.told = Instant::now();
             notify("WATCHDOG=1");
         }
         if beat.committed.elapsed() >= GROUP && !self.committer.busy() {
             beat.committed = Instant::now();
-            self.commit();
+            let look = self.watcher.light() || beat.ticked.elapsed() >= TICK;
+            if look {
+                beat.ticked = Instant::now();
+            }
+            self.commit(look);
         }
     }
 
-    /// Hands everything up to now to the committer.
-    fn commit(&mut self) {
+    /// Hands everything up to now to the committer; `look` says whether the monitor looks at it first.
+    fn commit(&mut self, look: bool) {
         let mut moment = Moment { now: now(), ..Moment::default() };
+        if look {
+            let seen = self.watcher.look(moment.now);
+            (moment.key_state, moment.alerts, moment.outbox) = (seen.key_state, seen.alerts, seen.outbox);
+        }
         for (file, mark) in self.outputs.iter_mut().filter_map(Output::take_dirty) {
             moment.syncs.push(file);
             moment.outputs.push(mark);
@@ -130,4 +141,5 @@ impl Keeper {
 struct Beat {
     committed: Instant,
     ticked: Instant,
+    told: Instant,
 }

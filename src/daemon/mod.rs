@@ -13,9 +13,14 @@ mod clock;
 mod committer;
 mod keeper;
 mod notify;
+mod observer;
 mod outputs;
+mod post;
 mod service;
+mod watcher;
 
 pub use clock::now;
 pub use notify::notify;
+pub use observer::Observer;
 pub use service::{Daemon, Ended, StartError};
+pub use watcher::WatcherError;

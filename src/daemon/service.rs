@@ -6,16 +6,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::clock::now;
 use super::committer::Committer;
 use super::keeper::Keeper;
 use super::outputs::Output;
+use super::post::Post;
+use super::watcher::{Watcher, WatcherError};
 use crate::config::Config;
+use crate::delivery::{DeliveryError, Router};
+use crate::event::{EventError, Reader, Roles, SourceReading};
 use crate::line::SourceId;
 use crate::pipeline::{self, Chunk, Entrance, Pools};
-use crate::redact::Redactor;
+use crate::redact::{PseudonymKey, Redactor};
 use crate::sinks::{SinkConfig, SinkError};
 use crate::sources::{FileSource, Positions, SourceConfig, StdinReader, Tail, TailSetup, Watch};
 use crate::store::{Store, StoreError, pseudonym_key};
@@ -49,6 +53,18 @@ pub enum StartError {
         /// What is wrong with it.
         problem: SinkError,
     },
+    /// Rule packs of the user's own.
+    #[error("rules.packs: {0}")]
+    Rules(String),
+    /// How lines are read as events.
+    #[error(transparent)]
+    Event(#[from] EventError),
+    /// What is watched.
+    #[error(transparent)]
+    Watch(#[from] WatcherError),
+    /// A receiver.
+    #[error(transparent)]
+    Delivery(#[from] DeliveryError),
     /// A thread.
     #[error("cannot start a thread: {0}")]
     Thread(#[from] io::Error),
@@ -65,6 +81,7 @@ pub struct Daemon {
     ended: Receiver<Ended>,
     counters: Arc<Counters>,
     keeper: JoinHandle<()>,
+    post: Post,
 }
 
 /// What the sources' threads share.
@@ -72,6 +89,18 @@ struct Inflow {
     entrance: Entrance,
     pools: Pools,
     stop: Arc<AtomicBool>,
+}
+
+impl StartError {
+    /// Whether the configuration is to blame, and not the machine.
+    pub fn is_config(&self) -> bool {
+        match self {
+            Self::NoState | Self::NoSources | Self::Pattern { .. } | Self::Rules(_) | Self::Event(_) => true,
+            Self::Watch(WatcherError::Config(_)) | Self::Delivery(DeliveryError::Receiver { .. }) => true,
+            Self::Watch(WatcherError::Store(_)) | Self::Delivery(DeliveryError::Store(_)) => false,
+            Self::Store(_) | Self::Sink { .. } | Self::Thread(_) => false,
+        }
+    }
 }
 
 impl Daemon {
@@ -94,7 +123,7 @@ impl Daemon {
         if let Some(notice) = store.notice() {
             tracing::warn!("{notice}");
         }
-        let redactor = Redactor::new(pseudonym_key(&dir)?);
+        let redactor = redactor(config, pseudonym_key(&dir)?)?;
         let sources: Vec<String> = config.sources.keys().cloned().collect();
         let outputs = open_outputs(config, &sources, &store, stdout)?;
         let positions = Positions::default();
@@ -102,13 +131,23 @@ impl Daemon {
         let tails = build_tails(config, &store, &positions, &pools)?;
         let counters = Arc::new(Counters::new(redactor.rules().len()));
         let (stop, hurry) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
-        let (entrance, done) = pipeline::start(1, move |_| Chunk::new(&redactor, false), &pools)?;
-        let committer = Committer::start(store, Arc::clone(&hurry), |_| ())?;
+        let router = Router::new(&config.routes, config.receivers.keys().map(String::as_str));
+        let watcher = Watcher::new(config, &sources, &redactor, &store, router.clone())?;
+        let readings = readings(config, &redactor)?;
+        let post = Post::start(config, &store, router)?;
+        let (entrance, done) = pipeline::start(1, move |source| readings.chunk(source), &pools)?;
+        let wake = post.waker();
+        let committer = Committer::start(store, Arc::clone(&hurry), move |messages| {
+            if messages {
+                wake();
+            }
+        })?;
         let keeper = Keeper {
             done,
             outputs,
             sources,
             positions,
+            watcher,
             committer,
             counters: Arc::clone(&counters),
             pools: pools.clone(),
@@ -130,7 +169,7 @@ impl Daemon {
         for (name, tail) in tails {
             wakers.push(follow(&name, tail, &inflow)?);
         }
-        Ok(Self { stop, hurry, wakers, ended, counters, keeper })
+        Ok(Self { stop, hurry, wakers, ended, counters, keeper, post })
     }
 
     /// What has been counted.
@@ -144,6 +183,7 @@ impl Daemon {
     /// # Errors
     /// Why the service ended before, or that time was up.
     pub fn stop(self, patience: Duration) -> Ended {
+        let began = Instant::now();
         self.stop.store(true, Ordering::Relaxed);
         self.wakers.iter().for_each(|wake| wake());
         let result = match self.ended.recv_timeout(patience) {
@@ -160,7 +200,49 @@ impl Daemon {
         if self.keeper.is_finished() {
             let _its_result_is_known = self.keeper.join();
         }
+        self.post.stop(patience.saturating_sub(began.elapsed()));
         result
+    }
+}
+
+/// The redactor as configured.
+pub(super) fn redactor(config: &Config, key: PseudonymKey) -> Result<Redactor, StartError> {
+    let packs = config.rules.read().map_err(|error| StartError::Rules(error.to_string()))?;
+    Redactor::with_user_packs(key, &packs).map_err(|error| StartError::Rules(error.to_string()))
+}
+
+/// How the lines of each source are read; proved, so that a reader can be made for each stream.
+struct Readings {
+    redactor: Redactor,
+    roles: Roles,
+    by_source: Vec<SourceReading>,
+}
+
+fn readings(config: &Config, redactor: &Redactor) -> Result<Readings, StartError> {
+    let roles = Roles::new(&config.event)?;
+    let reading = |(source, config): (SourceId, &SourceConfig)| SourceReading {
+        source,
+        zone: config.zone(),
+        trusted_proxies: config.trusted_proxies().to_vec(),
+        schema: config.schema().map(str::to_owned),
+        trusted_labels: config.trusted_labels(),
+    };
+    let by_source: Vec<SourceReading> = (0..).map(SourceId).zip(config.sources.values()).map(reading).collect();
+    for reading in &by_source {
+        Reader::new(&roles, reading.clone(), redactor)?;
+    }
+    Ok(Readings { redactor: redactor.clone(), roles, by_source })
+}
+
+impl Readings {
+    /// The hot path of a stream of `source`.
+    fn chunk(&self, source: SourceId) -> Chunk {
+        let reading = self.by_source.get(usize::from(source.0)).cloned().unwrap_or_default();
+        let chunk = Chunk::new(&self.redactor, false);
+        match Reader::new(&self.roles, reading, &self.redactor) {
+            Ok(reader) => chunk.watching(reader),
+            Err(_) => chunk,
+        }
     }
 }
 

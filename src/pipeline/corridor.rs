@@ -9,6 +9,7 @@ use super::chunk::Chunk;
 use crate::line::{Ack, Batch, Pool, SourceId};
 use crate::redact::Redacted;
 use crate::units::Timestamp;
+use crate::window::Tally;
 
 /// How many batches may wait before each worker, and how many redacted ones behind all of them.
 const QUEUE: usize = 4;
@@ -23,6 +24,8 @@ pub struct Done {
     pub read: usize,
     /// What is to be written.
     pub redacted: Redacted,
+    /// What its lines say about keys.
+    pub tally: Tally,
     /// Nothing follows on this stream.
     pub last: bool,
 }
@@ -91,12 +94,14 @@ fn work(batches: &Receiver<Batch>, out: &SyncSender<Done>, pools: &Pools, make: 
         let mut redacted = pools.redacted.take();
         let chunk = streams.entry(key).or_insert_with(|| make(ack.source));
         chunk.redact(&bytes, withheld, &mut redacted);
+        let mut tally = Tally::default();
+        chunk.tally(&redacted, arrived, &mut tally);
         if last {
             streams.remove(&key);
         }
         let read = bytes.len();
         pools.raw.give(bytes);
-        if out.send(Done { ack, arrived, read, redacted, last }).is_err() {
+        if out.send(Done { ack, arrived, read, redacted, tally, last }).is_err() {
             return;
         }
     }

@@ -1,0 +1,104 @@
+//! The monitor with what stands around it: stored key state, routes, this machine's name.
+
+use crate::alert::{Alert, Monitor, Watch, WatchError};
+use crate::config::Config;
+use crate::delivery::Router;
+use crate::redact::Redactor;
+use crate::store::{OutboxRow, Store, StoreError};
+use crate::units::Timestamp;
+use crate::window::Tally;
+
+/// Counts what keys do, and says what follows.
+pub(super) struct Watcher {
+    monitor: Monitor,
+    router: Router,
+    /// How many rows changed in the last look.
+    changed: usize,
+}
+
+/// What a look gave; everything of it belongs into one commit.
+#[derive(Default)]
+pub(super) struct Seen {
+    /// Changed key states.
+    pub key_state: Vec<(String, Vec<u8>)>,
+    /// Alerts that began, changed or ended.
+    pub alerts: Vec<Alert>,
+    /// Messages to send because of them.
+    pub outbox: Vec<OutboxRow>,
+}
+
+/// Looks that change at most this many keys happen with every commit, others once a second.
+const FEW: usize = 512;
+
+impl Watcher {
+    /// A monitor as configured, with what it knew when the store was written.
+    pub(super) fn new(
+        config: &Config,
+        sources: &[String],
+        redactor: &Redactor,
+        store: &Store,
+        router: Router,
+    ) -> Result<Self, WatcherError> {
+        let watch = Watch {
+            detect: config.detect.clone(),
+            calendars: config.calendars.clone(),
+            keys: config.keys.clone(),
+            sources: sources.to_vec(),
+            host: host(),
+        };
+        let mut monitor = Monitor::new(watch, redactor)?;
+        let unread = monitor.restore(store.key_state()?);
+        if unread > 0 {
+            tracing::warn!("the stored state of {unread} keys cannot be read; they are learned anew");
+        }
+        Ok(Self { monitor, router, changed: 0 })
+    }
+
+    /// Takes over what a chunk says.
+    pub(super) fn absorb(&mut self, tally: Tally) {
+        if !tally.is_empty() {
+            self.monitor.absorb(tally);
+        }
+    }
+
+    /// Whether a look costs so little that it may happen with every commit.
+    pub(super) fn light(&self) -> bool {
+        self.changed <= FEW
+    }
+
+    /// Looks at what was absorbed, and at the clock.
+    pub(super) fn look(&mut self, now: Timestamp) -> Seen {
+        let alerts = self.monitor.tick(now);
+        let key_state = self.monitor.dirty();
+        self.changed = key_state.len();
+        for alert in &alerts {
+            tracing::info!("alert {} {}: {}", alert.kind, word(alert), alert.summary);
+        }
+        let outbox = alerts.iter().flat_map(|alert| self.router.rows(alert)).collect();
+        Seen { key_state, alerts, outbox }
+    }
+}
+
+fn word(alert: &Alert) -> &'static str {
+    match alert.status {
+        crate::alert::Status::Firing => "firing",
+        crate::alert::Status::Resolved => "resolved",
+    }
+}
+
+/// Why watching cannot begin.
+#[derive(Debug, thiserror::Error)]
+pub enum WatcherError {
+    /// Detectors, calendars or keys as configured make no sense.
+    #[error(transparent)]
+    Config(#[from] WatchError),
+    /// What is stored cannot be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// This machine's name.
+pub(super) fn host() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    if name.trim().is_empty() { "localhost".to_owned() } else { name.trim().to_owned() }
+}
