@@ -72,7 +72,8 @@ impl Watcher {
         let key_state = self.monitor.dirty();
         self.changed = key_state.len();
         for alert in &alerts {
-            tracing::info!("alert {} {}: {}", alert.kind, word(alert), alert.summary);
+            let key = alert.key.as_ref().map(|k| format!(" [{}:{}]", k.kind, k.tag)).unwrap_or_default();
+            tracing::info!("alert {} {}{key}, id {}", alert.kind, word(alert), alert.id);
         }
         let outbox = alerts.iter().flat_map(|alert| self.router.rows(alert)).collect();
         Seen { key_state, alerts, outbox }

@@ -4,14 +4,14 @@ use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
+use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use tempfile::TempDir;
 
-use crate::process::{read_line, signal, wait};
+use crate::process::{Running, read_line, signal, wait};
 use crate::support::logwarden;
 
 /// A directory with logs, an output, a state directory and a configuration.
@@ -44,10 +44,10 @@ impl Place {
         fs::write(self.path("c.toml"), text).unwrap();
     }
 
-    fn start(&self) -> Child {
+    fn start(&self) -> Running {
         let config = self.path("c.toml");
         let errors = OpenOptions::new().create(true).append(true).open(self.path("errors")).unwrap();
-        logwarden().arg("run").arg("--config").arg(config).stdin(Stdio::null()).stderr(errors).spawn().unwrap()
+        Running(logwarden().arg("run").arg("--config").arg(config).stdin(Stdio::null()).stderr(errors).spawn().unwrap())
     }
 
     fn errors(&self) -> String {
@@ -79,7 +79,7 @@ fn until(done: impl Fn() -> bool) -> bool {
     false
 }
 
-fn stop(mut child: Child) -> Option<i32> {
+fn stop(mut child: Running) -> Option<i32> {
     signal(&child, "-TERM");
     wait(&mut child, Duration::from_secs(10))
 }
@@ -163,13 +163,8 @@ fn standard_input_is_a_source_and_standard_output_a_sink() {
         state.display()
     );
     fs::write(&config, text).unwrap();
-    let mut child = logwarden()
-        .args(["run", "--config"])
-        .arg(&config)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let child = logwarden().args(["run", "--config"]).arg(&config).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
+    let mut child = Running(child.unwrap());
     let mut stdin = child.stdin.take().unwrap();
     let mut stdout = child.stdout.take().unwrap();
     stdin.write_all(b"one\ntw").unwrap();
@@ -206,7 +201,7 @@ fn write_and_rotate(log: &Path, rotation: Rotation, stop: &AtomicBool) -> u64 {
     let open = || OpenOptions::new().append(true).create(true).open(log).unwrap();
     let name = |n: u32| PathBuf::from(format!("{}.{n}", log.display()));
     let mut file = open();
-    let (mut count, mut rotations, mut rotated) = (0u64, 0u32, Instant::now());
+    let (mut count, mut rotations, mut rotated) = (1u64, 0u32, Instant::now());
     while !stop.load(Ordering::Relaxed) {
         for _ in 0..20 {
             writeln!(file, "{{\"seq\":{count},\"msg\":\"a line of some length, as logs have\"}}").unwrap();
@@ -240,6 +235,11 @@ fn write_and_rotate(log: &Path, rotation: Rotation, stop: &AtomicBool) -> u64 {
 
 fn survive_kills(pattern: &str, rotation: Rotation, kills: u32) {
     let place = Place::new(pattern);
+    // what was rotated away before the first start is nobody's promise
+    place.append("{\"seq\":0}\n");
+    let child = place.start();
+    place.expect("{\"seq\":0}\n");
+    assert_eq!(stop(child), Some(0));
     let finish = Arc::new(AtomicBool::new(false));
     let writer = {
         let (log, finish) = (place.log(), Arc::clone(&finish));
@@ -256,16 +256,25 @@ fn survive_kills(pattern: &str, rotation: Rotation, kills: u32) {
     finish.store(true, Ordering::Relaxed);
     let count = writer.join().unwrap();
     let child = place.start();
-    assert!(until(|| place.out().lines().count() as u64 >= count), "only {} of {count}", place.out().lines().count());
-    assert_eq!(stop(child), Some(0));
+    let complete = until(|| place.out().lines().count() as u64 >= count);
+    let stopped = stop(child);
     let mut seen = vec![0u32; count as usize];
     for line in place.out().lines() {
         let digits = line.strip_prefix("{\"seq\":").unwrap().split(|c: char| !c.is_ascii_digit()).next().unwrap();
         seen[digits.parse::<usize>().unwrap()] += 1;
     }
-    let lost = seen.iter().filter(|&&n| n == 0).count();
-    let doubled = seen.iter().filter(|&&n| n > 1).count();
-    assert_eq!((lost, doubled), (0, 0), "{rotation:?} {pattern}: of {count} lines\n{}", place.errors());
+    let lost: Vec<usize> = (0..seen.len()).filter(|&n| seen[n] == 0).collect();
+    let doubled: Vec<usize> = (0..seen.len()).filter(|&n| seen[n] > 1).collect();
+    assert!(
+        lost.is_empty() && doubled.is_empty(),
+        "{rotation:?} {pattern}: of {count} lines {} lost {:?}.., {} doubled {:?}..\n{}",
+        lost.len(),
+        lost.iter().take(5).collect::<Vec<_>>(),
+        doubled.len(),
+        doubled.iter().take(5).collect::<Vec<_>>(),
+        place.errors()
+    );
+    assert!(complete && stopped == Some(0));
 }
 
 /// How many kills a test does; more when asked for.

@@ -17,3 +17,4 @@ mod rules;
 mod samples;
 mod spellings;
 mod support;
+mod watching;

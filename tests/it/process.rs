@@ -1,6 +1,7 @@
 //! Running processes: signals, waiting with a limit, single lines.
 
 use std::io::Read;
+use std::ops::{Deref, DerefMut};
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
@@ -32,4 +33,29 @@ pub fn read_line(from: &mut impl Read) -> String {
         }
     }
     String::from_utf8(line).unwrap()
+}
+
+/// A child that does not outlive a test that fails.
+pub struct Running(pub Child);
+
+impl Deref for Running {
+    type Target = Child;
+
+    fn deref(&self) -> &Child {
+        &self.0
+    }
+}
+
+impl DerefMut for Running {
+    fn deref_mut(&mut self) -> &mut Child {
+        &mut self.0
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // one that has ended is only waited for
+        let _ended = self.0.kill();
+        let _reaped = self.0.wait();
+    }
 }

@@ -2,7 +2,7 @@
 
 mod clock;
 mod email;
-mod http;
+pub mod http;
 mod kill;
 mod kit;
 mod outbox;

@@ -1,0 +1,131 @@
+//! From a line to a message: the service and the filter with detectors and receivers.
+
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use crate::delivery::http::{Receiver, Reply};
+use crate::process::{Running, signal, wait};
+use crate::support::{logwarden, run_command};
+
+/// A key that nobody has.
+fn key() -> String {
+    format!("sk-proj-{}", "Zq3vT8wLk1Rb6Yc9Nf2Hx5Jm7Pd4Gs0A".repeat(2))
+}
+
+fn line(n: u32) -> String {
+    format!("{{\"n\":{n},\"msg\":\"calling upstream with {}\"}}\n", key())
+}
+
+fn configure(dir: &Path, url: &str) {
+    let root = dir.display();
+    let text = format!(
+        "[sources.app]\ntype = \"file\"\npaths = [\"{root}/app.log\"]\n[sinks.out]\ntype = \"file\"\n\
+         path = \"{root}/out.log\"\n[state]\ndir = \"{root}/state\"\n[receivers.ops]\ntype = \"webhook\"\n\
+         url = \"{url}\"\n"
+    );
+    fs::write(dir.join("c.toml"), text).unwrap();
+}
+
+fn append(dir: &Path, text: &str) {
+    let mut log = OpenOptions::new().append(true).create(true).open(dir.join("app.log")).unwrap();
+    log.write_all(text.as_bytes()).unwrap();
+}
+
+fn start(dir: &Path) -> Running {
+    let errors = OpenOptions::new().create(true).append(true).open(dir.join("errors")).unwrap();
+    let config = dir.join("c.toml");
+    let child = logwarden().args(["run", "--config"]).arg(config).stdin(Stdio::null()).stderr(errors).spawn();
+    Running(child.unwrap())
+}
+
+async fn until(what: &str, done: impl Fn() -> bool) {
+    for _ in 0..500 {
+        if done() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("waited in vain: {what}");
+}
+
+fn nothing_raw(dir: &Path) {
+    for entry in fs::read_dir(dir).unwrap().chain(fs::read_dir(dir.join("state")).unwrap()) {
+        let path = entry.unwrap().path();
+        if path.is_file() && !path.ends_with("app.log") {
+            let bytes = fs::read(&path).unwrap();
+            let text = String::from_utf8_lossy(&bytes);
+            assert!(!text.contains(&key()) && !text.contains("Zq3vT8wLk1Rb"), "{}", path.display());
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_leaked_key_becomes_one_message_also_across_a_kill() {
+    let dir = tempfile::tempdir().unwrap();
+    let receiver = Receiver::start(|_| Reply::Status(204, "")).await;
+    configure(dir.path(), &receiver.url());
+    append(dir.path(), &line(1));
+    let mut child = start(dir.path());
+    until("the message", || receiver.seen().len() == 1).await;
+    let alert = receiver.seen()[0].json();
+    assert_eq!((alert["kind"].as_str(), alert["source"].as_str()), (Some("secret_leaked"), Some("app")));
+    let tag = alert["key"]["tag"].as_str().unwrap().to_owned();
+    let out = fs::read_to_string(dir.path().join("out.log")).unwrap();
+    assert!(out.contains(&format!("[OPENAI_API_KEY:{tag}]")), "{out}");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    // known from before: the same episode goes on
+    append(dir.path(), &line(2));
+    let mut child = start(dir.path());
+    until("the second line", || fs::read_to_string(dir.path().join("out.log")).unwrap().lines().count() == 2).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    signal(&child, "-TERM");
+    assert_eq!(wait(&mut child, Duration::from_secs(10)), Some(0));
+    assert_eq!(receiver.seen().len(), 1, "{:?}", receiver.seen());
+    nothing_raw(dir.path());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_waits_for_a_receiver_that_is_down() {
+    let dir = tempfile::tempdir().unwrap();
+    configure(dir.path(), "http://127.0.0.1:9/");
+    append(dir.path(), &line(1));
+    let mut child = start(dir.path());
+    until("the line", || dir.path().join("out.log").metadata().is_ok_and(|m| m.len() > 0)).await;
+    // the alert is committed with the line that caused it, at most one group later
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let receiver = Receiver::start(|_| Reply::Status(204, "")).await;
+    configure(dir.path(), &receiver.url());
+    let mut child = start(dir.path());
+    until("the message", || receiver.seen().len() == 1).await;
+    signal(&child, "-TERM");
+    assert_eq!(wait(&mut child, Duration::from_secs(10)), Some(0));
+    assert_eq!(receiver.seen().len(), 1);
+    nothing_raw(dir.path());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_filter_watches_with_a_configuration() {
+    let dir = tempfile::tempdir().unwrap();
+    let receiver = Receiver::start(|_| Reply::Status(204, "")).await;
+    configure(dir.path(), &receiver.url());
+    let mut command = logwarden();
+    // an empty stream, and one that ends before the first look: the message leaves before the process does
+    command.arg("--config").arg(dir.path().join("c.toml"));
+    let quiet = tokio::task::block_in_place(|| run_command(&mut command, b"nothing to see\n"));
+    assert_eq!((quiet.code, quiet.text().as_str()), (0, "nothing to see\n"), "{}", quiet.err);
+    assert!(receiver.seen().is_empty());
+    let ran = tokio::task::block_in_place(|| run_command(&mut command, line(1).as_bytes()));
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let alert = receiver.seen()[0].json();
+    let tag = alert["key"]["tag"].as_str().unwrap();
+    assert!(ran.text().contains(&format!("[OPENAI_API_KEY:{tag}]")), "{}", ran.text());
+    assert_eq!(alert["source"].as_str(), Some("standard input"));
+    assert!(!dir.path().join("out.log").exists(), "the filter leaves sinks alone");
+    nothing_raw(dir.path());
+}
