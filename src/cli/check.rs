@@ -7,6 +7,7 @@ use owo_colors::OwoColorize;
 
 use super::exit::Exit;
 use super::style::plain;
+use crate::alert::KINDS;
 use crate::config::{self, Config};
 use crate::delivery::{ReceiverConfig, prove};
 use crate::secret::SecretError;
@@ -37,7 +38,9 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
         exit = if matches!(state, Ready::No(_)) { Exit::CONFIG } else { exit };
         match state {
             Ready::Yes => writeln!(out, "  receiver {name}: {}", place(receiver))?,
-            Ready::Later(why) => writeln!(out, "  receiver {name}: {}; not tried: {}", place(receiver), plain(&why))?,
+            Ready::Later(why) => {
+                writeln!(out, "  receiver {name}: {}; not tried here: {}", place(receiver), plain(&why))?
+            }
             Ready::No(why) => writeln!(out, "  receiver {name}: {}: {}", "cannot be used".red().bold(), plain(&why))?,
         }
         for warning in receiver.secrets().iter().filter_map(|(_, secret)| secret.warning()) {
@@ -57,8 +60,10 @@ enum Ready {
 
 fn ready(receiver: &ReceiverConfig) -> Ready {
     for (name, secret) in receiver.secrets() {
-        if let Err(error @ SecretError::NoCredentials(_)) = secret.resolve() {
-            return Ready::Later(format!("{name}: {error}"));
+        if let Err(SecretError::NoCredentials(credential)) = secret.resolve() {
+            return Ready::Later(format!(
+                "its {name} is the credential {credential}, which systemd hands to the service"
+            ));
         }
     }
     prove(receiver).map_or_else(Ready::No, |()| Ready::Yes)
@@ -90,9 +95,18 @@ fn plan(config: &Config) -> Vec<String> {
             SinkConfig::Stdout(_) => format!("sink {name}: writes to standard output{from}"),
         });
     }
-    lines.push(match config.state.resolve() {
-        Some(dir) => format!("state: in {}", dir.display()),
-        None => "state: none".to_owned(),
-    });
+    let detect = toml::Value::try_from(&config.detect).ok();
+    let on = |name: &str| {
+        let enabled = detect.as_ref().and_then(|d| d.get(name)?.get("enabled")?.as_bool());
+        enabled.unwrap_or(true)
+    };
+    let kinds: Vec<&str> = KINDS.iter().map(|kind| kind.name).filter(|name| on(name)).collect();
+    lines.push(format!("watches for: {}", kinds.join(", ")));
+    if !config.sources.is_empty() {
+        lines.push(match config.state.resolve() {
+            Some(dir) => format!("state: in {}", dir.display()),
+            None => "state: none; set `dir` in [state]".to_owned(),
+        });
+    }
     lines
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use super::style::ColorArg;
-use super::{alerts, check, config, exec, explain, filter, rules, run};
+use super::{alerts, check, config, exec, explain, filter, init, rules, run};
 
 /// Redact secrets and personal data in structured logs, and watch API keys for anomalies.
 #[derive(Debug, Parser)]
@@ -34,8 +34,11 @@ pub struct Cli {
 
 const EXAMPLES: &str = "\
 Examples:
-  app 2>&1 | logwarden                   redact a stream
-  logwarden app.jsonl > clean.jsonl      redact a file";
+  app 2>&1 | logwarden                    redact a stream
+  logwarden app.jsonl > clean.jsonl       redact a file
+  logwarden exec -- app --port 80         run a program and redact all it writes
+  logwarden explain < app.jsonl           say what would be redacted, and why
+  logwarden run --config logwarden.toml   follow logs, watch API keys, send alerts";
 
 /// What can be done beside filtering.
 #[derive(Debug, Subcommand)]
@@ -57,6 +60,8 @@ pub enum Verb {
     /// Show the rules: what is looked for
     #[command(subcommand)]
     Rules(rules::Verb),
+    /// Write a configuration to begin with, and a systemd unit
+    Init(init::Args),
     /// Write shell completions to standard output
     Completions {
         /// The shell.

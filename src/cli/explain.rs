@@ -1,17 +1,21 @@
 //! `explain`: what happens to a line, and why.
 
 use std::io::{Read, Write};
+use std::path::PathBuf;
 
 use anyhow::Context;
 use owo_colors::OwoColorize;
 use serde_json::{Value, json};
 
-use super::exit::Exit;
+use super::exit::{Exit, Failure};
 use super::format::Format;
 use super::pointer::pointer_at;
 use super::style::plain;
+use crate::config::{self, Config};
+use crate::event::{Explanation, Reader, Roles, SourceReading};
 use crate::redact::{PseudonymKey, Redacted, RedactedLine, Redactor};
 use crate::rules::RuleDef;
+use crate::units::Timestamp;
 
 /// What `explain` can be told.
 #[derive(Debug, clap::Args)]
@@ -19,6 +23,14 @@ pub struct Args {
     /// The line; standard input when there is none
     #[arg(value_name = "LINE")]
     pub line: Option<String>,
+
+    /// A service's configuration, for its [event] section, its rules and its sources
+    #[arg(long, short, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+
+    /// The source of that configuration that the line would come from
+    #[arg(long, value_name = "NAME", requires = "config")]
+    pub source: Option<String>,
 
     /// Text for people, or one JSON object a line
     #[arg(long, value_enum, default_value_t, hide_default_value = true)]
@@ -35,19 +47,28 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
             input
         }
     };
-    let redactor = Redactor::new(PseudonymKey::random().context("no randomness for the pseudonym key")?);
+    let config = args.config.as_deref().map(config::load).transpose()?.unwrap_or_default();
+    let key = PseudonymKey::random().context("no randomness for the pseudonym key")?;
+    let redactor = Redactor::with_user_packs(key, &config.rules.read()?)?;
+    let mut reader = Reader::new(&Roles::new(&config.event)?, reading(&config, args.source.as_deref())?, &redactor)?;
+    let arrived = Timestamp::from(chrono::Utc::now());
+
     let mut redacted = Redacted::default();
     redactor.worker().redact(&input, &mut redacted);
     let mut out = anstream::stdout().lock();
     let mut raw_start = 0;
-    let raw_lines = crate::line::lines(&input);
-    for (n, (line, raw)) in redacted.lines().zip(raw_lines).enumerate() {
+    for (n, (line, raw)) in redacted.lines().zip(crate::line::lines(&input)).enumerate() {
         let explained = Explained {
             line,
             redactions: redactions(&redactor, &line, &input),
             withheld: redacted.withheld().iter().find(|(at, _)| *at as usize == n).map(|(_, why)| *why),
+            event: reader.explain(line, arrived),
         };
         match args.format {
+            Format::Text if n > 0 => {
+                writeln!(out)?;
+                explained.write_text(&mut out)?;
+            }
             Format::Text => explained.write_text(&mut out)?,
             Format::Json => writeln!(out, "{}", explained.json(raw_start))?,
         }
@@ -56,11 +77,31 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
     Ok(Exit::OK)
 }
 
+/// How lines of the source `name` are read; of the only source when there is no name.
+fn reading(config: &Config, name: Option<&str>) -> Result<SourceReading, Failure> {
+    let source = match name {
+        Some(name) => {
+            let missing = || Failure::new(Exit::USAGE, format!("the configuration has no source `{name}`"));
+            Some(config.sources.get(name).ok_or_else(missing)?)
+        }
+        None if config.sources.len() == 1 => config.sources.values().next(),
+        None => None,
+    };
+    Ok(source.map_or_else(SourceReading::default, |source| SourceReading {
+        zone: source.zone(),
+        trusted_proxies: source.trusted_proxies().to_vec(),
+        schema: source.schema().map(str::to_owned),
+        trusted_labels: source.trusted_labels(),
+        ..SourceReading::default()
+    }))
+}
+
 /// One line with everything that is known about it.
 struct Explained<'a> {
     line: RedactedLine<'a>,
     redactions: Vec<Redaction<'a>>,
     withheld: Option<&'static str>,
+    event: Explanation,
 }
 
 /// One label of the line.
@@ -131,8 +172,39 @@ impl Explained<'_> {
             let label = String::from_utf8_lossy(&bytes[r.start..r.end]);
             let field = r.field.as_ref().map(|f| format!(" in {}", plain(f))).unwrap_or_default();
             writeln!(out, "  {}{field}", label.red().bold())?;
-            writeln!(out, "      rule {}: {}; {}", r.rule.id.bold(), r.rule.description, r.why)?;
+            let why = if r.rule.description.contains("whose name says") { "" } else { &format!("; {}", r.why) };
+            writeln!(out, "      rule {}: {}{why}", r.rule.id.bold(), r.rule.description)?;
         }
+        self.write_event(out)
+    }
+
+    fn write_event(&self, out: &mut impl Write) -> anyhow::Result<()> {
+        let event = &self.event;
+        let read_as = match &event.schema {
+            Some(schema) => format!("read as {schema}"),
+            None => "read as".to_owned(),
+        };
+        writeln!(out, "{}", read_as.bold())?;
+        for role in &event.roles {
+            let name = serde_json::to_value(role.role)?;
+            let unit = role.unit.map(serde_json::to_value).transpose()?;
+            let unit = unit.as_ref().and_then(Value::as_str).map(|u| format!(" {u}")).unwrap_or_default();
+            let masked = if role.masked { ", hidden: means nobody" } else { "" };
+            let place = if role.field.is_empty() { "the text" } else { &role.field };
+            writeln!(
+                out,
+                "  {:13} {}{unit}  {}",
+                name.as_str().unwrap_or_default().cyan(),
+                plain(&role.value),
+                format!("({}: {}{masked})", plain(place), role.why).dimmed()
+            )?;
+        }
+        if !event.roles.is_empty() {
+            writeln!(out, "  happened at {}", event.time)?;
+            let counts = if event.counts { "counts as one request" } else { "does not count as a request" };
+            writeln!(out, "  key {}; {counts}", event.key.as_deref().unwrap_or("none"))?;
+        }
+        event.notes.iter().try_for_each(|note| writeln!(out, "  {} {}", "note:".yellow(), plain(note)))?;
         Ok(())
     }
 
@@ -161,6 +233,7 @@ impl Explained<'_> {
             "line": String::from_utf8_lossy(bytes).trim_end(),
             "withheld": self.withheld,
             "redactions": redactions,
+            "event": self.event,
         })
     }
 }

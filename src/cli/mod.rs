@@ -11,6 +11,7 @@ mod explain;
 mod filter;
 mod format;
 mod generate;
+mod init;
 mod lane;
 mod pointer;
 mod rules;

@@ -3,8 +3,11 @@
 /// The JSON pointer (RFC 6901) of the value or key at byte `at` of `line`; `None` when the line is not JSON up to there
 /// or `at` lies between values.
 pub fn pointer_at(line: &[u8], at: usize) -> Option<String> {
-    let mut walk = Walk { line, i: line.iter().position(|c| *c == b'{' || *c == b'[')?, at, path: Vec::new() };
-    walk.containers().then(|| walk.path.iter().map(|step| format!("/{step}")).collect())
+    // Text may stand in front of an object, as syslog and container runtimes write it.
+    let first = line.iter().position(|c| !c.is_ascii_whitespace())?;
+    let start = if b"{[".contains(&line[first]) { first } else { memchr::memmem::find(line, b"{\"")? };
+    let mut walk = Walk { line, i: start, at, path: Vec::new() };
+    (walk.containers() && !walk.path.is_empty()).then(|| walk.path.iter().map(|step| format!("/{step}")).collect())
 }
 
 struct Walk<'a> {
@@ -119,6 +122,7 @@ mod tests {
 
     #[test]
     fn what_is_no_json_has_no_field() {
+        assert_eq!(pointer_at(b"1.2.3.4 - - [04/May] \"GET /?key=x\"", 32), None);
         for line in ["", "plain text", "}", "{\"a\":1}}", "{\"a", "[", "a=b {"] {
             assert_eq!(pointer_at(line.as_bytes(), line.len()), None, "{line}");
         }

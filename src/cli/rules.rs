@@ -1,14 +1,17 @@
 //! `rules`: what is looked for.
 
 use std::io::Write;
+use std::ops::Range;
+use std::path::PathBuf;
 
 use anyhow::Context;
 use owo_colors::OwoColorize;
 
 use super::exit::{Exit, Failure};
 use super::format::Format;
-use crate::redact::{PseudonymKey, Redactor};
-use crate::rules::RuleDef;
+use super::style::plain;
+use crate::redact::{Finding, PseudonymKey, Redacted, Redactor};
+use crate::rules::{Example, RuleDef, load_embedded, load_user_packs};
 
 /// What can be asked about rules.
 #[derive(Debug, clap::Subcommand)]
@@ -27,13 +30,23 @@ pub enum Verb {
         #[arg(long, value_enum, default_value_t, hide_default_value = true)]
         format: Format,
     },
+    /// Prove packs by their own examples: the built-in ones, or your files
+    Test {
+        /// Files with rules of your own
+        #[arg(value_name = "PACK")]
+        packs: Vec<PathBuf>,
+    },
 }
 
 /// Answers.
 pub fn run(verb: &Verb) -> anyhow::Result<Exit> {
     let key = PseudonymKey::random().context("no randomness for the pseudonym key")?;
+    if let Verb::Test { packs } = verb {
+        return test(packs, key);
+    }
     let redactor = Redactor::new(key);
     match verb {
+        Verb::Test { .. } => Ok(Exit::OK),
         Verb::List { format } => list(redactor.rules(), *format),
         Verb::Show { id, format } => {
             let rule = redactor.rules().iter().find(|rule| rule.id == *id);
@@ -95,6 +108,59 @@ fn show(rule: &RuleDef, format: Format) -> anyhow::Result<Exit> {
         }
     }
     Ok(Exit::OK)
+}
+
+fn test(paths: &[PathBuf], key: PseudonymKey) -> anyhow::Result<Exit> {
+    let mut texts = Vec::new();
+    for path in paths {
+        let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+        texts.push((path.display().to_string(), text));
+    }
+    let named = texts.iter().map(|(name, text)| (name.as_str(), text.as_str()));
+    let packs = if texts.is_empty() { Ok(load_embedded()) } else { load_user_packs(named) };
+    let packs = packs.map_err(|error| Failure::new(Exit::FOUND, error.to_string()))?;
+    let redactor = Redactor::with_user_packs(key, &texts)?;
+    let mut out = anstream::stdout().lock();
+    let mut failures = 0;
+    let rules: Vec<&RuleDef> = packs.iter().flat_map(|pack| &pack.rules).collect();
+    for rule in &rules {
+        for complaint in complaints(&redactor, rule) {
+            failures += 1;
+            writeln!(out, "{} {}: {}", "FAILED".red().bold(), rule.id.bold(), plain(&complaint))?;
+        }
+        if rule.examples.is_empty() && !texts.is_empty() {
+            writeln!(out, "{} {} has no examples, so nothing proves it", "warning:".yellow(), rule.id.bold())?;
+        }
+    }
+    writeln!(out, "{} rules, {failures} failures", rules.len())?;
+    Ok(if failures == 0 { Exit::OK } else { Exit::FOUND })
+}
+
+/// What the examples of a rule say against it.
+fn complaints(redactor: &Redactor, rule: &RuleDef) -> Vec<String> {
+    let mut out = Vec::new();
+    for marked in &rule.examples {
+        let Some(example) = Example::parse(marked) else { continue };
+        let spans = found(redactor, example.text.as_bytes());
+        let gone = (example.start..example.end).all(|at| spans.iter().any(|(span, _)| span.contains(&at)));
+        if !gone {
+            out.push(format!("does not take all of the marked part of: {marked}"));
+        }
+    }
+    for text in &rule.negatives {
+        if found(redactor, text.as_bytes()).iter().any(|(_, id)| *id == rule.id) {
+            out.push(format!("fires on what must stay: {text}"));
+        }
+    }
+    out
+}
+
+/// What goes from a text, and by which rule.
+fn found<'a>(redactor: &'a Redactor, text: &[u8]) -> Vec<(Range<usize>, &'a str)> {
+    let mut redacted = Redacted::default();
+    redactor.worker().redact(text, &mut redacted);
+    let span = |f: &Finding| (f.raw_start as usize..f.raw_end as usize, redactor.rule(f.rule).id.as_str());
+    redacted.findings().iter().map(span).collect()
 }
 
 fn words(list: &[String]) -> Option<String> {

@@ -130,6 +130,6 @@ fn check_says_which_receiver_cannot_send() {
     let plain = write("http://hooks.example.com/x");
     assert!(plain.code == 78 && plain.text().contains("https"), "{}", plain.text());
     let later = write("${cred:hook}");
-    assert!(later.code == 0 && later.text().contains("not tried"), "{}", later.text());
+    assert!(later.code == 0 && later.text().contains("not tried here"), "{}", later.text());
     assert_eq!(write("https://hooks.example.com/x").code, 0);
 }

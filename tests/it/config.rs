@@ -13,10 +13,19 @@ fn check(path: &Path) -> Ran {
 fn a_right_file_is_ok_and_says_what_would_run() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("logwarden.toml");
-    fs::write(&path, "[state]\ndir = \"/var/lib/logwarden\"\n").unwrap();
+    fs::write(
+        &path,
+        "sources.in.type = \"stdin\"\ndetect.new_ip.enabled = false\n[state]\ndir = \"/var/lib/logwarden\"\n",
+    )
+    .unwrap();
     let ran = check(&path);
     assert_eq!((ran.code, ran.err.as_str()), (0, ""));
-    assert!(ran.text().contains("logwarden.toml: ok") && ran.text().contains("/var/lib/logwarden"), "{}", ran.text());
+    for part in
+        ["logwarden.toml: ok", "source in: reads standard input", "volume_spike", "state: in /var/lib/logwarden"]
+    {
+        assert!(ran.text().contains(part), "{part}\n{}", ran.text());
+    }
+    assert!(!ran.text().contains("new_ip"), "{}", ran.text());
 }
 
 #[test]

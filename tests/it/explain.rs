@@ -30,3 +30,20 @@ fn lines_are_explained_for_programs() {
     assert_eq!(&lines[1]["line"].as_str().unwrap()[span("start")..span("end")], "[EMAIL]");
     assert!(!ran.text().contains("jo@example"), "{}", ran.text());
 }
+
+#[test]
+fn roles_are_explained_and_the_configuration_counts() {
+    let line = r#"{"timestamp":"2026-05-04 09:00:00","method":"GET","path":"/x","status":200,"caller":"203.0.113.9"}"#;
+    let ran = run(&["explain", line], b"").text();
+    assert!(ran.contains("status        200  (/status: known name)") && !ran.contains("/caller"), "{ran}");
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("c.toml");
+    let config = "[event.roles]\nip = \"/caller\"\n[sources.a]\ntype = \"stdin\"\nzone = \"Europe/Berlin\"\n";
+    std::fs::write(&path, config).unwrap();
+    let ran = run(&["explain", "--config", path.to_str().unwrap(), "--format", "json", line], b"");
+    let explained: serde_json::Value = serde_json::from_slice(&ran.out).expect(&ran.err);
+    assert_eq!(explained["event"]["ip"], "203.0.113.9");
+    assert!(explained["event"]["time"].as_str().unwrap().starts_with("2026-05-04T07:00:00"), "{explained}");
+    let wrong = run(&["explain", "--config", path.to_str().unwrap(), "--source", "b", line], b"");
+    assert!(wrong.code == 2 && wrong.err.contains("no source `b`"), "{}", wrong.err);
+}

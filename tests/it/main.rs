@@ -7,6 +7,7 @@ mod cli;
 mod config;
 mod daemon;
 mod delivery;
+mod examples;
 mod exec;
 mod explain;
 mod filter;

@@ -1,0 +1,67 @@
+//! `init`: a configuration to begin with, and a systemd unit.
+
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+
+use super::exit::{Exit, Failure};
+
+/// A service that is complete but for the names.
+const CONFIG: &str = include_str!("../../examples/service.toml");
+
+/// The unit; `@…@` is filled in.
+const UNIT: &str = include_str!("../../packaging/logwarden.service.in");
+
+/// What `init` can be told.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The directory to write into
+    #[arg(value_name = "DIR", default_value = ".")]
+    pub dir: PathBuf,
+
+    /// Also write a systemd unit, logwarden.service
+    #[arg(long)]
+    pub systemd: bool,
+}
+
+/// Writes. Nothing that is there is overwritten.
+pub fn run(args: &Args) -> anyhow::Result<Exit> {
+    std::fs::create_dir_all(&args.dir).with_context(|| format!("cannot make {}", args.dir.display()))?;
+    let dir = args.dir.canonicalize().with_context(|| format!("cannot use {}", args.dir.display()))?;
+    let config = dir.join("logwarden.toml");
+    write_new(&config, CONFIG)?;
+    let mut out = anstream::stdout().lock();
+    writeln!(out, "wrote {}", config.display())?;
+    if args.systemd {
+        let unit = dir.join("logwarden.service");
+        let program = std::env::current_exe().context("cannot find the path of this program")?;
+        let text = UNIT.replace("@PROGRAM@", &quoted(&program)).replace("@CONFIG@", &quoted(&config));
+        write_new(&unit, &text)?;
+        writeln!(out, "wrote {}", unit.display())?;
+        writeln!(out, "next: sudo systemctl link {} && sudo systemctl enable --now logwarden", unit.display())?;
+    }
+    writeln!(out, "next: edit the paths, then logwarden check --config {}", config.display())?;
+    Ok(Exit::OK)
+}
+
+fn write_new(path: &Path, text: &str) -> anyhow::Result<()> {
+    let open = OpenOptions::new().write(true).create_new(true).mode(0o640).open(path);
+    let mut file = match open {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+            let message = format!("{} is already there", path.display());
+            return Err(Failure::new(Exit::IO, message).help("choose another directory, or move it away").into());
+        }
+        Err(error) => return Err(error).with_context(|| format!("cannot write {}", path.display())),
+    };
+    file.write_all(text.as_bytes()).with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// A path as systemd reads it: spaces and `%` mean something there.
+fn quoted(path: &Path) -> String {
+    let text = path.display().to_string().replace('%', "%%").replace('\\', "\\\\").replace('"', "\\\"");
+    if text.contains(char::is_whitespace) { format!("\"{text}\"") } else { text }
+}
