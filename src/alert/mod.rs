@@ -19,6 +19,8 @@ mod new_ip;
 mod object;
 mod policy;
 mod recent;
+#[cfg(test)]
+mod scenarios;
 mod shares;
 mod stats;
 mod volume_spike;

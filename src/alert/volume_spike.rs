@@ -1,12 +1,13 @@
 //! `volume_spike`: a key is used far more often than its own past explains.
 //!
-//! Two windows of event time, 5 and 60 minutes, against the expectation mu = [`Profile::expected`] × fleet + 1 (the
-//! 5-minute window's share of it). The score is the log likelihood ratio of negative binomials with the key's own
+//! Two windows of event time, 5 and 60 minutes, against the expectation mu = [`Profile::expected`] × fleet + 1, for the
+//! 5-minute window [`Profile::expected_burst`]. The score is the log likelihood ratio of negative binomials with the key's own
 //! over-dispersion ([`excess_score`]). It fires when the excess is at least 30 and either the 60-minute score reaches
 //! 10 with alpha ≥ 0.03 or the 5-minute score reaches 16 with alpha ≥ 0.2; half of each keeps it firing. Keys younger
 //! than the learning time are not scored.
 //!
 //! [`Profile::expected`]: crate::window::Profile::expected
+//! [`Profile::expected_burst`]: crate::window::Profile::expected_burst
 
 use chrono_tz::Tz;
 
@@ -36,10 +37,11 @@ impl Detector for VolumeSpike {
             return None;
         }
         let profile = view.state.profile()?;
-        let usual = profile.expected(hour_of_week(view.bucket.div_euclid(RING as i64), self.zone)) * view.fleet;
+        let at = hour_of_week(view.bucket.div_euclid(RING as i64), self.zone);
+        let (usual, burst) = (profile.expected(at) * view.fleet, profile.expected_burst(at) * view.fleet);
         let five = view.state.window(view.bucket, 1).uses;
         let wide = (f64::from(hour), usual + 1.0, profile.alpha().max(0.03), c.score_60m, 3600);
-        let short = (f64::from(five), usual / 12.0 + 1.0, profile.alpha().max(0.2), c.score_5m, BUCKET_S as u64);
+        let short = (f64::from(five), burst + 1.0, profile.alpha().max(0.2), c.score_5m, BUCKET_S as u64);
         let hits = [short, wide].into_iter().filter_map(|(n, mu, alpha, needed, window_s)| {
             let score = excess_score(n, mu, alpha);
             (n - mu >= c.min_excess * ease && score >= needed * ease).then_some((

@@ -16,8 +16,10 @@ pub struct Profile {
     level: f32,
     /// Decayed maximum; half-life 14 days.
     record: f32,
-    /// The hour that the record learns next: it lags by an hour.
-    waiting: f32,
+    /// The same of single 5-minute buckets, so that a job that runs once an hour is known to be one.
+    burst: f32,
+    /// The hour, and its busiest bucket, that the records learn next: they lag by an hour.
+    waiting: [f32; 2],
     /// Over-dispersion: how much more than chance the counts vary; moves 0.5 % an hour from 0.5, which weighs 48 hours.
     alpha: f32,
     /// Hours learned.
@@ -26,7 +28,16 @@ pub struct Profile {
 
 impl Default for Profile {
     fn default() -> Self {
-        Self { mean: [0.0; WEEK], visits: [0; WEEK], level: 1.0, record: 0.0, waiting: 0.0, alpha: 0.5, hours: 0 }
+        Self {
+            mean: [0.0; WEEK],
+            visits: [0; WEEK],
+            level: 1.0,
+            record: 0.0,
+            burst: 0.0,
+            waiting: [0.0; 2],
+            alpha: 0.5,
+            hours: 0,
+        }
     }
 }
 
@@ -59,8 +70,14 @@ impl Profile {
         f64::from((near * self.level).max(0.5 * self.record))
     }
 
-    /// Learns a finished hour. `young`: the key is still in its learning period, where nothing is held back.
-    pub fn learn(&mut self, hour: usize, count: u32, young: bool) {
+    /// Requests to be expected in 5 minutes of such an hour: its twelfth part, or half of the busiest 5 minutes so far
+    /// when that is more.
+    pub fn expected_burst(&self, hour: usize) -> f64 {
+        (self.expected(hour) / 12.0).max(f64::from(0.5 * self.burst))
+    }
+
+    /// Learns a finished hour and its busiest 5 minutes. `young`: the key is still in its learning period, where nothing is held back.
+    pub fn learn(&mut self, hour: usize, count: u32, peak: u32, young: bool) {
         let seen = count as f32;
         let before = self.usual(hour);
         if self.hours > 0 {
@@ -77,15 +94,17 @@ impl Profile {
         if self.hours >= 24 {
             self.level = (self.level + 0.03 * (ratio - self.level)).clamp(0.2, 5.0);
         }
-        self.learn_record(seen, young);
+        self.learn_records([seen, peak as f32], young);
         self.hours = self.hours.saturating_add(1);
     }
 
-    fn learn_record(&mut self, seen: f32, young: bool) {
+    fn learn_records(&mut self, seen: [f32; 2], young: bool) {
         let lagged = std::mem::replace(&mut self.waiting, seen);
-        self.record *= RECORD_DECAY;
-        let cap = if young { f32::INFINITY } else { 1.5 * self.record + 20.0 };
-        self.record = self.record.max(lagged.min(cap));
+        for (record, seen) in [&mut self.record, &mut self.burst].into_iter().zip(lagged) {
+            *record *= RECORD_DECAY;
+            let cap = if young { f32::INFINITY } else { 1.5 * *record + 20.0 };
+            *record = record.max(seen.min(cap));
+        }
     }
 
     /// Method of moments: alpha = ((n − mu)² − mu) / mu², averaged over the hours with the prior's weight first.
@@ -104,7 +123,7 @@ impl Profile {
                 p.float(*mean);
             }
         }
-        for f in [self.level, self.record, self.waiting, self.alpha] {
+        for f in [self.level, self.record, self.burst, self.waiting[0], self.waiting[1], self.alpha] {
             p.float(f);
         }
         p.uint(u64::from(self.hours));
@@ -118,7 +137,8 @@ impl Profile {
                 this.mean[hour] = u.float()?;
             }
         }
-        for f in [&mut this.level, &mut this.record, &mut this.waiting, &mut this.alpha] {
+        let [hour, peak] = &mut this.waiting;
+        for f in [&mut this.level, &mut this.record, &mut this.burst, hour, peak, &mut this.alpha] {
             *f = u.float()?;
         }
         this.hours = u.small()?;
@@ -134,7 +154,7 @@ mod tests {
     fn a_steady_key_is_expected_to_stay_so() {
         let mut p = Profile::default();
         for h in 0..24 * 21 {
-            p.learn(h % WEEK, 100, h < 24);
+            p.learn(h % WEEK, 100, 9, h < 24);
         }
         let e = p.expected(5);
         assert!((99.0..102.0).contains(&e), "{e}");
@@ -145,10 +165,10 @@ mod tests {
     fn one_wild_hour_is_held_back() {
         let mut p = Profile::default();
         for h in 0..WEEK * 2 {
-            p.learn(h % WEEK, 10, h < 24);
+            p.learn(h % WEEK, 10, 2, h < 24);
         }
-        p.learn(0, 100_000, false);
-        p.learn(1, 10, false);
+        p.learn(0, 100_000, 9_000, false);
+        p.learn(1, 10, 2, false);
         assert!(p.expected(0) < 60.0, "{}", p.expected(0));
     }
 
@@ -156,7 +176,7 @@ mod tests {
     fn day_and_night_are_told_apart() {
         let mut p = Profile::default();
         for h in 0..WEEK * 4 {
-            p.learn(h % WEEK, if (8..18).contains(&(h % 24)) { 1000 } else { 10 }, h < 24);
+            p.learn(h % WEEK, if (8..18).contains(&(h % 24)) { 1000 } else { 10 }, 90, h < 24);
         }
         assert!(p.expected(12) > 900.0);
         // Night: half of the record still counts, no more.

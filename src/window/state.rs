@@ -67,8 +67,8 @@ pub struct KeyState {
     /// Newest bucket.
     head: i64,
     ring: [Counts; RING],
-    /// The hour that is filling and the one before, which late lines may still reach.
-    hours: [(i64, Counts); 2],
+    /// The hour before, which late lines may still reach, and the one that is filling.
+    hours: [Hour; 2],
     profile: Option<Box<Profile>>,
     active_hours: u32,
     longest_gap_s: u32,
@@ -82,7 +82,23 @@ pub struct KeyState {
     pub signal_at: Option<Timestamp>,
 }
 
-/// The hour of an instant, counted from 1970.
+/// An hour that is not learned yet.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Hour {
+    /// Counted from 1970.
+    at: i64,
+    sum: Counts,
+    /// Uses in its busiest bucket.
+    peak: u32,
+}
+
+impl Hour {
+    fn empty(at: i64) -> Self {
+        Self { at, ..Self::default() }
+    }
+}
+
+/// The hour of a bucket, counted from 1970.
 fn hour_of_bucket(bucket: i64) -> i64 {
     bucket.div_euclid(RING as i64)
 }
@@ -105,7 +121,7 @@ impl KeyState {
             total: 0,
             head,
             ring: [Counts::default(); RING],
-            hours: [(hour - 1, Counts::default()), (hour, Counts::default())],
+            hours: [Hour::empty(hour - 1), Hour::empty(hour)],
             profile: None,
             active_hours: 0,
             longest_gap_s: 0,
@@ -136,50 +152,54 @@ impl KeyState {
         }
         self.head = bucket;
         let hour = hour_of_bucket(bucket);
-        if hour > self.hours[1].0 {
-            // Two hours or more have passed: the older of the two is complete, and so is what lies between.
-            self.close(self.hours[0], zone, learn_s);
-            if hour > self.hours[1].0 + 1 {
-                self.close(self.hours[1], zone, learn_s);
-                let from = (self.hours[1].0 + 1).max(hour - 1 - MAX_QUIET_HOURS);
-                for quiet in from..hour - 1 {
-                    self.close((quiet, Counts::default()), zone, learn_s);
-                }
-                self.hours = [(hour - 1, Counts::default()), (hour, Counts::default())];
-            } else {
-                self.hours = [self.hours[1], (hour, Counts::default())];
-            }
+        let [before, filling] = self.hours;
+        if hour <= filling.at {
+            return;
         }
+        self.close(before, zone, learn_s);
+        if hour == filling.at + 1 {
+            self.hours = [filling, Hour::empty(hour)];
+            return;
+        }
+        self.close(filling, zone, learn_s);
+        for quiet in (filling.at + 1).max(hour - 1 - MAX_QUIET_HOURS)..hour - 1 {
+            self.close(Hour::empty(quiet), zone, learn_s);
+        }
+        self.hours = [Hour::empty(hour - 1), Hour::empty(hour)];
     }
 
     /// Learns a finished hour; hours before the first use are none.
-    fn close(&mut self, (hour, counts): (i64, Counts), zone: Tz, learn_s: i64) {
-        if hour < self.first_seen.secs().div_euclid(3600) {
+    fn close(&mut self, hour: Hour, zone: Tz, learn_s: i64) {
+        if hour.at < self.first_seen.secs().div_euclid(3600) {
             return;
         }
+        let counts = hour.sum;
         self.active_hours += u32::from(counts.uses > 0);
-        let young = hour * 3600 - self.first_seen.secs() < learn_s;
-        self.profile.get_or_insert_default().learn(hour_of_week(hour, zone), counts.uses, young);
+        let young = hour.at * 3600 - self.first_seen.secs() < learn_s;
+        let profile = self.profile.get_or_insert_default();
+        profile.learn(hour_of_week(hour.at, zone), counts.uses, hour.peak, young);
         for (sum, n) in self.base.iter_mut().zip([counts.uses, counts.errors, counts.refused]) {
             *sum = *sum * BASE_DECAY + n as f32;
         }
     }
 
     /// Adds the counts of a bucket that is at most [`LATE_BUCKETS`] behind, and what is new about the networks.
-    /// `at` is the newest event time among them.
-    pub fn add(&mut self, bucket: i64, counts: Counts, visits: &[Visit], at: Timestamp) -> Facts {
+    /// `newest` is the newest event time among them.
+    pub fn add(&mut self, bucket: i64, counts: Counts, visits: &[Visit], newest: Timestamp) -> Facts {
         let mut facts = Facts { longest_s: i64::from(self.longest_gap_s), ..Facts::default() };
         if self.total > 0 {
             facts.silence_s = (bucket_start(bucket).max(self.last_seen).secs() - self.last_seen.secs()).max(0);
             self.longest_gap_s = self.longest_gap_s.max(u32::try_from(facts.silence_s).unwrap_or(u32::MAX));
         }
-        self.ring[bucket.rem_euclid(RING as i64) as usize].add(counts);
-        let hour = hour_of_bucket(bucket);
-        if let Some((_, sum)) = self.hours.iter_mut().find(|(h, _)| *h == hour) {
-            sum.add(counts);
+        let slot = &mut self.ring[bucket.rem_euclid(RING as i64) as usize];
+        slot.add(counts);
+        let at = hour_of_bucket(bucket);
+        if let Some(hour) = self.hours.iter_mut().find(|h| h.at == at) {
+            hour.sum.add(counts);
+            hour.peak = hour.peak.max(slot.uses);
         }
         self.total += u64::from(counts.uses);
-        self.last_seen = self.last_seen.max(at);
+        self.last_seen = self.last_seen.max(newest);
         facts.had_networks = !self.networks.is_empty();
         facts.new_before = self.new_networks;
         for visit in visits {
@@ -258,9 +278,10 @@ impl KeyState {
         p.int(self.head);
         let counts = |p: &mut Pack, c: &Counts| [c.uses, c.errors, c.refused].iter().for_each(|n| p.uint((*n).into()));
         self.ring.iter().for_each(|c| counts(&mut p, c));
-        for (hour, c) in &self.hours {
-            p.int(*hour);
-            counts(&mut p, c);
+        for hour in &self.hours {
+            p.int(hour.at);
+            counts(&mut p, &hour.sum);
+            p.uint(hour.peak.into());
         }
         [self.active_hours, self.longest_gap_s, self.new_networks].iter().for_each(|n| p.uint((*n).into()));
         p.uint(self.networks.len() as u64);
@@ -295,9 +316,8 @@ impl KeyState {
         for c in &mut this.ring {
             *c = counts(&mut u)?;
         }
-        for (hour, c) in &mut this.hours {
-            *hour = u.int()?;
-            *c = counts(&mut u)?;
+        for hour in &mut this.hours {
+            *hour = Hour { at: u.int()?, sum: counts(&mut u)?, peak: u.small()? };
         }
         for n in [&mut this.active_hours, &mut this.longest_gap_s, &mut this.new_networks] {
             *n = u.small()?;

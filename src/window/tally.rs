@@ -335,3 +335,79 @@ impl Tally {
         self.events == 0 && self.keys.is_empty() && self.leaks.is_empty()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::OnceLock;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::event::{EventConfig, Reader, Roles, SourceReading};
+    use crate::redact::{PseudonymKey, Redacted, Redactor};
+
+    /// Redacts and reads `lines` and adds them up in pieces, merged as `plan` says.
+    fn tally(lines: &[String], pieces: usize, turn: usize) -> Tally {
+        static TOOLS: OnceLock<(Redactor, Roles)> = OnceLock::new();
+        let (redactor, roles) = TOOLS.get_or_init(|| {
+            (Redactor::new(PseudonymKey::new(0, b"k")), Roles::new(&EventConfig::default()).unwrap())
+        });
+        let mut reader = Reader::new(roles, SourceReading::default(), redactor).unwrap();
+        let mut out = Redacted::default();
+        redactor.worker().redact(lines.concat().as_bytes(), &mut out);
+        let mut parts = vec![Tally::default(); pieces];
+        for (n, line) in out.lines().enumerate() {
+            if let Some(event) = reader.read(line, Timestamp::from_secs(1_900_000_000)) {
+                parts[n % pieces].add(&event, line);
+            }
+        }
+        parts.rotate_left(turn % pieces);
+        if turn.is_multiple_of(2) {
+            parts.reverse();
+        }
+        let mut whole = Tally::default();
+        parts.into_iter().for_each(|p| whole.merge(p));
+        whole
+    }
+
+    fn line(key: u8, second: u32, net: u16, status: u16) -> String {
+        let at = 1_777_636_800 + i64::from(second);
+        let secret = format!("sk-proj-EXAMPLE{key}kEyT3BlbkFJAbCdEfGhIjKlMnOpQrSt");
+        let (a, b) = (net / 256, net % 256);
+        format!(
+            "{{\"time\":{at},\"ip\":\"10.{a}.{b}.1\",\"status\":{status},\"method\":\"GET\",\"path\":\"/\",\"authorization\":\"Bearer {secret}\",\"msg\":\"n {second}\"}}\n"
+        )
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+
+        #[test]
+        fn tallies_merge_in_any_order(
+            rows in prop::collection::vec((0u8..3, 0u32..7200, 0u16..400, prop::sample::select(vec![200u16, 401, 500])), 1..300),
+            pieces in 1usize..6,
+            turn in 0usize..12,
+        ) {
+            let lines: Vec<String> = rows.iter().map(|r| line(r.0, r.1, r.2, r.3)).collect();
+            prop_assert_eq!(tally(&lines, 1, 0), tally(&lines, pieces, turn));
+        }
+    }
+
+    #[test]
+    fn a_tally_adds_up() {
+        let lines: Vec<String> =
+            (0..100).map(|n| line(0, n * 10, n as u16 % 3, if n % 4 == 0 { 500 } else { 200 })).collect();
+        let t = tally(&lines, 1, 0);
+        let delta = t.keys.values().next().unwrap();
+        assert_eq!((t.keys.len(), t.events), (1, 100));
+        let sum = delta.buckets.iter().fold(Counts::default(), |mut sum, (_, c)| {
+            sum.add(*c);
+            sum
+        });
+        assert_eq!((delta.buckets.len(), sum), (4, Counts { uses: 100, errors: 25, refused: 0 }));
+        assert_eq!((delta.visits.len(), delta.visits.iter().map(|v| v.uses).sum::<u32>()), (3, 100));
+        let bad = delta.bad.in_order();
+        assert!(bad.len() == MAX_LINES && bad.iter().all(|s| s.line.contains("500") && !s.line.contains("sk-proj")));
+        assert!(t.leaks.iter().all(|(id, _)| id.presented), "in the field of a credential it is a use, not a leak");
+    }
+}
