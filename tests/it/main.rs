@@ -7,6 +7,7 @@ mod cli;
 mod config;
 mod daemon;
 mod delivery;
+mod demo;
 mod examples;
 mod exec;
 mod explain;
