@@ -36,6 +36,18 @@ pub fn html(text: &str) -> String {
     out
 }
 
+/// Text for Markdown: every character that could begin markup or a mention is escaped.
+pub fn markdown(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 8);
+    for c in text.chars() {
+        if matches!(c, '\\' | '`' | '*' | '_' | '~' | '[' | ']' | '(' | ')' | '<' | '>' | '|' | '#' | '@') {
+            out.push('\\');
+        }
+        out.push(c);
+    }
+    out
+}
+
 /// A link that may be followed: http or https, without characters that end an attribute or a chat link.
 pub fn link(url: &str) -> Option<&str> {
     let fine =

@@ -184,6 +184,15 @@ mod tests {
         assert_eq!(Reach::of(&Url::parse("http://10.0.0.1/").unwrap(), true), Ok(Reach::Any));
     }
 
+    #[tokio::test]
+    async fn a_name_that_leads_inside_is_refused_when_it_is_looked_up() {
+        let look = |reach, name: &str| GuardedResolver(reach).resolve(name.parse().unwrap());
+        let refused = look(Reach::Public, "localhost").await.err().unwrap().to_string();
+        assert!(refused.contains("localhost leads to a forbidden address"), "{refused}");
+        let found: Vec<SocketAddr> = look(Reach::Loopback, "localhost").await.unwrap().collect();
+        assert!(!found.is_empty() && found.iter().all(|a| a.ip().is_loopback()));
+    }
+
     #[test]
     fn a_name_of_this_machine_reaches_nothing_else_and_a_public_one_not_this_machine() {
         let ip = |text: &str| text.parse::<IpAddr>().unwrap();

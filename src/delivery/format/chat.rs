@@ -20,18 +20,6 @@ fn mrkdwn(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('*', "∗").replace('`', "ˋ")
 }
 
-/// Text for Markdown: every character that could begin markup or a mention is escaped.
-fn markdown(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + 8);
-    for c in text.chars() {
-        if matches!(c, '\\' | '`' | '*' | '_' | '~' | '[' | ']' | '(' | ')' | '<' | '>' | '|' | '#' | '@') {
-            out.push('\\');
-        }
-        out.push(c);
-    }
-    out
-}
-
 /// Evidence for a code block, which nothing in it can close.
 fn block(alert: &Alert) -> String {
     let lines = words::evidence(alert, EVIDENCE);
@@ -93,10 +81,10 @@ pub(super) fn discord(alert: &Alert) -> Value {
             fields.push(json!({"name": name, "value": value}));
         }
     };
-    add("Numbers", markdown(&figures(alert)));
+    add("Numbers", clean::markdown(&figures(alert)));
     if alert.status == Status::Firing {
         let step = |(step, link): (String, Option<&str>)| {
-            let step = markdown(&clean::line(&step, 150));
+            let step = clean::markdown(&clean::line(&step, 150));
             link.map_or(step.clone(), |l| format!("[{step}]({l})"))
         };
         let steps: Vec<String> = words::steps(alert).into_iter().take(LINES).map(step).collect();
@@ -107,8 +95,8 @@ pub(super) fn discord(alert: &Alert) -> Value {
         add("Evidence (redacted)", format!("```\n{evidence}\n```"));
     }
     let mut embed = json!({
-        "title": clean::line(&markdown(&words::headline(alert)), 250),
-        "description": markdown(&clean::line(&alert.why, PROSE)),
+        "title": clean::line(&clean::markdown(&words::headline(alert)), 250),
+        "description": clean::markdown(&clean::line(&alert.why, PROSE)),
         "color": words::colour(alert),
         "fields": fields,
         "footer": {"text": footer(alert)},
@@ -145,20 +133,20 @@ pub(super) fn teams(alert: &Alert) -> Value {
     };
     let text = |t: String| json!({"type": "TextBlock", "text": t, "wrap": true});
     let mut body = vec![
-        json!({"type": "TextBlock", "text": markdown(&words::headline(alert)), "wrap": true, "weight": "Bolder",
+        json!({"type": "TextBlock", "text": clean::markdown(&words::headline(alert)), "wrap": true, "weight": "Bolder",
                "size": "Medium", "color": colour}),
-        text(markdown(&clean::line(&alert.why, PROSE))),
+        text(clean::markdown(&clean::line(&alert.why, PROSE))),
     ];
-    let fact = |(title, value): (&str, String)| json!({"title": title, "value": markdown(&value)});
+    let fact = |(title, value): (&str, String)| json!({"title": title, "value": clean::markdown(&value)});
     let figures = words::figures(alert).into_iter().map(|f| (f.name, f.text));
     let facts: Vec<Value> = figures.chain(words::facts(alert)).map(fact).collect();
     body.push(json!({"type": "FactSet", "facts": facts}));
     let steps: Vec<(String, Option<&str>)> = words::steps(alert).into_iter().take(LINES).collect();
     if alert.status == Status::Firing {
-        body.extend(steps.iter().enumerate().map(|(i, (s, _))| text(markdown(&format!("{}. {s}", i + 1)))));
+        body.extend(steps.iter().enumerate().map(|(i, (s, _))| text(clean::markdown(&format!("{}. {s}", i + 1)))));
     }
     let evidence = words::evidence(alert, EVIDENCE);
-    let mono = |l: String| json!({"type": "TextBlock", "text": markdown(&l), "wrap": true, "fontType": "Monospace", "size": "Small"});
+    let mono = |l: String| json!({"type": "TextBlock", "text": clean::markdown(&l), "wrap": true, "fontType": "Monospace", "size": "Small"});
     body.extend(evidence.into_iter().take(LINES).map(mono));
     let open = |title: &str, url: &str| json!({"type": "Action.OpenUrl", "title": title, "url": url});
     let mut actions: Vec<Value> = steps.iter().filter_map(|(s, l)| l.map(|l| open(&clean::line(s, 60), l))).collect();

@@ -45,6 +45,9 @@ fn one_message_of_a_fingerprint_goes_at_a_time_and_a_lease_ends() {
     assert!(lease(&store, 3_599).is_empty());
     let again = store.lease("ops", Lane::Normal..=Lane::Urgent, due, due, 9).unwrap();
     assert_eq!((again[0].row.alert.clone(), again[0].attempts), (alert(1, 1), 1));
+    store.settle(&[1], &Settle::Release { error: "down".to_owned() }, START).unwrap();
+    let again = store.lease("ops", Lane::Normal..=Lane::Urgent, due, due, 9).unwrap();
+    assert_eq!(again[0].attempts, 1, "a receiver that is down costs a message no attempt");
     store.settle(&[1], &Settle::Dead { error: "no".to_owned() }, START).unwrap();
     assert_eq!(lease(&store, 0), ["Alert number 2"]);
     store.settle(&[2], &Settle::Sent, START).unwrap();
