@@ -7,7 +7,7 @@ use super::resolve::{resolve, splice, write_label};
 use super::scan::{Hit, Mode, Shared, scan};
 use super::set::RuleSet;
 use super::tag::{PseudonymKey, Tags};
-use crate::rules::{Pack, PackError, RuleDef, embedded, load_pack};
+use crate::rules::{Pack, PackError, RuleDef, load_embedded, load_user_packs};
 
 /// The compiled rules and the installation's pseudonym key; cheap to clone, shared by all workers.
 #[derive(Clone)]
@@ -23,9 +23,7 @@ struct Inner {
 impl Redactor {
     /// A redactor with the embedded packs.
     pub fn new(key: PseudonymKey) -> Self {
-        // The embedded packs are proved by the tests; one that did not load would be missing there.
-        let packs = embedded().iter().filter_map(|(name, text)| load_pack(name, text).ok()).collect();
-        Self::with_packs(key, packs)
+        Self::with_packs(key, load_embedded())
     }
 
     /// A redactor with the embedded packs and the user's, given as (file name, text).
@@ -33,12 +31,9 @@ impl Redactor {
     /// # Errors
     /// The first pack that cannot be used.
     pub fn with_user_packs(key: PseudonymKey, user: &[(String, String)]) -> Result<Self, PackError> {
-        let mut packs = Vec::new();
-        for (name, text) in embedded() {
-            packs.push(load_pack(name, text)?);
-        }
-        for (name, text) in user {
-            packs.push(load_pack(name, text)?);
+        let mut packs = load_embedded();
+        if !user.is_empty() {
+            packs.extend(load_user_packs(user.iter().map(|(name, text)| (name.as_str(), text.as_str())))?);
         }
         Ok(Self::with_packs(key, packs))
     }

@@ -170,7 +170,13 @@ pub fn embedded() -> &'static [(&'static str, &'static str)] {
         ("ai.toml", include_str!("../../rules/ai.toml")),
         ("cloud.toml", include_str!("../../rules/cloud.toml")),
         ("code.toml", include_str!("../../rules/code.toml")),
+        ("comms.toml", include_str!("../../rules/comms.toml")),
         ("fields.toml", include_str!("../../rules/fields.toml")),
+        ("generic.toml", include_str!("../../rules/generic.toml")),
+        ("payments.toml", include_str!("../../rules/payments.toml")),
+        ("pii.toml", include_str!("../../rules/pii.toml")),
+        ("saas.toml", include_str!("../../rules/saas.toml")),
+        ("social.toml", include_str!("../../rules/social.toml")),
     ]
 }
 

@@ -14,6 +14,7 @@ mod explain;
 mod filter;
 mod invariants;
 mod process;
+mod proofs;
 mod roles;
 mod rules;
 mod samples;
