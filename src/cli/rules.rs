@@ -11,7 +11,7 @@ use super::exit::{Exit, Failure};
 use super::format::Format;
 use super::style::plain;
 use crate::redact::{Finding, PseudonymKey, Redacted, Redactor};
-use crate::rules::{Example, RuleDef, load_embedded, load_user_packs};
+use crate::rules::{Example, Pack, RuleDef, load_embedded, load_user_packs};
 
 /// What can be asked about rules.
 #[derive(Debug, clap::Subcommand)]
@@ -119,7 +119,7 @@ fn test(paths: &[PathBuf], key: PseudonymKey) -> anyhow::Result<Exit> {
     let named = texts.iter().map(|(name, text)| (name.as_str(), text.as_str()));
     let packs = if texts.is_empty() { Ok(load_embedded()) } else { load_user_packs(named) };
     let packs = packs.map_err(|error| Failure::new(Exit::FOUND, error.to_string()))?;
-    let redactor = Redactor::with_user_packs(key, &texts)?;
+    let redactor = Redactor::with_packs(key, all_on(&texts)?);
     let mut out = anstream::stdout().lock();
     let mut failures = 0;
     let rules: Vec<&RuleDef> = packs.iter().flat_map(|pack| &pack.rules).collect();
@@ -134,6 +134,14 @@ fn test(paths: &[PathBuf], key: PseudonymKey) -> anyhow::Result<Exit> {
     }
     writeln!(out, "{} rules, {failures} failures", rules.len())?;
     Ok(if failures == 0 { Exit::OK } else { Exit::FOUND })
+}
+
+/// The embedded packs and these, with the rules that are off turned on: they are proved too.
+fn all_on(texts: &[(String, String)]) -> anyhow::Result<Vec<Pack>> {
+    let mut packs = load_embedded();
+    packs.extend(load_user_packs(texts.iter().map(|(name, text)| (name.as_str(), text.as_str())))?);
+    packs.iter_mut().flat_map(|p| &mut p.rules).for_each(|r| r.off = false);
+    Ok(packs)
 }
 
 /// What the examples of a rule say against it.
