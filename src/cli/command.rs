@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use super::style::ColorArg;
-use super::{alerts, check, config, exec, explain, filter, init, rules, run};
+use super::{alerts, check, config, exec, explain, filter, init, keys, rules, run};
 
 /// Redact secrets and personal data in structured logs, and watch API keys for anomalies.
 #[derive(Debug, Parser)]
@@ -54,6 +54,9 @@ pub enum Verb {
     /// Show the annotated reference, the JSON Schema, or the effective configuration
     #[command(subcommand)]
     Config(config::Verb),
+    /// Show which keys were seen, and how each is used
+    #[command(subcommand)]
+    Keys(keys::Verb),
     /// Show what was found, or send a test alert through every receiver
     #[command(subcommand)]
     Alerts(alerts::Verb),

@@ -9,7 +9,7 @@ use owo_colors::OwoColorize;
 
 use super::command::{Cli, Verb};
 use super::exit::{self, Exit, Failure};
-use super::{alerts, check, config, exec, explain, filter, generate, init, rules, run};
+use super::{alerts, check, config, exec, explain, filter, generate, init, keys, rules, run};
 use crate::config::ConfigError;
 
 /// Runs the command line `args` (the first one is the program's name).
@@ -41,6 +41,7 @@ fn run(cli: &Cli) -> anyhow::Result<Exit> {
         Some(Verb::Explain(args)) => explain::run(args),
         Some(Verb::Check(args)) => check::run(args),
         Some(Verb::Config(verb)) => config::run(verb),
+        Some(Verb::Keys(verb)) => keys::run(verb),
         Some(Verb::Alerts(verb)) => alerts::run(verb),
         Some(Verb::Rules(verb)) => rules::run(verb),
         Some(Verb::Init(args)) => init::run(args),

@@ -12,6 +12,7 @@ mod filter;
 mod format;
 mod generate;
 mod init;
+mod keys;
 mod lane;
 mod pointer;
 mod rules;

@@ -349,9 +349,8 @@ mod tests {
     /// Redacts and reads `lines` and adds them up in pieces, merged as `plan` says.
     fn tally(lines: &[String], pieces: usize, turn: usize) -> Tally {
         static TOOLS: OnceLock<(Redactor, Roles)> = OnceLock::new();
-        let (redactor, roles) = TOOLS.get_or_init(|| {
-            (Redactor::new(PseudonymKey::new(0, b"k")), Roles::new(&EventConfig::default()).unwrap())
-        });
+        let (redactor, roles) = TOOLS
+            .get_or_init(|| (Redactor::new(PseudonymKey::new(0, b"k")), Roles::new(&EventConfig::default()).unwrap()));
         let mut reader = Reader::new(roles, SourceReading::default(), redactor).unwrap();
         let mut out = Redacted::default();
         redactor.worker().redact(lines.concat().as_bytes(), &mut out);

@@ -87,4 +87,15 @@ fn the_demonstration_works_as_the_readme_says() {
     assert!(!clean.contains("lw_live_") && clean.contains("[API_KEY:"));
     let list = run(&["alerts", "list", "--state", state.to_str().unwrap()], b"").text();
     assert!(list.contains("volume_spike") && list.contains("after_hours"), "{list}");
+
+    let keys = run(&["keys", "list", "--format", "json", "--state", state.to_str().unwrap()], b"").text();
+    let keys: Vec<serde_json::Value> = keys.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
+    let requests: u64 = keys.iter().map(|key| key["requests"].as_u64().unwrap()).sum();
+    assert_eq!((keys.len(), requests), (2, raw.lines().count() as u64));
+    let busiest = keys.iter().max_by_key(|key| key["requests"].as_u64()).unwrap();
+    assert!(busiest["networks"].to_string().contains("192.0.2.0/24"), "{busiest}");
+    let tag = busiest["key"].as_str().unwrap();
+    let show = run(&["keys", "show", tag, "--state", state.to_str().unwrap()], b"").text();
+    assert!(show.starts_with(&format!("[API_KEY:{tag}]\n")) && show.contains("requests"), "{show}");
+    assert_eq!(run(&["keys", "show", "nobody", "--state", state.to_str().unwrap()], b"").code, 1);
 }
