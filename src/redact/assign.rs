@@ -49,7 +49,8 @@ impl Scan<'_> {
         if json && text[p + 1..].starts_with(b"[") && byte(text, p + 2).is_ascii_digit() {
             self.byte_array(p + 1);
         }
-        let Some(name) = self.name(start, end, quoted) else { return };
+        let spaced = !quoted && (text[p] == b':' || gap < p);
+        let Some(name) = self.name(start, end, quoted, spaced) else { return };
         if name.class == Class::Naming {
             return self.named_pair(p, json);
         }
@@ -59,26 +60,26 @@ impl Scan<'_> {
         }
     }
 
-    /// What the name at `start..end` means; `None` when it means nothing.
-    fn name(&mut self, start: usize, end: usize, quoted: bool) -> Option<Name> {
+    /// What the name at `start..end` means; `None` when it means nothing. `wide` says that the words before may
+    /// belong to it: `API key: x`, `secret token = x`.
+    fn name(&mut self, start: usize, end: usize, quoted: bool, wide: bool) -> Option<Name> {
         let text = self.text;
         let raw = &text[start..end];
         if quoted && raw.contains(&b'\\') {
             let mut view = decode::View::default();
             decode::unescape(raw, &mut view);
-            let name = self.shared.names.get(&self.set.names, &view.text);
+            let name = self.shared.names.get(&self.set.names, &view.text, 0, view.text.len());
             return name.matters().then(|| name.clone());
         }
-        let name = self.shared.names.get(&self.set.names, raw);
-        if quoted || matches!(name.class, Class::Strong(_) | Class::Personal(_)) {
+        let name = self.shared.names.get(&self.set.names, text, start, end);
+        if !wide || matches!(name.class, Class::Strong(_) | Class::Personal(_)) {
             return name.matters().then(|| name.clone());
         }
-        // `API key: x`, `secret token = x`: the words before belong to the name.
         let strong = name.matters() || raw.len() <= 8;
         if strong && start >= 3 && text[start - 1] == b' ' && text[start - 2].is_ascii_alphanumeric() {
             let before = skip_back(text, start - 1, NAME, |b| is(b, IDENT));
             let found = name.matters().then(|| name.clone());
-            let wide = self.shared.names.get(&self.set.names, &text[before..end]);
+            let wide = self.shared.names.get(&self.set.names, text, before, end);
             if matches!(wide.class, Class::Strong(_) | Class::Personal(_)) || found.is_none() && wide.matters() {
                 return (wide.class != Class::Naming).then(|| wide.clone());
             }
@@ -233,7 +234,7 @@ impl Scan<'_> {
         if v.form != Form::Quoted || v.end - v.start > NAME || v.end <= v.start {
             return;
         }
-        let Some(name) = self.name(v.start, v.end, true) else { return };
+        let Some(name) = self.name(v.start, v.end, true, false) else { return };
         if name.class == Class::Naming {
             return;
         }

@@ -151,6 +151,20 @@ fn hex(s: &[u8], from: usize, len: usize) -> Option<u32> {
     s.get(from..from + len)?.iter().try_fold(0, |v, b| Some(v << 4 | char::from(*b).to_digit(16)?))
 }
 
+/// Whether an escape begins at `at`, which holds one of `\`, `%` and `&`.
+pub(super) fn is_escape(text: &[u8], at: usize) -> bool {
+    match text[at] {
+        b'\\' => true,
+        b'%' => hex(&text[at..], 1, 2).is_some(),
+        _ => matches!(byte(text, at + 1), b'#' | b'q' | b'a' | b'l' | b'g') && entity(&text[at..], &mut [0; 4]).0 > 0,
+    }
+}
+
+/// Whether base64 that begins with `first` can decode to text: to a letter, digit, blank or bracket.
+pub(super) fn may_be_text(first: u8) -> bool {
+    matches!(first, b'C' | b'D' | b'I'..=b'Z' | b'a'..=b'f')
+}
+
 /// Reads the JSON array of byte values that opens at the start of `source` (`[`) into `view`; gives its length.
 pub(super) fn byte_array(source: &[u8], view: &mut View) -> Option<usize> {
     view.clear();

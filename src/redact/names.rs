@@ -210,37 +210,70 @@ fn token_starts(joined: &str) -> Vec<usize> {
     starts.split_off(skip)
 }
 
-/// Remembers what names mean: one slot a hash, overwritten when another name falls into it.
+/// Remembers what names mean: one slot a name, overwritten when another falls into it.
+///
+/// Names of up to 16 bytes are kept as they are and compared whole; longer ones are known by a keyed hash.
 pub(super) struct NameCache {
-    slots: Vec<(u64, u32)>,
+    short: Vec<(u128, u32)>,
+    long: Vec<(u64, u32)>,
     known: Vec<Name>,
     index: HashMap<Name, u32>,
     seed: (u64, u64),
 }
 
+/// Slots of each table.
 const SLOTS: usize = 4096;
 
 impl NameCache {
     pub(super) fn new(seed: (u64, u64)) -> Self {
-        Self { slots: vec![(0, 0); SLOTS], known: Vec::new(), index: HashMap::new(), seed }
+        Self {
+            short: vec![(0, 0); SLOTS],
+            long: vec![(0, 0); SLOTS],
+            known: vec![Name { class: Class::Plain, rules: Box::default(), whole: false }],
+            index: HashMap::new(),
+            seed,
+        }
     }
 
-    /// What `raw` means.
-    pub(super) fn get(&mut self, names: &Names, raw: &[u8]) -> &Name {
+    /// What `text[start..end]` means.
+    #[inline]
+    pub(super) fn get(&mut self, names: &Names, text: &[u8], start: usize, end: usize) -> &Name {
+        let len = end - start;
+        if len > 16 || len == 0 {
+            return self.get_long(names, &text[start..end]);
+        }
+        let spelling = match text[..end].last_chunk::<16>() {
+            Some(chunk) => u128::from_le_bytes(*chunk) >> (8 * (16 - len)),
+            None => text[start..end].iter().rev().fold(0, |n, b| n << 8 | u128::from(*b)),
+        };
+        let mixed = (spelling as u64 ^ (spelling >> 64) as u64 ^ self.seed.0).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let slot = (mixed >> 52) as usize % SLOTS;
+        if self.short[slot].0 != spelling {
+            let at = self.learn(names.classify(&text[start..end]));
+            self.short[slot] = (spelling, at);
+        }
+        &self.known[self.short[slot].1 as usize]
+    }
+
+    fn get_long(&mut self, names: &Names, raw: &[u8]) -> &Name {
         let mut h = SipHasher13::new_with_keys(self.seed.0, self.seed.1);
         h.write(raw);
         let hash = h.finish() | 1;
         let slot = (hash >> 32) as usize % SLOTS;
-        if self.slots[slot].0 != hash {
-            let name = names.classify(raw);
-            let next = self.known.len() as u32;
-            let at = *self.index.entry(name.clone()).or_insert(next);
-            if at == next {
-                self.known.push(name);
-            }
-            self.slots[slot] = (hash, at);
+        if self.long[slot].0 != hash {
+            let at = self.learn(names.classify(raw));
+            self.long[slot] = (hash, at);
         }
-        &self.known[self.slots[slot].1 as usize]
+        &self.known[self.long[slot].1 as usize]
+    }
+
+    /// The number of what a name means; few distinct meanings exist.
+    fn learn(&mut self, name: Name) -> u32 {
+        let next = self.known.len() as u32;
+        *self.index.entry(name).or_insert_with_key(|name| {
+            self.known.push(name.clone());
+            next
+        })
     }
 }
 
@@ -303,9 +336,11 @@ mod tests {
         for _ in 0..2 {
             for i in 0..10_000u32 {
                 let raw = format!("password{i}x");
-                assert_eq!(*c.get(&n, raw.as_bytes()), n.classify(raw.as_bytes()));
+                assert_eq!(*c.get(&n, raw.as_bytes(), 0, raw.len()), n.classify(raw.as_bytes()));
+                let long = format!("a very long name that ends in {raw}");
+                assert_eq!(*c.get(&n, long.as_bytes(), 7, long.len()), n.classify(&long.as_bytes()[7..]));
             }
-            assert_eq!(*c.get(&n, b"dbPassword"), n.classify(b"dbPassword"));
+            assert_eq!(*c.get(&n, b"some text: dbPassword", 11, 21), n.classify(b"dbPassword"));
         }
         assert!(c.known.len() < 10);
     }

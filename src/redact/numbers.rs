@@ -70,7 +70,7 @@ impl Scan<'_> {
         // Numbers that need a word beside them.
         let digits: usize = g.lens().iter().map(|l| usize::from(*l)).sum();
         let date = g.count >= 3 && g.lens[0] == 4 && g.lens[1] == 2 && g.lens[2] == 2;
-        if (7..=26).contains(&digits) && !date && previous != b'"' {
+        if (7..=26).contains(&digits) && !date && !matches!(previous, b'"' | b':' | b'=') {
             self.context(n, b"00000000");
         }
     }

@@ -147,7 +147,7 @@ impl<'a> Scan<'a> {
         }
         let escapes = rest.escapes.up_to(end);
         if !escapes.is_empty() && self.depth < DEPTH {
-            self.escaped();
+            self.escaped(escapes);
         }
     }
 
@@ -244,13 +244,26 @@ impl<'a> Scan<'a> {
     }
 
     /// Decodes and scans the strings of the line that hold escapes, or the line itself when it is not JSON.
-    fn escaped(&mut self) {
-        let (start, end) = (self.start, self.text.len());
-        let first = skip(self.text, start, |b| matches!(b, b' ' | b'\t'));
-        if matches!(self.text.get(first), Some(b'{' | b'[')) {
-            self.strings(first, end);
-        } else {
-            self.region(start, end);
+    fn escaped(&mut self, places: &[u32]) {
+        let text = self.text;
+        let first = places.iter().position(|p| decode::is_escape(text, *p as usize));
+        let Some(places) = first.map(|n| &places[n..]) else { return };
+        if !self.json {
+            return self.region(self.start, text.len());
+        }
+        if places.iter().any(|p| text[*p as usize] == b'\\') {
+            let from = if self.outside <= places[0] as usize { self.outside } else { self.start };
+            return self.strings(from, text.len());
+        }
+        // Without backslashes a string reaches from quote to quote.
+        let mut done = self.start;
+        for p in places.iter().map(|p| *p as usize) {
+            if p < done || !decode::is_escape(text, p) {
+                continue;
+            }
+            let open = memchr::memrchr(b'"', &text[done..p]).map_or(done, |n| done + n + 1);
+            done = memchr::memchr(b'"', &text[p..]).map_or(text.len(), |n| p + n);
+            self.region(open, done);
         }
     }
 
@@ -330,12 +343,11 @@ impl<'a> Scan<'a> {
     /// Tries the rules whose literal stands at `w`. True when one of them matched.
     fn vendor(&mut self, w: usize) -> bool {
         let set = self.set;
-        let mut rules = set.prefixes.at(&self.text[w..]).peekable();
-        if rules.peek().is_none() {
+        let line = &self.text[w..self.limit(w)];
+        if !set.prefixes.may_start(line) {
             return false;
         }
-        let line = &self.text[w..self.limit(w)];
-        for r in rules {
+        for r in set.prefixes.at(line) {
             if let Some(span) = self.fits(r, line) {
                 self.hit(w + span.start, self.glued(w + span.end), r, rank::VENDOR);
                 return true;
@@ -374,18 +386,32 @@ impl<'a> Scan<'a> {
         if token.len() < 8 || previous == b'.' {
             return;
         }
-        if token.len() >= 24 && previous != b'/' {
+        if token.len() >= 24 && previous != b'/' && decode::may_be_text(token[0]) {
             self.base64(w, end);
         }
-        self.context(w, token);
+        if !self.is_assigned(w) {
+            self.context(w, token);
+        }
+    }
+
+    /// Whether the value at `w` stands right behind a name and its separator, which have been looked at already.
+    fn is_assigned(&self, w: usize) -> bool {
+        let name = if matches!(before(self.text, w), b'"' | b'\'') { w - 1 } else { w };
+        match before(self.text, name) {
+            b':' | b'=' => true,
+            b' ' => name >= 2 && matches!(self.text[name - 2], b':' | b'='),
+            _ => false,
+        }
     }
 
     /// Tries the keyword rules whose word stands before the token at `w`.
     pub(super) fn context(&mut self, w: usize, token: &[u8]) {
         let set = self.set;
         let Some(automaton) = &set.keywords else { return };
-        let digits = token.iter().take(64).filter(|b| b.is_ascii_digit()).count();
-        if digits < 5 && (token.len() < 16 || digits == 0 && token.len() < 20) {
+        // Keys without a prefix are one run of letters, digits, `-` and `_`; anything shorter has to be mostly digits.
+        let core = &token[..skip(token, 0, |b| is(b, ALNUM) || matches!(b, b'-' | b'_')).min(64)];
+        let digits = core.iter().filter(|b| b.is_ascii_digit()).count();
+        if digits < 5 && (core.len() < 16 || digits == 0 && core.len() < 20) {
             return;
         }
         let from = w.saturating_sub(super::set::REACH).max(self.start);

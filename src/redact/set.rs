@@ -186,36 +186,52 @@ fn keywords(rules: &[RuleDef]) -> (Option<AhoCorasick>, Vec<Vec<u16>>) {
 pub(super) struct Prefixes {
     /// One bit for each pair of first bytes.
     pairs: Box<[u64; 1024]>,
-    /// For each pair in use, its literals, longest first.
-    buckets: HashMap<u16, Vec<(Vec<u8>, u16)>>,
+    /// The pairs in use, sorted, each with the range of its literals.
+    buckets: Vec<(u16, u32, u32)>,
+    /// Literals with their rules: by pair, the longest first.
+    literals: Vec<(Box<[u8]>, u16)>,
 }
 
 impl Prefixes {
     fn new(rules: &[RuleDef]) -> Self {
-        let mut pairs = Box::new([0u64; 1024]);
-        let mut buckets: HashMap<u16, Vec<(Vec<u8>, u16)>> = HashMap::new();
+        let pair = |p: &[u8]| u16::from_le_bytes([p[0], p[1]]);
+        let mut literals: Vec<(Box<[u8]>, u16)> = Vec::new();
         for (i, r) in rules.iter().enumerate() {
-            for p in r.prefixes.iter().filter(|p| p.len() >= 2) {
-                let pair = u16::from_le_bytes([p.as_bytes()[0], p.as_bytes()[1]]);
-                pairs[usize::from(pair) / 64] |= 1 << (pair % 64);
-                buckets.entry(pair).or_default().push((p.clone().into_bytes(), i as u16));
+            let long = r.prefixes.iter().filter(|p| p.len() >= 2);
+            literals.extend(long.map(|p| (p.as_bytes().into(), i as u16)));
+        }
+        literals.sort_by_key(|(p, i)| (pair(p), std::cmp::Reverse(p.len()), *i));
+        let mut pairs = Box::new([0u64; 1024]);
+        let mut buckets: Vec<(u16, u32, u32)> = Vec::new();
+        for (at, (p, _)) in literals.iter().enumerate() {
+            let pair = pair(p);
+            pairs[usize::from(pair) / 64] |= 1 << (pair % 64);
+            match buckets.last_mut() {
+                Some(last) if last.0 == pair => last.2 = at as u32 + 1,
+                _ => buckets.push((pair, at as u32, at as u32 + 1)),
             }
         }
-        for bucket in buckets.values_mut() {
-            bucket.sort_by_key(|(p, _)| std::cmp::Reverse(p.len()));
-        }
-        Self { pairs, buckets }
+        Self { pairs, buckets, literals }
+    }
+
+    /// Whether any literal begins with the first two bytes of `text`.
+    #[inline(always)]
+    pub(super) fn may_start(&self, text: &[u8]) -> bool {
+        let [a, b, ..] = text else { return false };
+        let pair = u16::from_le_bytes([*a, *b]);
+        self.pairs[usize::from(pair) / 64] >> (pair % 64) & 1 == 1
     }
 
     /// Rules whose literal stands at the start of `text`, the longest literal first.
-    #[inline]
     pub(super) fn at<'s>(&'s self, text: &'s [u8]) -> impl Iterator<Item = u16> + 's {
         let pair = match text {
             [a, b, ..] => u16::from_le_bytes([*a, *b]),
             _ => 0,
         };
-        let hit = self.pairs[usize::from(pair) / 64] >> (pair % 64) & 1 == 1;
-        let bucket = if hit { self.buckets.get(&pair) } else { None };
-        bucket.into_iter().flatten().filter(|(p, _)| text.starts_with(p)).map(|(_, i)| *i)
+        let range = self.buckets.binary_search_by_key(&pair, |b| b.0).map_or(0..0, |n| {
+            let (_, from, to) = self.buckets[n];
+            from as usize..to as usize
+        });
+        self.literals[range].iter().filter(|(p, _)| text.starts_with(p)).map(|(_, i)| *i)
     }
 }

@@ -94,38 +94,39 @@ impl Scan<'_> {
         if word.len() < 2 {
             return;
         }
-        let end = value::after(text, w, false, false).map_or(w, |v| v.end);
-        let found = &text[w..end];
-        if word.starts_with(b"-") {
-            return self.option(start, gap, w, end);
-        }
-        if word.eq_ignore_ascii_case(b"bearer") {
-            let token = skip(text, w, |b| is(b, TOKEN) || b == b'=');
-            if token - w >= 6
-                && (looks_secret(&text[w..token]) || token - w >= 16 && found.iter().any(u8::is_ascii_digit))
-            {
-                self.hit(w, token, self.set.builtin.bearer, rank::SHAPE);
+        let token_end = |extra: &[u8]| skip(text, w, |b| is(b, TOKEN) || extra.contains(&b));
+        match word {
+            [b'-', ..] => self.option(start, gap, w),
+            _ if word.eq_ignore_ascii_case(b"bearer") => {
+                let token = &text[w..token_end(b"=")];
+                if looks_secret(token) || (token.len() >= 16 && token.iter().any(u8::is_ascii_digit)) {
+                    self.hit(w, w + token.len(), self.set.builtin.bearer, rank::SHAPE);
+                }
             }
-        } else if word.eq_ignore_ascii_case(b"basic") {
-            let token = skip(text, w, |b| is(b, ALNUM) || matches!(b, b'+' | b'/' | b'=' | b'-' | b'_'));
-            if crate::rules::validate(crate::rules::Validator::BasicAuth, &text[w..token]) {
-                self.hit(w, token, self.set.builtin.basic, rank::SHAPE);
+            _ if word.eq_ignore_ascii_case(b"basic") => {
+                let token = &text[w..token_end(b"=")];
+                if crate::rules::validate(crate::rules::Validator::BasicAuth, token) {
+                    self.hit(w, w + token.len(), self.set.builtin.basic, rank::SHAPE);
+                }
             }
-        } else if matches!(word, b"is" | b"was" | b"as" | b"=" | b"to") && start > 2 {
-            self.sentence(start, w, end);
-        } else if looks_secret(found) && word.len() >= 3 {
-            // `password hunter2x9`, `api key abc123...`: the name right before the value.
-            self.apposition(start, gap, w, end);
+            b"is" | b"was" | b"as" | b"to" => {
+                let name_end = skip_back(text, start, 2, |b| b == b' ');
+                self.apposition(name_end, w, true);
+            }
+            // `password hunter2x9`: only a value with a digit near its start is worth the look.
+            _ if text[w..].iter().take(12).any(u8::is_ascii_digit) => self.apposition(gap, w, false),
+            _ => {}
         }
     }
 
     /// `--password x` and `-p x` where the long name is sensitive.
-    fn option(&mut self, start: usize, name_end: usize, w: usize, end: usize) {
+    fn option(&mut self, start: usize, name_end: usize, w: usize) {
         let name = skip(self.text, start, |b| b == b'-');
         if name - start != 2 || name >= name_end {
             return;
         }
-        let class = self.shared.names.get(&self.set.names, &self.text[name..name_end]).class;
+        let end = value::after(self.text, w, false, false).map_or(w, |v| v.end);
+        let class = self.shared.names.get(&self.set.names, self.text, name, name_end).class;
         let found = &self.text[w..end];
         match class {
             Class::Strong(r) if !is_placeholder(found) => self.hit(w, end, r, rank::STRONG_FIELD),
@@ -134,17 +135,8 @@ impl Scan<'_> {
         }
     }
 
-    /// `the password is x`: `verb` is where the verb begins.
-    fn sentence(&mut self, verb: usize, w: usize, end: usize) {
-        let name_end = skip_back(self.text, verb, 2, |b| b == b' ');
-        self.apposition_of(name_end, w, end, true);
-    }
-
-    fn apposition(&mut self, _start: usize, name_end: usize, w: usize, end: usize) {
-        self.apposition_of(name_end, w, end, false);
-    }
-
-    fn apposition_of(&mut self, name_end: usize, w: usize, end: usize, stated: bool) {
+    /// `password x` and `the password is x`: a value beside its name; `stated` when a verb stands between.
+    fn apposition(&mut self, name_end: usize, w: usize, stated: bool) {
         let text = self.text;
         let one = skip_back(text, name_end, 48, |b| is(b, IDENT));
         let two = if before(text, one) == b' ' { skip_back(text, one - 1, 48, |b| is(b, IDENT)) } else { one };
@@ -152,12 +144,12 @@ impl Scan<'_> {
             if from >= name_end {
                 continue;
             }
-            let class = self.shared.names.get(&self.set.names, &text[from..name_end]).class;
+            let Class::Strong(r) = self.shared.names.get(&self.set.names, text, from, name_end).class else {
+                continue;
+            };
+            let end = value::after(text, w, false, false).map_or(w, |v| v.end);
             let found = &text[w..end];
-            if let Class::Strong(r) = class
-                && !value::is_prose(found)
-                && (looks_secret(found) || stated && found.iter().any(u8::is_ascii_digit))
-            {
+            if !value::is_prose(found) && (looks_secret(found) || stated && found.iter().any(u8::is_ascii_digit)) {
                 return self.hit(w, end, r, rank::WEAK_FIELD);
             }
         }
@@ -179,12 +171,16 @@ impl Scan<'_> {
         if !matches!(byte(text, open), b'"' | b'\'') {
             return;
         }
-        let v = value::quoted(text, open, byte(text, open));
-        if matches!(byte(text, skip(text, v.end + 1, |b| b == b' ')), b':' | b'=') {
-            // What follows is another name: the word was a value.
+        // Most often what follows is the next name of an object: then the word was a value.
+        let next = skip(text, open + 1, |b| is(b, IDENT));
+        if byte(text, next) == quote && byte(text, next + 1) == b':' {
             return;
         }
-        let class = self.shared.names.get(&self.set.names, &text[w..end]).class;
+        let v = value::quoted(text, open, byte(text, open));
+        if matches!(byte(text, skip(text, v.end + 1, |b| b == b' ')), b':' | b'=') {
+            return;
+        }
+        let class = self.shared.names.get(&self.set.names, text, w, end).class;
         let mut start = v.start;
         if let Some(n) = value::scheme_len(&text[start..v.end]) {
             start += n;
@@ -205,7 +201,7 @@ impl Scan<'_> {
             return;
         }
         let end = skip(text, w, |b| !matches!(b, b'<' | b'\n' | b'"' | b'\\'));
-        let class = self.shared.names.get(&self.set.names, &text[tag..w - 1]).class;
+        let class = self.shared.names.get(&self.set.names, text, tag, w - 1).class;
         let found = &text[w..end];
         match class {
             Class::Strong(r) if !is_placeholder(found) => self.hit(w, end, r, rank::STRONG_FIELD),

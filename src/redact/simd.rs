@@ -28,24 +28,31 @@ pub(super) fn build(index: &mut Index, text: &[u8]) -> bool {
 
 #[target_feature(enable = "avx2,bmi1")]
 fn build_avx2(index: &mut Index, text: &[u8]) {
-    index.build_with(text, |block| {
-        let (a, b) = (half(block, 0), half(block, 32));
-        let join = |a: u32, b: u32| u64::from(a) | u64::from(b) << 32;
-        let plane = |n: usize| join(a.planes[n], b.planes[n]);
-        let letters = plane(0) | plane(1);
-        let digit = plane(2);
-        let alnum = letters | digit;
-        let mid = plane(3);
-        Masks {
-            alnum,
-            token: alnum | mid | plane(4),
-            digit,
-            group: digit | mid | plane(5),
-            assign: plane(6),
-            at: join(a.at, b.at),
-            escape: plane(7) | join(a.backslash, b.backslash),
-        }
-    });
+    index.build_with(text, |block| masks(block));
+}
+
+#[target_feature(enable = "avx2")]
+#[inline]
+fn masks(block: &[u8; 64]) -> Masks {
+    let (a, b) = (half(block, 0), half(block, 32));
+    let both = |n: usize| join(a.planes[n], b.planes[n]);
+    let digit = both(2);
+    let alnum = both(0) | both(1) | digit;
+    let middle = both(3);
+    Masks {
+        alnum,
+        token: alnum | middle | both(4),
+        digit,
+        group: digit | middle | both(5),
+        assign: both(6),
+        at: join(a.at, b.at),
+        escape: both(7) | join(a.backslash, b.backslash),
+    }
+}
+
+#[inline(always)]
+fn join(low: u32, high: u32) -> u64 {
+    u64::from(low) | u64::from(high) << 32
 }
 
 /// Bit planes of 32 bytes.
@@ -114,30 +121,21 @@ fn half(block: &[u8; 64], from: usize) -> Half {
 #[target_feature(enable = "avx2")]
 #[inline]
 fn load(block: &[u8; 64], from: usize) -> __m256i {
-    let word = |i: usize| {
-        let at = from + i * 8;
-        i64::from_le_bytes([
-            block[at],
-            block[at + 1],
-            block[at + 2],
-            block[at + 3],
-            block[at + 4],
-            block[at + 5],
-            block[at + 6],
-            block[at + 7],
-        ])
-    };
-    _mm256_set_epi64x(word(3), word(2), word(1), word(0))
+    let (words, _) = block.as_chunks::<8>();
+    let at = from / 8;
+    _mm256_set_epi64x(
+        i64::from_le_bytes(words[at + 3]),
+        i64::from_le_bytes(words[at + 2]),
+        i64::from_le_bytes(words[at + 1]),
+        i64::from_le_bytes(words[at]),
+    )
 }
 
 /// A table of 16 bytes in both lanes.
 #[target_feature(enable = "avx2")]
 #[inline]
 fn twice(table: &[u8; 16]) -> __m256i {
-    let half = |from: usize| {
-        let mut w = [0u8; 8];
-        w.copy_from_slice(&table[from..from + 8]);
-        i64::from_le_bytes(w)
-    };
-    _mm256_set_epi64x(half(8), half(0), half(8), half(0))
+    let (words, _) = table.as_chunks::<8>();
+    let (low, high) = (i64::from_le_bytes(words[0]), i64::from_le_bytes(words[1]));
+    _mm256_set_epi64x(high, low, high, low)
 }
