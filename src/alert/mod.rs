@@ -19,11 +19,14 @@ mod new_ip;
 mod object;
 mod policy;
 mod recent;
+mod replay;
 #[cfg(test)]
 mod scenarios;
 mod shares;
 mod stats;
+mod stored;
 mod volume_spike;
+mod watch;
 mod words;
 mod zone;
 
@@ -35,7 +38,9 @@ pub use config::{
 pub use detector::{Detector, Signal, View};
 pub use episode::{episode_id, fingerprint};
 pub use kind::{KINDS, Kind, KindInfo, usual_severity};
-pub use monitor::{Counters, Monitor, Watch};
+pub use monitor::Monitor;
 pub use object::{Alert, AlertKey, Evidence, Links, RunbookStep, Severity, Status, Urgency};
 pub use policy::{Policies, Policy, WatchError};
+pub use replay::{Replay, Report};
+pub use watch::{Counters, Watch};
 pub use zone::Zone;

@@ -5,17 +5,14 @@
 //! as happening now, so one wrong clock cannot make all others late. When nothing has arrived for 10 minutes, time goes
 //! on by that clock, so that alerts end.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
 use super::after_hours::AfterHours;
-use super::calendar::CalendarConfig;
 use super::compose::{About, RuleNotes, alert};
-use super::config::{Common, DetectConfig, KeyConfig};
+use super::config::{Common, DetectConfig};
 use super::detector::{Detector, Signal, View};
-use super::episode::{Episode, Phase, fingerprint};
+use super::episode::{Episode, Phase};
 use super::fleet;
 use super::key_dormant::KeyDormant;
 use super::kind::Kind;
@@ -27,9 +24,10 @@ use super::policy::{Policies, WatchError};
 use super::recent::Recent;
 use super::shares::Shares;
 use super::volume_spike::VolumeSpike;
+use super::watch::{Counters, Watch};
 use crate::redact::Redactor;
 use crate::units::Timestamp;
-use crate::window::{Counts, KeyDelta, KeyId, KeyState, Keys, LATE_BUCKETS, Tally, bucket, bucket_start};
+use crate::window::{Counts, KeyDelta, KeyId, KeyState, Keys, LATE_BUCKETS, Tally, Visit, bucket, bucket_start};
 
 /// How far ahead of the clock an event may be.
 const AHEAD: Duration = Duration::from_secs(300);
@@ -40,69 +38,24 @@ const IDLE: Duration = Duration::from_secs(600);
 /// How long another signal about a key makes a new network worth a page.
 const COMPANY: Duration = Duration::from_secs(86_400);
 
-/// Row of the monitor's own state among the stored rows; no key is called so.
-const OWN_ROW: &str = "!monitor";
-
-/// Prefix of the rows of episodes.
-const EPISODE_ROW: &str = "!alert/";
-
-/// Everything the monitor is told.
-#[derive(Clone, Debug, Default)]
-pub struct Watch {
-    /// `[detect]`.
-    pub detect: DetectConfig,
-    /// `[calendars]`.
-    pub calendars: BTreeMap<String, CalendarConfig>,
-    /// `[keys]`.
-    pub keys: BTreeMap<String, KeyConfig>,
-    /// Names of the sources, by [`crate::event::SourceId`].
-    pub sources: Vec<String>,
-    /// This machine's name.
-    pub host: String,
-}
-
-/// What the monitor counted since it was made.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counters {
-    /// Events.
-    pub events: u64,
-    /// Uses that came too late to be scored.
-    pub late: u64,
-    /// Events from the future.
-    pub ahead: u64,
-    /// Events without a usable time.
-    pub untimed: u64,
-    /// Keys that are remembered.
-    pub keys: u64,
-    /// Keys that had to make room.
-    pub evicted: u64,
-    /// Alerts that are firing.
-    pub firing: u64,
-}
-
 /// What an episode is about.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-struct EpisodeId {
-    kind: Kind,
-    key: Option<KeyId>,
-    policy: String,
+pub(super) struct EpisodeId {
+    pub kind: Kind,
+    pub key: Option<KeyId>,
+    pub policy: String,
 }
 
-/// An episode as stored.
-#[derive(Serialize, Deserialize)]
-struct StoredEpisode {
-    kind: String,
-    key: Option<String>,
-    policy: String,
-    episode: Episode,
-}
-
-/// The monitor's own state as stored.
-#[derive(Default, Serialize, Deserialize)]
-struct StoredSelf {
-    newest: Option<Timestamp>,
-    fleet: f64,
-    fed: Option<Timestamp>,
+/// One bucket of one key.
+struct Step<'a> {
+    bucket: i64,
+    id: &'a KeyId,
+    delta: &'a KeyDelta,
+    counts: Counts,
+    /// The newest event time among them.
+    at: Timestamp,
+    /// Networks first seen in it.
+    visits: Vec<Visit>,
 }
 
 /// See the module.
@@ -112,16 +65,16 @@ pub struct Monitor {
     rules: RuleNotes,
     detectors: Vec<(Box<dyn Detector>, Common)>,
     leak_settings: Common,
-    keys: Keys,
+    pub(super) keys: Keys,
     recent: Recent,
-    episodes: HashMap<EpisodeId, Episode>,
-    changed: HashSet<EpisodeId>,
+    pub(super) episodes: HashMap<EpisodeId, Episode>,
+    pub(super) changed: HashSet<EpisodeId>,
     pending: Tally,
-    newest: Option<Timestamp>,
-    fed: Option<Timestamp>,
-    fleet: f64,
+    pub(super) newest: Option<Timestamp>,
+    pub(super) fed: Option<Timestamp>,
+    pub(super) fleet: f64,
     counters: Counters,
-    moved: bool,
+    pub(super) moved: bool,
 }
 
 impl Monitor {
@@ -187,7 +140,7 @@ impl Monitor {
             self.look_at_leaks(&tally, now, &mut out);
             self.look_at_keys(&tally, now, &mut out);
         }
-        self.settle(now, &mut out);
+        self.settle(self.time(now), &mut out);
         out
     }
 
@@ -227,45 +180,38 @@ impl Monitor {
                 self.counters.late += u64::from(counts.uses);
                 continue;
             }
-            let end = Timestamp(bucket_start(b + 1).0 - 1);
-            let at = delta.last.min(end).max(bucket_start(b));
             if b > newest && self.newest.is_some() {
                 self.fleet = fleet::factor(&self.keys, b - 1, self.watch.detect.zone.0);
+                self.settle(bucket_start(b), out);
             }
+            let end = Timestamp(bucket_start(b + 1).0 - 1);
+            let at = delta.last.min(end).max(bucket_start(b));
             self.newest = self.newest.max(Some(at));
-            self.step(b, id, delta, counts, at, limit, out);
+            let visits = delta.visits.iter().filter(|v| bucket(v.first).min(limit) == b).copied().collect();
+            self.step(&Step { bucket: b, id, delta, counts, at, visits }, out);
         }
     }
 
     /// Adds one bucket of one key and asks every detector.
-    #[expect(clippy::too_many_arguments)]
-    fn step(
-        &mut self,
-        b: i64,
-        id: &KeyId,
-        delta: &KeyDelta,
-        counts: Counts,
-        at: Timestamp,
-        limit: i64,
-        out: &mut Vec<Alert>,
-    ) {
-        let kind = self.kind_of(id, delta);
+    fn step(&mut self, step: &Step<'_>, out: &mut Vec<Alert>) {
+        let (id, at) = (step.id, step.at);
+        let kind = self.kind_of(id, step.delta);
         let (zone, learn) = (self.watch.detect.zone.0, self.watch.detect.volume_spike.learn.as_secs() as i64);
-        let state = self.keys.touch(id, || KeyState::new(&kind, delta.first));
-        state.advance(b, zone, learn);
-        let visits: Vec<_> = delta.visits.iter().filter(|v| bucket(v.first).min(limit) == b).copied().collect();
-        let facts = state.add(b, counts, &visits, at);
+        let state = self.keys.touch(id, || KeyState::new(&kind, step.delta.first));
+        state.advance(step.bucket, zone, learn);
+        let facts = state.add(step.bucket, step.counts, &step.visits, at);
         let Some(state) = self.keys.get(id) else { return };
         let policy = self.policies.of(id, &state.kind);
         let calendar = self.policies.calendar(policy);
         let mut signals = Vec::new();
-        for (n, (detector, _)) in self.detectors.iter().enumerate() {
+        for (detector, common) in &self.detectors {
             let subject = EpisodeId { kind: detector.kind(), key: Some(*id), policy: String::new() };
             let phase = self.episodes.get(&subject).map(|e| e.phase);
             let firing = phase == Some(Phase::Firing);
-            let view = View { state, bucket: b, facts: &facts, policy, calendar, fleet: self.fleet, firing, now: at };
+            let (bucket, fleet) = (step.bucket, self.fleet);
+            let view = View { state, bucket, facts: &facts, policy, calendar, fleet, firing, now: at };
             match detector.look(&view) {
-                Some(signal) => signals.push((n, subject, signal)),
+                Some(signal) => signals.push((subject, signal, *common)),
                 None if phase == Some(Phase::Pending) => {
                     self.episodes.remove(&subject);
                     self.changed.insert(subject);
@@ -273,35 +219,32 @@ impl Monitor {
                 None => {}
             }
         }
-        for (n, subject, signal) in signals {
-            let common = self.detectors[n].1;
-            self.key_signal(subject, id, delta, signal, common, at, out);
+        for (subject, signal, common) in signals {
+            self.key_signal(subject, step, signal, &common, out);
         }
     }
 
-    #[expect(clippy::too_many_arguments)]
     fn key_signal(
         &mut self,
         subject: EpisodeId,
-        id: &KeyId,
-        delta: &KeyDelta,
+        step: &Step<'_>,
         mut signal: Signal,
-        common: Common,
-        at: Timestamp,
+        common: &Common,
         out: &mut Vec<Alert>,
     ) {
+        let (id, at) = (step.id, step.at);
         let Some(state) = self.keys.get(id) else { return };
         if subject.kind == Kind::NewIp && state.signal_at.is_some_and(|t| at.since(t) <= COMPANY) {
             signal.escalate = true;
         }
         let about = About {
             key: Some(self.describe(id, state)),
-            source: self.watch.sources.get(usize::from(delta.source.0)).cloned(),
+            source: self.watch.sources.get(usize::from(step.delta.source.0)).cloned(),
             policy: String::new(),
             lines: self.recent.lines(id, signal.bad_lines),
         };
         let kind = subject.kind;
-        self.raise(subject, &about, &signal, &common, at, out);
+        self.raise(subject, &about, &signal, common, at, out);
         if kind != Kind::NewIp {
             self.keys.touch(id, || KeyState::new("", at)).signal_at = Some(at);
         }
@@ -353,14 +296,18 @@ impl Monitor {
             .unwrap_or_else(|| "KEY".to_owned())
     }
 
-    /// Ends what has been over for long enough and forgets what mutes nothing any more.
-    fn settle(&mut self, now: Timestamp, out: &mut Vec<Alert>) {
+    /// How far time has come: to the newest event, or on by the clock when nothing has arrived for a while.
+    fn time(&self, now: Timestamp) -> Timestamp {
         let idle = self.fed.is_none_or(|fed| now.since(fed) > IDLE);
-        let at = match self.newest {
+        match self.newest {
             Some(newest) if !idle => newest,
             Some(newest) => newest.max(now.minus(IDLE)),
             None => now.minus(IDLE),
-        };
+        }
+    }
+
+    /// Ends what has been over for long enough at `at`, and forgets what mutes nothing any more.
+    fn settle(&mut self, at: Timestamp, out: &mut Vec<Alert>) {
         let mut ended: Vec<Alert> = Vec::new();
         let mut spent: Vec<EpisodeId> = Vec::new();
         for (id, episode) in &mut self.episodes {
@@ -379,66 +326,6 @@ impl Monitor {
             self.episodes.remove(&id);
             self.changed.insert(id);
         }
-    }
-
-    /// What changed since the last call, as (row, bytes); empty bytes mean that the row is gone. Call it right after
-    /// [`Monitor::tick`], when nothing is pending.
-    pub fn dirty(&mut self) -> Vec<(String, Vec<u8>)> {
-        let mut rows = self.keys.take_dirty();
-        let mut changed: Vec<EpisodeId> = self.changed.drain().collect();
-        changed.sort_unstable();
-        for id in changed {
-            let tag = id.key.as_ref().map_or("", KeyId::name);
-            let row = format!("{EPISODE_ROW}{}", fingerprint(id.kind.name(), tag, &id.policy));
-            let bytes = self.episodes.get(&id).map(|episode| {
-                let key = id.key.map(|k| k.to_string());
-                let stored =
-                    StoredEpisode { kind: id.kind.name().to_owned(), key, policy: id.policy, episode: episode.clone() };
-                serde_json::to_vec(&stored).unwrap_or_default()
-            });
-            rows.push((row, bytes.unwrap_or_default()));
-        }
-        if std::mem::take(&mut self.moved) {
-            let own = StoredSelf { newest: self.newest, fleet: self.fleet, fed: self.fed };
-            rows.push((OWN_ROW.to_owned(), serde_json::to_vec(&own).unwrap_or_default()));
-        }
-        rows
-    }
-
-    /// Takes up what [`Monitor::dirty`] gave in an earlier life. Rows that cannot be read are passed over and counted
-    /// in the result: those keys are learned anew.
-    pub fn restore(&mut self, rows: impl IntoIterator<Item = (String, Vec<u8>)>) -> usize {
-        let mut unread = 0;
-        for (row, bytes) in rows {
-            let done = if row == OWN_ROW {
-                self.restore_self(&bytes)
-            } else if row.starts_with(EPISODE_ROW) {
-                self.restore_episode(&bytes)
-            } else {
-                let state = KeyId::parse(&row).zip(KeyState::from_bytes(&bytes));
-                state.map(|(id, state)| self.keys.restore(id, state)).is_some()
-            };
-            unread += usize::from(!done);
-        }
-        unread
-    }
-
-    fn restore_self(&mut self, bytes: &[u8]) -> bool {
-        let Ok(own) = serde_json::from_slice::<StoredSelf>(bytes) else { return false };
-        (self.newest, self.fleet, self.fed) = (own.newest, own.fleet, own.fed);
-        true
-    }
-
-    fn restore_episode(&mut self, bytes: &[u8]) -> bool {
-        let Ok(stored) = serde_json::from_slice::<StoredEpisode>(bytes) else { return false };
-        let Some(kind) = super::kind::KINDS.iter().find(|k| k.name == stored.kind) else { return false };
-        let key = stored.key.as_deref().map(KeyId::parse);
-        if key == Some(None) {
-            return false;
-        }
-        let id = EpisodeId { kind: kind.kind, key: key.flatten(), policy: stored.policy };
-        self.episodes.insert(id, stored.episode);
-        true
     }
 
     /// The newest event time.

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use chrono_tz::Tz;
 
 use super::config::{DetectConfig, KeyConfig};
-use super::monitor::{Monitor, Watch};
+use super::monitor::Monitor;
 use super::object::{Alert, Status, Urgency};
+use super::watch::Watch;
 use crate::event::{SourceId, Text};
 use crate::redact::{PseudonymKey, Redactor};
 use crate::units::Timestamp;

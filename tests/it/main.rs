@@ -17,6 +17,7 @@ mod exec;
 mod explain;
 mod filter;
 mod invariants;
+mod monitor;
 mod process;
 mod proofs;
 mod roles;

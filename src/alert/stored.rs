@@ -1,0 +1,94 @@
+//! What of the monitor outlives the process: one row per key, per episode, and one of its own.
+
+use serde::{Deserialize, Serialize};
+
+use super::episode::{Episode, fingerprint};
+use super::kind::KINDS;
+use super::monitor::{EpisodeId, Monitor};
+use crate::units::Timestamp;
+use crate::window::{KeyId, KeyState};
+
+/// Row of the monitor's own state among the stored rows; no key is called so.
+const OWN_ROW: &str = "!monitor";
+
+/// Prefix of the rows of episodes.
+const EPISODE_ROW: &str = "!alert/";
+
+/// An episode as stored.
+#[derive(Serialize, Deserialize)]
+struct StoredEpisode {
+    kind: String,
+    key: Option<String>,
+    policy: String,
+    episode: Episode,
+}
+
+/// The monitor's own state as stored.
+#[derive(Default, Serialize, Deserialize)]
+struct StoredSelf {
+    newest: Option<Timestamp>,
+    fleet: f64,
+    fed: Option<Timestamp>,
+}
+
+impl Monitor {
+    /// What changed since the last call, as (row, bytes); empty bytes mean that the row is gone. Call it right after
+    /// [`Monitor::tick`], when nothing is pending.
+    pub fn dirty(&mut self) -> Vec<(String, Vec<u8>)> {
+        let mut rows = self.keys.take_dirty();
+        let mut changed: Vec<EpisodeId> = self.changed.drain().collect();
+        changed.sort_unstable();
+        for id in changed {
+            let tag = id.key.as_ref().map_or("", KeyId::name);
+            let row = format!("{EPISODE_ROW}{}", fingerprint(id.kind.name(), tag, &id.policy));
+            let bytes = self.episodes.get(&id).map(|episode| {
+                let key = id.key.map(|k| k.to_string());
+                let stored =
+                    StoredEpisode { kind: id.kind.name().to_owned(), key, policy: id.policy, episode: episode.clone() };
+                serde_json::to_vec(&stored).unwrap_or_default()
+            });
+            rows.push((row, bytes.unwrap_or_default()));
+        }
+        if std::mem::take(&mut self.moved) {
+            let own = StoredSelf { newest: self.newest, fleet: self.fleet, fed: self.fed };
+            rows.push((OWN_ROW.to_owned(), serde_json::to_vec(&own).unwrap_or_default()));
+        }
+        rows
+    }
+
+    /// Takes up what [`Monitor::dirty`] gave in an earlier life. Rows that cannot be read are passed over and counted
+    /// in the result: those keys are learned anew.
+    pub fn restore(&mut self, rows: impl IntoIterator<Item = (String, Vec<u8>)>) -> usize {
+        let mut unread = 0;
+        for (row, bytes) in rows {
+            let done = if row == OWN_ROW {
+                self.restore_self(&bytes)
+            } else if row.starts_with(EPISODE_ROW) {
+                self.restore_episode(&bytes)
+            } else {
+                let state = KeyId::parse(&row).zip(KeyState::from_bytes(&bytes));
+                state.map(|(id, state)| self.keys.restore(id, state)).is_some()
+            };
+            unread += usize::from(!done);
+        }
+        unread
+    }
+
+    fn restore_self(&mut self, bytes: &[u8]) -> bool {
+        let Ok(own) = serde_json::from_slice::<StoredSelf>(bytes) else { return false };
+        (self.newest, self.fleet, self.fed) = (own.newest, own.fleet, own.fed);
+        true
+    }
+
+    fn restore_episode(&mut self, bytes: &[u8]) -> bool {
+        let Ok(stored) = serde_json::from_slice::<StoredEpisode>(bytes) else { return false };
+        let Some(kind) = KINDS.iter().find(|k| k.name == stored.kind) else { return false };
+        let key = stored.key.as_deref().map(KeyId::parse);
+        if key == Some(None) {
+            return false;
+        }
+        let id = EpisodeId { kind: kind.kind, key: key.flatten(), policy: stored.policy };
+        self.episodes.insert(id, stored.episode);
+        true
+    }
+}
