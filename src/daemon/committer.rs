@@ -6,14 +6,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::alert::Alert;
-use crate::store::{Checkpoint, Commit, OutboxRow, OutputMark, Store, StoreError, StreamKey};
+use crate::store::{Checkpoint, Commit, OutboxRow, OutputMark, RetentionConfig, Store, StoreError, StreamKey};
 use crate::units::Timestamp;
 
 /// How long until a commit that failed is tried again.
 const AGAIN: Duration = Duration::from_millis(500);
+
+/// How often what is old is removed.
+const MAINTAIN: Duration = Duration::from_secs(3_600);
 
 /// Everything of one moment that is to become true together.
 #[derive(Default)]
@@ -78,6 +81,7 @@ impl Committer {
     /// Starts the thread. `committed` is called after each commit with whether it brought messages to send.
     pub(super) fn start(
         store: Arc<Store>,
+        keep: RetentionConfig,
         hurry: Arc<AtomicBool>,
         committed: impl Fn(bool) + Send + 'static,
     ) -> io::Result<Self> {
@@ -86,7 +90,7 @@ impl Committer {
         let idle = Arc::clone(&busy);
         let thread = std::thread::Builder::new()
             .name("commit".to_owned())
-            .spawn(move || work(&queue, &store, &hurry, &idle, &committed))?;
+            .spawn(move || work(&queue, &store, &keep, &hurry, &idle, &committed))?;
         Ok(Self { moments: Some(moments), busy, thread: Some(thread) })
     }
 
@@ -123,10 +127,12 @@ impl Committer {
 fn work(
     queue: &Receiver<Moment>,
     store: &Store,
+    keep: &RetentionConfig,
     hurry: &AtomicBool,
     busy: &AtomicBool,
     committed: &dyn Fn(bool),
 ) -> Result<(), CommitError> {
+    let mut maintained = Instant::now();
     for moment in queue {
         let mut told = false;
         loop {
@@ -146,6 +152,12 @@ fn work(
             tracing::warn!("committing works again");
         }
         committed(!moment.outbox.is_empty());
+        if maintained.elapsed() >= MAINTAIN {
+            maintained = Instant::now();
+            if let Err(error) = store.maintain(keep, moment.now) {
+                tracing::warn!("what is old could not be removed from the state: {error}");
+            }
+        }
         busy.store(false, Ordering::Release);
     }
     Ok(())

@@ -1,11 +1,12 @@
 //! Building the rooms, and taking them down.
 
 use std::io;
+use std::num::NonZero;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::thread::JoinHandle;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use super::clock::now;
@@ -24,6 +25,9 @@ use crate::sinks::{SinkConfig, SinkError};
 use crate::sources::{FileSource, Positions, SourceConfig, StdinReader, Tail, TailSetup, Watch};
 use crate::store::{Store, StoreError, pseudonym_key};
 use crate::telemetry::Counters;
+
+/// Threads that redact; a stream keeps to one of them.
+const MOST_WORKERS: usize = 4;
 
 /// Why the service cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -127,7 +131,8 @@ impl Daemon {
         let sources: Vec<String> = config.sources.keys().cloned().collect();
         let outputs = open_outputs(config, &sources, &store, stdout)?;
         let positions = Positions::default();
-        let pools = Pools::new(1);
+        let workers = thread::available_parallelism().map_or(1, NonZero::get).min(MOST_WORKERS);
+        let pools = Pools::new(workers);
         let tails = build_tails(config, &store, &positions, &pools)?;
         let counters = Arc::new(Counters::new(redactor.rules().len()));
         let (stop, hurry) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
@@ -135,9 +140,9 @@ impl Daemon {
         let watcher = Watcher::new(config, &sources, &redactor, &store, router.clone())?;
         let readings = readings(config, &redactor)?;
         let post = Post::start(config, &store, router)?;
-        let (entrance, done) = pipeline::start(1, move |source| readings.chunk(source), &pools)?;
+        let (entrance, done) = pipeline::start(workers, move |source| readings.chunk(source), &pools)?;
         let wake = post.waker();
-        let committer = Committer::start(store, Arc::clone(&hurry), move |messages| {
+        let committer = Committer::start(store, config.retention.clone(), Arc::clone(&hurry), move |messages| {
             if messages {
                 wake();
             }
@@ -247,7 +252,7 @@ impl Readings {
 }
 
 fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
-    std::thread::Builder::new().name(name.to_owned()).spawn(work)
+    thread::Builder::new().name(name.to_owned()).spawn(work)
 }
 
 fn open_outputs(

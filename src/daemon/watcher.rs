@@ -1,10 +1,12 @@
 //! The monitor with what stands around it: stored key state, routes, this machine's name.
 
+use std::sync::Arc;
+
 use crate::alert::{Alert, Monitor, Watch, WatchError};
 use crate::config::Config;
 use crate::delivery::Router;
 use crate::redact::Redactor;
-use crate::store::{OutboxRow, Store, StoreError};
+use crate::store::{OutboxRow, Silence, Store, StoreError};
 use crate::units::Timestamp;
 use crate::window::Tally;
 
@@ -12,6 +14,8 @@ use crate::window::Tally;
 pub(super) struct Watcher {
     monitor: Monitor,
     router: Router,
+    /// Where silences are.
+    store: Arc<Store>,
     /// How many rows changed in the last look.
     changed: usize,
 }
@@ -36,7 +40,7 @@ impl Watcher {
         config: &Config,
         sources: &[String],
         redactor: &Redactor,
-        store: &Store,
+        store: &Arc<Store>,
         router: Router,
     ) -> Result<Self, WatcherError> {
         let watch = Watch {
@@ -51,7 +55,7 @@ impl Watcher {
         if unread > 0 {
             tracing::warn!("the stored state of {unread} keys cannot be read; they are learned anew");
         }
-        Ok(Self { monitor, router, changed: 0 })
+        Ok(Self { monitor, router, store: Arc::clone(store), changed: 0 })
     }
 
     /// Takes over what a chunk says.
@@ -75,8 +79,17 @@ impl Watcher {
             let key = alert.key.as_ref().map(|k| format!(" [{}:{}]", k.kind, k.tag)).unwrap_or_default();
             tracing::info!("alert {} {}{key}, id {}", alert.kind, word(alert), alert.id);
         }
-        let outbox = alerts.iter().flat_map(|alert| self.router.rows(alert)).collect();
+        let silences = if alerts.is_empty() { Vec::new() } else { self.silences(now) };
+        let outbox = alerts.iter().flat_map(|alert| self.router.rows_unless_silenced(alert, &silences, now)).collect();
         Seen { key_state, alerts, outbox }
+    }
+
+    /// The silences now. When they cannot be read, nothing is silent.
+    fn silences(&self, now: Timestamp) -> Vec<Silence> {
+        self.store.silences(now).unwrap_or_else(|error| {
+            tracing::warn!("silences cannot be read, and silence nothing: {error}");
+            Vec::new()
+        })
     }
 }
 
