@@ -6,12 +6,13 @@
 set -eu
 cd "$(dirname "$0")/.."
 
-# Python's SMTP server, in an environment of its own.
-if [ ! -x target/venv/bin/aiosmtpd ]; then
+# Python's SMTP server and the reference library of webhook signatures, in an environment of their own.
+if ! target/venv/bin/python3 -c 'import aiosmtpd, standardwebhooks' 2>/dev/null; then
     echo "== Python packages into target/venv"
     mkdir -p target
     if python3 -m venv target/venv; then
-        target/venv/bin/pip install --quiet --disable-pip-version-check aiosmtpd || echo "pip could not install aiosmtpd"
+        target/venv/bin/pip install --quiet --disable-pip-version-check aiosmtpd standardwebhooks ||
+            echo "pip could not install aiosmtpd and standardwebhooks"
     fi
 fi
 
@@ -22,6 +23,7 @@ while read -r program package; do
     PATH="$PATH:/usr/sbin:/sbin" command -v "$program" >/dev/null 2>&1 || missing="$missing $package"
 done <<'LIST'
 logrotate logrotate
+prometheus-alertmanager prometheus-alertmanager
 LIST
 if [ -n "$missing" ]; then
     as_root=""

@@ -145,3 +145,69 @@ async fn the_reference_library_verifies_our_signature() {
     assert_eq!(run(&request.body), (true, format!("{}\n", alert(1, 1).id)));
     assert!(!run(b"{\"id\":\"forged\"}").0, "the library does tell right from wrong");
 }
+
+/// Asks for `path` and gives the body of the answer.
+fn get(port: u16, path: &str) -> Option<String> {
+    use std::io::Read;
+    let mut stream = std::net::TcpStream::connect(("127.0.0.1", port)).ok()?;
+    write!(stream, "GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n").ok()?;
+    let mut text = String::new();
+    stream.read_to_string(&mut text).ok()?;
+    text.starts_with("HTTP/1.0 200").then(|| text.split_once("\r\n\r\n").map(|(_, b)| b.to_owned()))?
+}
+
+/// A port that was free a moment ago.
+fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+async fn wait_for(what: &str, mut done: impl FnMut() -> bool) {
+    let start = std::time::Instant::now();
+    while !done() {
+        assert!(start.elapsed() < secs(30), "{what}");
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn alertmanager_accepts_groups_and_resolves_our_alerts() {
+    let program = ["prometheus-alertmanager", "alertmanager"].into_iter().find_map(find);
+    let Some(program) = program else {
+        return skip("delivery::peers::alertmanager", "no prometheus-alertmanager");
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let config = "route: {receiver: none, group_by: [alertname, key]}\nreceivers: [{name: none}]\n";
+    std::fs::write(dir.path().join("am.yml"), config).unwrap();
+    let port = free_port();
+    let child = Command::new(program)
+        .args(["--config.file=am.yml", "--storage.path=data", "--cluster.listen-address="])
+        .arg(format!("--web.listen-address=127.0.0.1:{port}"))
+        .current_dir(dir.path())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let _ends = Ends(child);
+    wait_for("alertmanager starts", || get(port, "/-/ready").is_some()).await;
+    let url = format!("http://127.0.0.1:{port}");
+    let hook = format!("type = 'webhook'\nformat = 'alertmanager'\nurl = '{url}'");
+    let rig = Rig::stopped(&dir.path().join("state"), &[("am", hook)]).in_real_time();
+    let now = logwarden::units::Timestamp::from(chrono::Utc::now());
+    let fresh = |n, key| logwarden::alert::Alert { starts_at: now, updated_at: now, ..alert(n, key) };
+    rig.raise(&[fresh(1, 1), fresh(2, 1), fresh(3, 2)]);
+    let active = || -> Vec<serde_json::Value> {
+        let body = get(port, "/api/v2/alerts?active=true").unwrap_or_default();
+        serde_json::from_str(&body).unwrap_or_default()
+    };
+    wait_for("two alerts of different keys", || active().len() == 2).await;
+    let groups: Vec<serde_json::Value> = serde_json::from_str(&get(port, "/api/v2/alerts/groups").unwrap()).unwrap();
+    assert_eq!(groups.len(), 2);
+    let mut over = fresh(3, 2);
+    over.status = logwarden::alert::Status::Resolved;
+    over.updated_at = now.plus(secs(1));
+    over.ends_at = Some(now);
+    rig.raise(&[over]);
+    wait_for("one is resolved", || active().len() == 1).await;
+    assert_eq!(active()[0]["labels"]["key"], format!("{:014}", 1));
+    assert_eq!(rig.store.queues().unwrap()[0].dead, 0);
+}
