@@ -12,6 +12,7 @@ mod config;
 mod daemon;
 mod delivery;
 mod demo;
+mod docs;
 mod examples;
 mod exec;
 mod explain;

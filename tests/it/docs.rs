@@ -1,0 +1,83 @@
+//! What the documents say is what the program does.
+
+use std::fs;
+use std::process::Command;
+
+use regex::Regex;
+
+use crate::support::{root, run, run_command};
+
+/// Pseudonyms differ from run to run.
+fn masked(text: &str) -> String {
+    let tag = Regex::new(r"\b0[0-9a-hjkmnp-tv-z]{13}\b").unwrap();
+    tag.replace_all(text, "TAG").into_owned()
+}
+
+#[test]
+fn the_readme_shows_real_output() {
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let program = std::path::Path::new(env!("CARGO_BIN_EXE_logwarden")).parent().unwrap();
+    let path = std::env::join_paths(
+        [program.to_owned()].into_iter().chain(std::env::split_paths(&std::env::var_os("PATH").unwrap())),
+    )
+    .unwrap();
+    let blocks = readme.split("```console\n").skip(1).map(|rest| rest.split("\n```").next().unwrap());
+    let mut shown = 0;
+    for example in blocks.flat_map(|block| format!("\n{block}").split("\n$ ").map(str::to_owned).collect::<Vec<_>>()) {
+        let Some((command, output)) = example.split_once('\n') else { continue };
+        let mut shell = Command::new("sh");
+        shell.args(["-c", command]).current_dir(root()).env("PATH", &path).env("NO_COLOR", "1");
+        let ran = run_command(&mut shell, b"");
+        assert_eq!(masked(ran.text().trim_end()), masked(output), "README: $ {command}\n{}", ran.err);
+        shown += 1;
+    }
+    assert!(shown >= 5, "only {shown} commands with output");
+}
+
+#[test]
+fn the_readme_shows_the_example_configuration_as_it_is() {
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let example = fs::read_to_string(root().join("examples/service.toml")).unwrap();
+    assert!(readme.contains(&format!("```toml\n{example}```\n")), "examples/service.toml has changed");
+}
+
+#[test]
+fn what_documents_link_to_is_there() {
+    let link = Regex::new(r"\]\(([^)#\s]+)\)").unwrap();
+    let documents = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "docs/redaction.md", "docs/guarantees.md"];
+    for document in documents {
+        let path = root().join(document);
+        let text = fs::read_to_string(&path).unwrap();
+        for target in link.captures_iter(&text).map(|c| c[1].to_owned()).filter(|t| !t.starts_with("http")) {
+            assert!(path.parent().unwrap().join(&target).exists(), "{document} links to {target}");
+        }
+    }
+}
+
+/// `UPDATE_DOCS=1 cargo test --test it docs` writes the file anew.
+#[test]
+fn the_configuration_reference_is_current() {
+    let path = root().join("docs/configuration.md");
+    let want = format!(
+        "# Configuration\n\n\
+         One TOML file and every `conf.d/*.toml` beside it. This is what `logwarden config reference` prints.\n\n\
+         ```toml\n{}```\n",
+        run(&["config", "reference"], b"").text()
+    );
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        fs::write(&path, &want).unwrap();
+    }
+    let have = fs::read_to_string(&path).unwrap_or_default();
+    assert!(have == want, "docs/configuration.md is not current; run UPDATE_DOCS=1 cargo test --test it docs");
+}
+
+#[test]
+fn a_pack_shown_in_the_manual_is_right() {
+    let manual = fs::read_to_string(root().join("docs/redaction.md")).unwrap();
+    let pack = manual.split("```toml\n").find(|block| block.starts_with("pack = ")).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("acme.toml");
+    fs::write(&path, pack.split("```").next().unwrap()).unwrap();
+    let ran = run(&["rules", "test", path.to_str().unwrap()], b"");
+    assert_eq!(ran.code, 0, "{}{}", ran.text(), ran.err);
+}
