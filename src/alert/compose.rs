@@ -19,6 +19,8 @@ pub(super) struct About {
     pub policy: String,
     /// Redacted lines.
     pub lines: Vec<String>,
+    /// Whether it is never told as one of many.
+    pub single: bool,
 }
 
 /// What is known about the rules that find credentials.
@@ -48,6 +50,12 @@ impl RuleNotes {
     pub(super) fn is_credential(&self, id: RuleId) -> bool {
         const WORDS: [&str; 6] = ["PASSWORD", "PASSPHRASE", "PRIVATE_KEY", "SECRET", "CREDENTIAL", "TOKEN"];
         self.get(id).is_some_and(|r| r.tag || r.revoke.is_some() || WORDS.iter().any(|w| r.kind.contains(w)))
+    }
+
+    /// Whether the type `new` says more about a key than `old`: how to revoke it is known.
+    pub(super) fn is_better(&self, new: &str, old: &str) -> bool {
+        let known = |kind: &str| self.rules.iter().any(|r| r.kind == kind && r.revoke.is_some());
+        known(new) && !known(old)
     }
 
     /// The first step: revoke or rotate, the way it is done for this type.

@@ -25,6 +25,7 @@ mod scenarios;
 mod shares;
 mod stats;
 mod stored;
+mod storm;
 mod volume_spike;
 mod watch;
 mod words;

@@ -9,7 +9,7 @@ use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use super::after_hours::AfterHours;
-use super::compose::{About, RuleNotes, alert};
+use super::compose::{About, RuleNotes, alert, name_of};
 use super::config::{Common, DetectConfig};
 use super::detector::{Detector, Signal, View};
 use super::episode::{Episode, Phase};
@@ -23,6 +23,7 @@ use super::object::{Alert, AlertKey};
 use super::policy::{Policies, WatchError};
 use super::recent::Recent;
 use super::shares::Shares;
+use super::storm::{self, Storm};
 use super::volume_spike::VolumeSpike;
 use super::watch::{Counters, Watch};
 use crate::redact::Redactor;
@@ -73,6 +74,7 @@ pub struct Monitor {
     pub(super) newest: Option<Timestamp>,
     pub(super) fed: Option<Timestamp>,
     pub(super) fleet: f64,
+    pub(super) storm: Storm,
     counters: Counters,
     pub(super) moved: bool,
 }
@@ -115,6 +117,7 @@ impl Monitor {
             newest: None,
             fed: None,
             fleet: 1.0,
+            storm: Storm::default(),
             counters: Counters::default(),
             moved: false,
             watch,
@@ -198,6 +201,9 @@ impl Monitor {
         let kind = self.kind_of(id, step.delta);
         let (zone, learn) = (self.watch.detect.zone.0, self.watch.detect.volume_spike.learn.as_secs() as i64);
         let state = self.keys.touch(id, || KeyState::new(&kind, step.delta.first));
+        if *state.kind != *kind && self.rules.is_better(&kind, &state.kind) {
+            state.kind = kind.into();
+        }
         state.advance(step.bucket, zone, learn);
         let facts = state.add(step.bucket, step.counts, &step.visits, at);
         let Some(state) = self.keys.get(id) else { return };
@@ -242,6 +248,7 @@ impl Monitor {
             source: self.watch.sources.get(usize::from(step.delta.source.0)).cloned(),
             policy: String::new(),
             lines: self.recent.lines(id, signal.bad_lines),
+            single: self.policies.of(id, &state.kind).sensitive,
         };
         let kind = subject.kind;
         self.raise(subject, &about, &signal, common, at, out);
@@ -250,7 +257,7 @@ impl Monitor {
         }
     }
 
-    /// Tells the episode that its condition holds.
+    /// Tells the episode that its condition holds. When too many of the kind begin within an hour, they are one.
     fn raise(
         &mut self,
         id: EpisodeId,
@@ -260,6 +267,19 @@ impl Monitor {
         at: Timestamp,
         out: &mut Vec<Alert>,
     ) {
+        if !self.episodes.contains_key(&id)
+            && !about.single
+            && let Some(n) = self.storm.begin(id.kind.name(), at)
+        {
+            let latest = about.key.as_ref().map(name_of).unwrap_or_default();
+            let about = About { policy: storm::POLICY.to_owned(), lines: about.lines.clone(), ..About::default() };
+            let id = EpisodeId { kind: id.kind, key: None, policy: storm::POLICY.to_owned() };
+            return self.hold(id, &about, &storm::signal(n, &latest, signal), c, at, out);
+        }
+        self.hold(id, about, signal, c, at, out);
+    }
+
+    fn hold(&mut self, id: EpisodeId, about: &About, signal: &Signal, c: &Common, at: Timestamp, out: &mut Vec<Alert>) {
         let fresh = alert(id.kind, about, signal, c, &self.rules, &self.watch.host, at);
         self.changed.insert(id.clone());
         let episode = self.episodes.entry(id).or_insert_with(|| Episode::new(fresh.clone(), at));
@@ -281,7 +301,8 @@ impl Monitor {
                 continue;
             }
             let key = found.leaked.and_then(|id| Some(self.describe(&id, self.keys.get(&id)?)));
-            let about = About { key, source: found.source, policy: found.policy.clone(), lines: found.lines };
+            let about =
+                About { key, source: found.source, policy: found.policy.clone(), lines: found.lines, single: false };
             let subject = EpisodeId { kind: Kind::SecretLeaked, key: found.leaked, policy: found.policy };
             let common = self.leak_settings;
             self.raise(subject, &about, &found.signal, &common, at, out);

@@ -384,6 +384,22 @@ fn when_all_keys_are_busier_no_single_one_is_to_blame() {
 }
 
 #[test]
+fn many_alerts_of_one_cause_are_one() {
+    let keys = toml::from_str("[vip]\nid = \"n999\"\nsensitive = true").unwrap();
+    let mut story = Story::new(Watch { keys, ..Watch::default() });
+    let names: Vec<&'static str> = (0..1000).map(|n| &*Box::leak(format!("n{n}").into_boxed_str())).collect();
+    for key in &names {
+        story.monitor.absorb(Act { refused: 20, ..good(key, 20) }.tally(START));
+    }
+    story.minute(START, &[]);
+    let fired = story.fired("auth_failures");
+    assert_eq!(fired.iter().filter(|a| a.key.is_some()).count(), 26, "25, and the sensitive one");
+    let one: Vec<_> = fired.iter().filter(|a| a.key.is_none()).collect();
+    assert_eq!(one.len(), 1, "the others are one");
+    assert!(one[0].summary.contains("within an hour"), "{}", one[0].summary);
+}
+
+#[test]
 fn what_is_switched_off_stays_silent() {
     let detect: DetectConfig = toml::from_str("zone = \"Europe/Berlin\"\n[key_dormant]\nenabled = false").unwrap();
     assert_eq!(detect.zone.0, Tz::Europe__Berlin);

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::episode::{Episode, fingerprint};
 use super::kind::KINDS;
 use super::monitor::{EpisodeId, Monitor};
+use super::storm::Storm;
 use crate::units::Timestamp;
 use crate::window::{KeyId, KeyState};
 
@@ -25,9 +26,11 @@ struct StoredEpisode {
 
 /// The monitor's own state as stored.
 #[derive(Default, Serialize, Deserialize)]
+#[serde(default)]
 struct StoredSelf {
     newest: Option<Timestamp>,
     fleet: f64,
+    storm: Storm,
     fed: Option<Timestamp>,
 }
 
@@ -50,7 +53,7 @@ impl Monitor {
             rows.push((row, bytes.unwrap_or_default()));
         }
         if std::mem::take(&mut self.moved) {
-            let own = StoredSelf { newest: self.newest, fleet: self.fleet, fed: self.fed };
+            let own = StoredSelf { newest: self.newest, fleet: self.fleet, storm: self.storm.clone(), fed: self.fed };
             rows.push((OWN_ROW.to_owned(), serde_json::to_vec(&own).unwrap_or_default()));
         }
         rows
@@ -76,7 +79,7 @@ impl Monitor {
 
     fn restore_self(&mut self, bytes: &[u8]) -> bool {
         let Ok(own) = serde_json::from_slice::<StoredSelf>(bytes) else { return false };
-        (self.newest, self.fleet, self.fed) = (own.newest, own.fleet, own.fed);
+        (self.newest, self.fleet, self.storm, self.fed) = (own.newest, own.fleet, own.storm, own.fed);
         true
     }
 

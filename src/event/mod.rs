@@ -10,6 +10,7 @@
 mod access;
 mod config;
 mod explain;
+mod join;
 mod model;
 mod reader;
 mod role;

@@ -9,6 +9,7 @@ use ipnet::IpNet;
 
 use super::access;
 use super::config::{EventError, Identity};
+use super::join::{self, Caller, Earlier, Joins};
 use super::model::{Clock, Event, KeyRef};
 use super::role::{Role, Unit};
 use super::scan::{Cap, Fit, Notes, Place, Scan, fits, forwarded, label};
@@ -38,13 +39,16 @@ pub struct SourceReading {
     pub trusted_labels: bool,
 }
 
-/// Reads the lines of one source; keeps nothing between lines but its buffers.
+/// Reads the lines of one stream, in order; keeps nothing between lines but its buffers and the open requests.
 pub struct Reader {
     roles: Roles,
     reading: SourceReading,
     fixed: Option<usize>,
     walker: Walker,
     notes: Notes,
+    joins: Joins,
+    /// What earlier lines said of the request whose line is at hand.
+    earlier: Option<Earlier>,
     pub(super) picks: [Option<Pick>; Role::COUNT],
 }
 
@@ -82,7 +86,16 @@ impl Reader {
         };
         let notes = Notes::new(&roles.tables);
         let picks = [None; Role::COUNT];
-        Ok(Self { roles: roles.clone(), reading, fixed, walker: Walker::default(), notes, picks })
+        Ok(Self {
+            roles: roles.clone(),
+            reading,
+            fixed,
+            walker: Walker::default(),
+            notes,
+            joins: Joins::default(),
+            earlier: None,
+            picks,
+        })
     }
 
     /// Reads one line; `None` when it says nothing about a caller, a request or a secret.
@@ -92,6 +105,7 @@ impl Reader {
         let schema = self.fixed.or_else(|| self.notes.schema(&self.roles.tables));
         self.resolve(schema, text);
         self.split_request_lines(text);
+        self.join(schema, text);
         let this: &'a Self = self;
         let event = this.event(schema, text, arrived);
         let says = event.key.is_some() || event.counts || event.let_in.is_some() || !event.found.is_empty();
@@ -172,6 +186,23 @@ impl Reader {
         }
     }
 
+    /// Of a request with several lines: remembers what this one says of the caller, or takes up what was said.
+    fn join(&mut self, schema: Option<usize>, text: &[u8]) {
+        self.earlier = None;
+        let Some(last) = schema.and_then(|s| self.roles.tables.schemas[s].request) else { return };
+        let Some(id) = self.picks[Role::RequestId as usize].filter(|p| !p.masked) else { return };
+        let request = join::number(&id.cap.text(text));
+        if self.notes.slot(last).is_some() {
+            self.earlier = self.joins.take(request);
+            return;
+        }
+        let words = |role: Role| self.picks[role as usize].filter(|p| !p.masked).map(|p| p.cap.text(text));
+        let ip = self.client(words(Role::Ip), words(Role::ForwardedFor));
+        let mut joins = std::mem::take(&mut self.joins);
+        joins.note(request, self.key(text, ip.is_some()).as_ref(), ip);
+        self.joins = joins;
+    }
+
     fn event<'a>(&'a self, schema: Option<usize>, text: &'a [u8], arrived: Timestamp) -> Event<'a> {
         let tables = &*self.roles.tables;
         let get = |role: Role| self.picks[role as usize].filter(|p| !p.masked);
@@ -188,9 +219,10 @@ impl Reader {
             let text = p.cap.text(text).small(&mut buf)?;
             if p.why == Why::Name { value::auth(text) } else { value::auth(text).or_else(|| value::outcome(text)) }
         });
-        let ip = self.client(words(Role::Ip), words(Role::ForwardedFor));
+        let earlier = self.earlier.as_ref();
+        let ip = self.client(words(Role::Ip), words(Role::ForwardedFor)).or(earlier.and_then(|e| e.ip));
         let (time, clock) = self.time(words(Role::Time), arrived);
-        let key = self.key(text, ip.is_some());
+        let key = self.key(text, ip.is_some()).or(earlier.and_then(|e| e.caller.as_ref()).map(Caller::key));
         let (method, path) = (words(Role::Method), words(Role::Path));
         let counts = match schema.and_then(|s| tables.schemas[s].request) {
             Some(exact) => self.notes.slot(exact).is_some(),

@@ -120,7 +120,6 @@ fn score(config: &EventConfig) -> Option<Score> {
 fn report(score: &Score, least: f64) {
     let share = score.right as f64 / score.all as f64;
     let wrong: Vec<String> = score.wrong.iter().map(|(what, n)| format!("{n:4} {what}")).collect();
-    println!("{} of {} right ({:.1} %)\n{}", score.right, score.all, share * 100.0, wrong.join("\n"));
     assert!(share >= least, "{:.1} % of {} roles are right:\n{}", share * 100.0, score.all, wrong.join("\n"));
 }
 
@@ -253,6 +252,30 @@ fn a_key_is_known_by_the_redactor_alone() {
         key(&mut b, r#"{"status":200,"user_api_key_hash":"88dc28d0f030c55ed4ab77ed8faf0981"}"#).unwrap(),
         "USER_API_KEY_HASH 88dc28d0f030c55ed4ab77ed8faf0981"
     );
+}
+
+#[test]
+fn a_request_of_several_lines_counts_once() {
+    let mut b = bench();
+    let front = r#""level":30,"pid":1,"hostname":"h""#;
+    let incoming = |id: &str, key: &str| {
+        format!(
+            r#"{{{front},"time":1777636800000,"reqId":"{id}","req":{{"method":"GET","url":"/","remoteAddress":"198.51.100.4","headers":{{"authorization":"Bearer {key}"}}}},"msg":"incoming request"}}"#
+        )
+    };
+    let done = |id: &str| {
+        format!(
+            r#"{{{front},"time":1777636800009,"reqId":"{id}","res":{{"statusCode":401}},"responseTime":9,"msg":"request completed"}}"#
+        )
+    };
+    let first = b.explain(&incoming("req-1", KEY));
+    assert!(!first.counts && first.key.is_some());
+    b.explain(&incoming("req-2", "-"));
+    let last = b.explain(&done("req-1"));
+    assert!(last.counts);
+    assert_eq!((last.key, last.ip.as_deref()), (first.key, Some("198.51.100.4")));
+    assert_eq!(b.explain(&done("req-2")).key, None);
+    assert_eq!(b.explain(&done("req-1")).key, None, "a request ends once");
 }
 
 #[test]

@@ -1,0 +1,108 @@
+//! Lines read as events and counted per key, on one thread: `cargo bench --bench watch`.
+//!
+//! Prints events a second for reading alone, for reading and counting with 100,000 keys, and for the whole way with the
+//! monitor; redaction is done beforehand and not part of the figures.
+
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a bench may stop where it stands, and prints")]
+
+use std::time::Instant;
+
+use logwarden::alert::{Monitor, Watch};
+use logwarden::event::{EventConfig, Reader, Roles, SourceReading};
+use logwarden::redact::{PseudonymKey, Redacted, Redactor};
+use logwarden::units::Timestamp;
+use logwarden::window::Tally;
+
+const NOW: Timestamp = Timestamp::from_secs(1_900_000_000);
+const KEYS: u64 = 100_000;
+const CHUNKS: usize = 400;
+const LINES: u64 = 320;
+
+/// An access line of about 800 bytes, as pino-http writes it; one in twenty is a combined text line.
+fn line(n: u64, out: &mut String) {
+    use std::fmt::Write;
+    let key = n.wrapping_mul(0x9e37_79b9_7f4a_7c15) % KEYS;
+    let t = 1_777_636_800_000 + n * 2;
+    let status = if n % 50 == 0 { 500 } else { 200 };
+    if n % 20 == 0 {
+        writeln!(out, "192.0.2.{} - - [01/May/2026:12:00:00 +0000] \"GET /v1/items/{n}?page=2 HTTP/1.1\" {status} 512 \"-\" \"curl/8.9.1\"", n % 250).unwrap();
+        return;
+    }
+    let filler = "x".repeat(380);
+    writeln!(
+        out,
+        "{{\"level\":30,\"time\":{t},\"pid\":4711,\"hostname\":\"web-7\",\"req\":{{\"id\":\"req-{n}\",\"method\":\"POST\",\"url\":\"/v1/chat/completions\",\"query\":{{}},\"headers\":{{\"host\":\"api.example.com\",\"user-agent\":\"openai-python/2.3\",\"content-length\":\"812\"}},\"remoteAddress\":\"192.0.2.{}\",\"remotePort\":51234}},\"res\":{{\"statusCode\":{status},\"headers\":{{\"content-type\":\"application/json\",\"x-note\":\"{filler}\"}}}},\"apiKeyId\":\"key{key}\",\"responseTime\":{}.5,\"msg\":\"request completed\"}}",
+        n % 250,
+        n % 90
+    )
+    .unwrap();
+}
+
+fn main() {
+    let redactor = Redactor::new(PseudonymKey::new(0, b"bench"));
+    let roles = Roles::new(&EventConfig::default()).unwrap();
+    let mut worker = redactor.worker();
+    let chunks: Vec<Redacted> = (0..CHUNKS as u64)
+        .map(|c| {
+            let mut text = String::new();
+            (0..LINES).for_each(|l| line(c * LINES + l, &mut text));
+            let mut out = Redacted::default();
+            worker.redact(text.as_bytes(), &mut out);
+            out
+        })
+        .collect();
+    let bytes: usize = chunks.iter().map(|c| c.bytes().len()).sum();
+    let events = (CHUNKS as u64 * LINES) as f64;
+    let mut reader = Reader::new(&roles, SourceReading::default(), &redactor).unwrap();
+    let mut say = |what: &str, run: &mut dyn FnMut(&mut Reader)| {
+        run(&mut reader);
+        let best = (0..5).map(|_| {
+            let start = Instant::now();
+            run(&mut reader);
+            start.elapsed().as_secs_f64()
+        });
+        let s = best.fold(f64::INFINITY, f64::min);
+        println!(
+            "{what}: {:.2} M events/s, {:.0} ns an event, {:.2} GB/s",
+            events / s / 1e6,
+            s / events * 1e9,
+            bytes as f64 / s / 1e9
+        );
+    };
+    say("read", &mut |reader| {
+        let mut seen = 0u64;
+        for chunk in &chunks {
+            for line in chunk.lines() {
+                seen += u64::from(reader.read(line, NOW).is_some());
+            }
+        }
+        assert_eq!(seen as f64, events);
+    });
+    say("read and count", &mut |reader| {
+        let mut keys = 0;
+        for chunk in &chunks {
+            let mut tally = Tally::default();
+            for line in chunk.lines() {
+                if let Some(event) = reader.read(line, NOW) {
+                    tally.add(&event, line);
+                }
+            }
+            keys += tally.keys.len();
+        }
+        assert!(keys > 0);
+    });
+    let mut monitor = Monitor::new(Watch::default(), &redactor).unwrap();
+    say("read, count and watch", &mut |reader| {
+        for chunk in &chunks {
+            let mut tally = Tally::default();
+            for line in chunk.lines() {
+                if let Some(event) = reader.read(line, NOW) {
+                    tally.add(&event, line);
+                }
+            }
+            monitor.absorb(tally);
+            monitor.tick(NOW);
+        }
+        assert!(monitor.keys().len() > 50_000);
+    });
+}
