@@ -9,11 +9,10 @@ use serde_json::{Value, json};
 
 use super::exit::{Exit, Failure};
 use super::format::Format;
-use super::pointer::pointer_at;
 use super::style::plain;
 use crate::config::{self, Config};
 use crate::event::{Explanation, Reader, Roles, SourceReading};
-use crate::redact::{PseudonymKey, Redacted, RedactedLine, Redactor};
+use crate::redact::{PseudonymKey, Redacted, RedactedLine, Redactor, pointer_at};
 use crate::rules::RuleDef;
 use crate::units::Timestamp;
 
@@ -49,7 +48,7 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
     };
     let config = args.config.as_deref().map(config::load).transpose()?.unwrap_or_default();
     let key = PseudonymKey::random().context("no randomness for the pseudonym key")?;
-    let redactor = Redactor::with_user_packs(key, &config.rules.read()?)?;
+    let redactor = Redactor::configured(key, &config.rules.read()?, &config.redact)?;
     let mut reader = Reader::new(&Roles::new(&config.event)?, reading(&config, args.source.as_deref())?, &redactor)?;
     let arrived = Timestamp::from(chrono::Utc::now());
 

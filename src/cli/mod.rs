@@ -14,7 +14,6 @@ mod generate;
 mod init;
 mod keys;
 mod lane;
-mod pointer;
 mod rules;
 mod run;
 mod signals;

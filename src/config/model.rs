@@ -9,6 +9,7 @@ use super::rules::RulesConfig;
 use crate::alert::{CalendarConfig, DetectConfig, KeyConfig};
 use crate::delivery::{ReceiverConfig, RouteConfig};
 use crate::event::EventConfig;
+use crate::redact::RedactConfig;
 use crate::sinks::SinkConfig;
 use crate::sources::SourceConfig;
 use crate::store::{RetentionConfig, StateConfig};
@@ -35,6 +36,9 @@ pub struct Config {
     pub routes: Vec<RouteConfig>,
     /// Rule packs beside the built-in ones.
     pub rules: RulesConfig,
+    /// What happens to what was found, and what is left alone.
+    #[serde(default)]
+    pub redact: RedactConfig,
     /// Where the service keeps what must outlive it.
     pub state: StateConfig,
     /// How long things are kept.

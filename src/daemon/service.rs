@@ -213,7 +213,7 @@ impl Daemon {
 /// The redactor as configured.
 pub(super) fn redactor(config: &Config, key: PseudonymKey) -> Result<Redactor, StartError> {
     let packs = config.rules.read().map_err(|error| StartError::Rules(error.to_string()))?;
-    Redactor::with_user_packs(key, &packs).map_err(|error| StartError::Rules(error.to_string()))
+    Redactor::configured(key, &packs, &config.redact).map_err(|error| StartError::Rules(error.to_string()))
 }
 
 /// How the lines of each source are read; proved, so that a reader can be made for each stream.

@@ -49,6 +49,9 @@ impl Scan<'_> {
         if json && text[p + 1..].starts_with(b"[") && byte(text, p + 2).is_ascii_digit() {
             self.byte_array(p + 1);
         }
+        if !quoted && text[p] == b':' && start > 3 && matches!(text[start - 1], b' ' | b'"' | b'\'' | b'=') {
+            self.user_option(start, p);
+        }
         let spaced = !quoted && (text[p] == b':' || gap < p);
         let Some(name) = self.name(start, end, quoted, spaced) else { return };
         if name.class == Class::Naming {

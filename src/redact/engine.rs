@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
+use super::config::RedactConfig;
 use super::output::{Redacted, RuleId};
+use super::policy::{Policy, RedactError};
+use super::remark;
 use super::resolve::{resolve, splice, write_label};
 use super::scan::{Hit, Mode, Shared, scan};
 use super::set::RuleSet;
@@ -17,7 +20,20 @@ pub struct Redactor {
 
 struct Inner {
     set: RuleSet,
+    policy: Policy,
+    remark: bool,
     key: PseudonymKey,
+}
+
+/// Why a redactor could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// A rule pack cannot be used.
+    #[error(transparent)]
+    Pack(#[from] PackError),
+    /// The `[redact]` section cannot be used.
+    #[error(transparent)]
+    Config(#[from] RedactError),
 }
 
 impl Redactor {
@@ -26,21 +42,32 @@ impl Redactor {
         Self::with_packs(key, load_embedded())
     }
 
-    /// A redactor with the embedded packs and the user's, given as (file name, text).
+    /// A redactor with the embedded packs and the user's, given as (file name, text), and the `[redact]` section.
     ///
     /// # Errors
-    /// The first pack that cannot be used.
-    pub fn with_user_packs(key: PseudonymKey, user: &[(String, String)]) -> Result<Self, PackError> {
+    /// The first pack or setting that cannot be used.
+    pub fn configured(key: PseudonymKey, user: &[(String, String)], config: &RedactConfig) -> Result<Self, BuildError> {
         let mut packs = load_embedded();
-        if !user.is_empty() {
-            packs.extend(load_user_packs(user.iter().map(|(name, text)| (name.as_str(), text.as_str())))?);
+        packs.extend(load_user_packs(user.iter().map(|(name, text)| (name.as_str(), text.as_str())))?);
+        for (list, names) in [("disable", &config.disable), ("enable", &config.enable)] {
+            for name in names {
+                let rule = packs.iter_mut().flat_map(|p| &mut p.rules).find(|r| r.id == *name);
+                let Some(rule) = rule else {
+                    let reason = format!("there is no rule `{name}`; see `logwarden rules list`");
+                    return Err(RedactError { key: list.to_owned(), reason }.into());
+                };
+                rule.off = list == "disable";
+            }
         }
-        Ok(Self::with_packs(key, packs))
+        let set = RuleSet::new(packs);
+        let policy = Policy::new(config, &set.rules)?;
+        Ok(Self { inner: Arc::new(Inner { set, policy, remark: config.remark, key }) })
     }
 
     /// A redactor with these packs only.
     pub fn with_packs(key: PseudonymKey, packs: Vec<Pack>) -> Self {
-        Self { inner: Arc::new(Inner { set: RuleSet::new(packs), key }) }
+        let inner = Inner { set: RuleSet::new(packs), policy: Policy::default(), remark: false, key };
+        Self { inner: Arc::new(inner) }
     }
 
     /// The definition behind a finding.
@@ -83,28 +110,50 @@ impl Worker {
         out.clear();
         self.hits.clear();
         let redactor = self.redactor.clone();
-        let set = &redactor.inner.set;
-        let label = |h: &Hit, bytes: &mut Vec<u8>| write_label(&set.rules[usize::from(h.rule)].kind, h.tag, bytes);
+        let Inner { set, policy, key, remark } = &*redactor.inner;
+        let write = |h: &Hit, out: &mut Vec<u8>| {
+            let strategy = policy.strategy(chunk, h);
+            write_label(
+                &set.rules[usize::from(h.rule)].kind,
+                h,
+                strategy,
+                &chunk[h.start as usize..h.end as usize],
+                key,
+                out,
+            );
+        };
         scan(set, &mut self.shared, chunk, Mode::First, &mut self.hits);
+        policy.apply(chunk, &mut self.hits, 0);
         resolve(&mut self.hits);
-        splice(chunk, &self.hits, label, out);
-        for _ in 0..ROUNDS {
-            if out.findings.is_empty() || !self.again(set, out, None) {
-                return;
-            }
+        let mut settled = false;
+        for round in 0..=ROUNDS {
+            policy.widen(chunk, &mut self.hits);
             out.clear();
+            splice(chunk, &self.hits, write, out);
+            let known = self.hits.len();
+            let mut restless = Vec::new();
+            if out.findings.is_empty() || !self.again(set, out, &mut restless) {
+                settled = true;
+                break;
+            }
+            policy.apply(chunk, &mut self.hits, known);
+            if self.hits.len() == known {
+                settled = true;
+                break;
+            }
+            if round == ROUNDS {
+                out.replace_lines(&restless, RESTLESS);
+            }
             resolve(&mut self.hits);
-            splice(chunk, &self.hits, label, out);
         }
-        let mut restless = Vec::new();
-        if self.again(set, out, Some(&mut restless)) {
-            out.replace_lines(&restless, RESTLESS);
+        if *remark && settled && !out.findings.is_empty() {
+            remark::add(out, &set.rules);
         }
     }
 
     /// Scans the changed lines of `out` once more; what is found is added to the hits, at its place in the chunk.
     /// True when there was anything. `lines` collects the numbers of the lines in which there was.
-    fn again(&mut self, set: &RuleSet, out: &Redacted, mut lines: Option<&mut Vec<u32>>) -> bool {
+    fn again(&mut self, set: &RuleSet, out: &Redacted, lines: &mut Vec<u32>) -> bool {
         let before = self.hits.len();
         let mut next = 0;
         while let Some(f) = out.findings.get(next) {
@@ -120,9 +169,7 @@ impl Worker {
                     (out.origin(a + start as u32, next, false), out.origin(b + start as u32, next, true))
                 });
             }
-            if self.hits.len() > first
-                && let Some(lines) = &mut lines
-            {
+            if self.hits.len() > first {
                 lines.push(f.line);
             }
             next += out.findings[next..].iter().take_while(|f| (f.start as usize) < end).count();
@@ -135,5 +182,67 @@ impl Worker {
         let mut out = Redacted::default();
         self.redact(line, &mut out);
         out.bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn redacted(config: &str, line: &str) -> String {
+        let config: RedactConfig = toml::from_str(config).unwrap();
+        let redactor = Redactor::configured(PseudonymKey::new(0, b"k"), &[], &config).unwrap();
+        String::from_utf8(redactor.worker().redact_line(line.as_bytes())).unwrap()
+    }
+
+    #[test]
+    fn strategies_by_type_rule_and_path() {
+        let line =
+            r#"{"password":"hunter2","pin":1234,"user":{"email":"jane@example.com"},"card":"4111 1111 1111 1111"}"#;
+        assert_eq!(
+            redacted("", line),
+            r#"{"password":"[PASSWORD]","pin":"[PIN]","user":{"email":"[EMAIL]"},"card":"[CARD]"}"#
+        );
+        assert_eq!(
+            redacted("[strategies]\nPASSWORD = 'drop'\nPIN = 'drop'\n'/user/email' = 'keep'\nCARD = 'mask'", line),
+            r#"{"password":null,"pin":null,"user":{"email":"jane@example.com"},"card":"[CARD:****1111]"}"#
+        );
+        let tagged = redacted("[strategies]\nEMAIL = 'tag'", line);
+        assert!(tagged.contains(r#""email":"[EMAIL:0"#), "{tagged}");
+    }
+
+    #[test]
+    fn allowlists_leave_alone() {
+        let line = r#"{"password":"hunter2","token":"a1b2c3d4e5f6","msg":"x@test.example, y@corp.example"}"#;
+        assert_eq!(
+            redacted(
+                "allow_values = ['hunter2']\nallow_patterns = ['.*@test\\.example']\nallow_paths = ['/token']",
+                line
+            ),
+            r#"{"password":"hunter2","token":"a1b2c3d4e5f6","msg":"x@test.example, [EMAIL]"}"#
+        );
+    }
+
+    #[test]
+    fn a_remark_says_what_went_and_stays_json() {
+        let line = "{\"a\":{\"password\":\"hunter2\"}}\n";
+        let once = redacted("remark = true", line);
+        assert_eq!(
+            once,
+            "{\"a\":{\"password\":\"[PASSWORD]\"},\"_logwarden\":[[\"field-password\",\"/a/password\"]]}\n"
+        );
+        assert_eq!(redacted("remark = true", &once), once);
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        let refused = |text: &str| {
+            let config: RedactConfig = toml::from_str(text).unwrap();
+            Redactor::configured(PseudonymKey::new(0, b"k"), &[], &config).err().unwrap().to_string()
+        };
+        assert!(refused("[strategies]\nNOPE = 'label'").starts_with("redact.strategies.NOPE: there is no rule"));
+        assert!(refused("[strategies]\nEMAIL = 'hide'").contains("`hide` is not a strategy"));
+        assert!(refused("disable = ['nope']").starts_with("redact.disable: there is no rule `nope`"));
+        assert!(refused("allow_patterns = ['(']").starts_with("redact.allow_patterns: "));
     }
 }

@@ -8,6 +8,7 @@
 
 mod assign;
 mod bytes;
+mod config;
 mod decode;
 mod engine;
 mod index;
@@ -16,6 +17,9 @@ mod names;
 mod numbers;
 mod output;
 mod pem;
+mod pointer;
+mod policy;
+mod remark;
 mod resolve;
 mod scan;
 mod set;
@@ -25,7 +29,10 @@ mod simd;
 mod tag;
 mod value;
 
-pub use engine::{Redactor, Worker};
+pub use config::{RedactConfig, Strategy};
+pub use engine::{BuildError, Redactor, Worker};
 pub use index::use_portable_path;
 pub use output::{Finding, Redacted, RedactedLine, RuleId};
+pub use pointer::pointer_at;
+pub use policy::RedactError;
 pub use tag::{PseudonymKey, Tag};

@@ -1,8 +1,9 @@
 //! From hits to edits: overlapping hits become one, and the edits are spliced into the original bytes.
 
+use super::config::Strategy;
 use super::output::{Finding, Redacted, RuleId};
 use super::scan::Hit;
-use super::tag::Tag;
+use super::tag::PseudonymKey;
 
 /// Sorts `hits` and joins those that overlap: the union goes, under the label of the surest (then the longest).
 pub(super) fn resolve(hits: &mut Vec<Hit>) {
@@ -67,13 +68,37 @@ pub(super) fn splice(chunk: &[u8], hits: &[Hit], label: impl Fn(&Hit, &mut Vec<u
     out.bytes.extend_from_slice(&chunk[at..]);
 }
 
-/// `[TYPE]` or `[TYPE:tag]`.
-pub(super) fn write_label(kind: &str, tag: Option<Tag>, out: &mut Vec<u8>) {
+/// Writes what stands for `value`: `[TYPE]`, `[TYPE:tag]` or `[TYPE:****1111]`.
+pub(super) fn write_label(
+    kind: &str,
+    h: &Hit,
+    strategy: Strategy,
+    value: &[u8],
+    key: &PseudonymKey,
+    out: &mut Vec<u8>,
+) {
+    let tag = match strategy {
+        Strategy::Tag => Some(h.tag.unwrap_or_else(|| key.tag(value))),
+        Strategy::Label => h.tag,
+        _ => None,
+    };
+    if h.null {
+        return out.extend_from_slice(b"null");
+    }
     out.push(b'[');
     out.extend_from_slice(kind.as_bytes());
     if let Some(tag) = tag {
         out.push(b':');
         out.extend_from_slice(tag.as_str().as_bytes());
+    }
+    if let Strategy::Mask(keep) = strategy {
+        // Never more than a quarter of the value, and only characters that a label may hold.
+        let keep = usize::from(keep).min(value.len() / 4);
+        let last = value.iter().rev().filter(|b| b.is_ascii_alphanumeric()).take(keep).copied();
+        let mut last: Vec<u8> = last.collect();
+        last.reverse();
+        out.extend_from_slice(b":****");
+        out.extend_from_slice(&last);
     }
     out.push(b']');
 }
@@ -94,7 +119,7 @@ mod tests {
     use super::*;
 
     fn hit(start: u32, end: u32, rank: u8) -> Hit {
-        Hit { start, end, rule: u16::from(rank), rank, depth: 0, numeric: false, quote: None, tag: None }
+        Hit { start, end, rule: u16::from(rank), rank, depth: 0, numeric: false, null: false, quote: None, tag: None }
     }
 
     #[test]

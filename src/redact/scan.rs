@@ -41,6 +41,8 @@ pub(super) struct Hit {
     pub(super) depth: u8,
     /// The replacement is written as a list of byte values.
     pub(super) numeric: bool,
+    /// The replacement is JSON `null` in place of the whole value.
+    pub(super) null: bool,
     /// A bare JSON value: the replacement is put between copies of these bytes, the quote of its name as written.
     pub(super) quote: Option<(u32, u32)>,
     pub(super) tag: Option<Tag>,
@@ -222,6 +224,7 @@ impl<'a> Scan<'a> {
             rank,
             depth: self.depth,
             numeric: false,
+            null: false,
             quote,
             tag,
         });

@@ -135,6 +135,23 @@ impl Scan<'_> {
         }
     }
 
+    /// `--user name:password` and `-u name:password`, with the colon at `p` and the name from `start` on.
+    pub(super) fn user_option(&mut self, start: usize, p: usize) {
+        let text = self.text;
+        let quoted = matches!(before(text, start), b'"' | b'\'');
+        let name = start - usize::from(quoted);
+        let blank = skip_back(text, name, 3, |b| matches!(b, b' ' | b'='));
+        if blank == name || !(text[..blank].ends_with(b"--user") || text[..blank].ends_with(b" -u")) {
+            return;
+        }
+        let inner = matches!(byte(text, p + 1), b'"' | b'\'');
+        let from = p + 1 + usize::from(inner);
+        let end = skip(text, from, |b| !matches!(b, b' ' | b'\t' | b'\n' | b'"' | b'\'' | b'\\'));
+        if !is_placeholder(&text[from..end]) {
+            self.hit(start, end, self.set.builtin.basic, rank::SHAPE);
+        }
+    }
+
     /// `password x` and `the password is x`: a value beside its name; `stated` when a verb stands between.
     fn apposition(&mut self, name_end: usize, w: usize, stated: bool) {
         let text = self.text;
@@ -186,6 +203,10 @@ impl Scan<'_> {
             start += n;
         }
         let found = &text[start..v.end];
+        if found.starts_with(b"/") {
+            // A list of names and paths, not of names and values.
+            return;
+        }
         match class {
             Class::Strong(r) if !is_placeholder(found) => self.hit(start, v.end, r, rank::STRONG_FIELD),
             Class::Weak(r) if self.weak_fits(r, found) => self.hit(start, v.end, r, rank::WEAK_FIELD),

@@ -7,7 +7,7 @@
 //! # Safety
 //! The only unsafe act is the call of a function compiled for AVX2, made behind a run-time check that the processor has
 //! it. All memory is read through slices.
-#![allow(unsafe_code)]
+#![expect(unsafe_code, reason = "one call, proved above")]
 
 use std::arch::x86_64::{
     __m256i, _mm256_and_si256, _mm256_cmpeq_epi8, _mm256_movemask_epi8, _mm256_set_epi64x, _mm256_set1_epi8,

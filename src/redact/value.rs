@@ -306,7 +306,7 @@ pub(super) fn is_prose(v: &[u8]) -> bool {
 /// number or an id.
 pub(super) fn looks_secret(v: &[u8]) -> bool {
     let Some(m) = one_token(v) else { return false };
-    if is_uuid(v) {
+    if is_uuid(v) || m.letters() == 0 {
         return false;
     }
     if m.digit == 0 {
@@ -321,11 +321,14 @@ pub(super) fn looks_secret(v: &[u8]) -> bool {
 /// or plain ones, as long as they are no words.
 pub(super) fn looks_token(v: &[u8]) -> bool {
     let Some(m) = one_token(v) else { return false };
+    if m.letters() == 0 {
+        return m.other == 0 && m.digit >= 15;
+    }
     if m.digit == 0 {
         return looks_secret(v) || (v.len() >= 24 && m.other == 0 && entropy(v) > 3.2);
     }
     let slug = m.other > 0 && !is_uuid(v) && switches(v) < 3 && v.len() < 16;
-    m.digit * 20 >= v.len() && !slug && entropy(v) > 2.3
+    (m.digit * 20 >= v.len() || v.len() >= 16) && !slug && entropy(v) > 2.3
 }
 
 /// The mix of a value that is one token of a likely length; `None` for words, numbers, paths, addresses and times.
@@ -339,7 +342,7 @@ fn one_token(v: &[u8]) -> Option<Mix> {
     }
     let date = v[4] == b'-' && v[7] == b'-' && v[..4].iter().all(u8::is_ascii_digit);
     let m = Mix::of(v);
-    (!date && m.letters() > 0 && m.other * 3 <= v.len()).then_some(m)
+    (!date && m.other * 3 <= v.len()).then_some(m)
 }
 
 /// How often neighbouring letters and digits change between upper case, lower case and digit.

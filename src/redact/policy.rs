@@ -1,0 +1,141 @@
+//! The operator's word on what was found: allowlists and strategies, ready for use.
+
+use std::collections::{BTreeMap, HashSet};
+
+use regex::bytes::Regex;
+
+use super::config::{RedactConfig, Strategy};
+use super::pointer::pointer_at;
+use super::scan::Hit;
+use crate::rules::{RuleDef, compile_pattern};
+
+/// Strategies and allowlists, compiled. The default changes nothing and costs nothing.
+#[derive(Default)]
+pub(super) struct Policy {
+    by_rule: Vec<Strategy>,
+    by_path: BTreeMap<String, Strategy>,
+    allow_values: HashSet<Vec<u8>>,
+    allow_patterns: Vec<Regex>,
+    allow_paths: Vec<String>,
+    /// Whether anything above is set.
+    active: bool,
+}
+
+/// A mistake in the `[redact]` section.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("redact.{key}: {reason}")]
+pub struct RedactError {
+    /// The key within the section.
+    pub key: String,
+    /// What is wrong and what would be right.
+    pub reason: String,
+}
+
+impl Policy {
+    /// Compiles the section for these rules.
+    pub(super) fn new(config: &RedactConfig, rules: &[RuleDef]) -> Result<Self, RedactError> {
+        let mut by_rule = vec![Strategy::Label; rules.len()];
+        let mut by_path = BTreeMap::new();
+        let mut named: Vec<(usize, Strategy)> = Vec::new();
+        for (name, text) in &config.strategies {
+            let key = format!("strategies.{name}");
+            let strategy: Strategy = text.parse().map_err(|reason| RedactError { key: key.clone(), reason })?;
+            if name.starts_with('/') {
+                by_path.insert(name.clone(), strategy);
+            } else if let Some(i) = rules.iter().position(|r| r.id == *name) {
+                named.push((i, strategy));
+            } else if rules.iter().any(|r| r.kind == *name) {
+                let same = rules.iter().enumerate().filter(|(_, r)| r.kind == *name);
+                same.for_each(|(i, _)| by_rule[i] = strategy);
+            } else {
+                let reason = format!("there is no rule and no label type `{name}`; see `logwarden rules list`");
+                return Err(RedactError { key, reason });
+            }
+        }
+        named.into_iter().for_each(|(i, strategy)| by_rule[i] = strategy);
+        let compile = |p: &String| {
+            compile_pattern(&format!("(?:{p})\\z"))
+                .map_err(|reason| RedactError { key: "allow_patterns".to_owned(), reason })
+        };
+        let allow_patterns = config.allow_patterns.iter().map(compile).collect::<Result<Vec<_>, _>>()?;
+        let active = !(config.strategies.is_empty()
+            && config.allow_values.is_empty()
+            && allow_patterns.is_empty()
+            && config.allow_paths.is_empty());
+        Ok(Self {
+            by_rule,
+            by_path,
+            allow_values: config.allow_values.iter().map(|v| v.clone().into_bytes()).collect(),
+            allow_patterns,
+            allow_paths: config.allow_paths.clone(),
+            active,
+        })
+    }
+
+    /// Takes out the hits that are to be left alone.
+    pub(super) fn apply(&self, chunk: &[u8], hits: &mut Vec<Hit>, from: usize) {
+        if !self.active {
+            return;
+        }
+        let mut kept = from;
+        for i in from..hits.len() {
+            if !self.leaves(chunk, &hits[i]) {
+                hits[kept] = hits[i];
+                kept += 1;
+            }
+        }
+        hits.truncate(kept);
+    }
+
+    /// Widens the hits that are to be dropped to the JSON values that they stand in.
+    pub(super) fn widen(&self, chunk: &[u8], hits: &mut [Hit]) {
+        if !self.active {
+            return;
+        }
+        for h in hits {
+            if h.null || h.depth > 0 || self.strategy(chunk, h) != Strategy::Drop {
+                continue;
+            }
+            let (start, end) = (h.start as usize, h.end as usize);
+            let lead = chunk[..start].strip_suffix(b"\"");
+            if h.quote.take().is_some() {
+                h.null = true;
+            } else if let Some(lead) = lead
+                && chunk.get(end) == Some(&b'"')
+                && matches!(lead.trim_ascii_end().last(), Some(b':' | b'[' | b','))
+            {
+                (h.start, h.end, h.null) = (h.start - 1, h.end + 1, true);
+            }
+        }
+    }
+
+    fn leaves(&self, chunk: &[u8], h: &Hit) -> bool {
+        let value = &chunk[h.start as usize..h.end as usize];
+        self.allow_values.contains(value)
+            || self.allow_patterns.iter().any(|p| p.is_match(value))
+            || self.strategy(chunk, h) == Strategy::Keep
+            || (!self.allow_paths.is_empty()
+                && path(chunk, h).is_some_and(|p| {
+                    self.allow_paths.iter().any(|a| {
+                        p.strip_prefix(a.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+                    })
+                }))
+    }
+
+    /// What is to be written for a hit.
+    pub(super) fn strategy(&self, chunk: &[u8], h: &Hit) -> Strategy {
+        if !self.active {
+            return Strategy::Label;
+        }
+        let by_path =
+            (!self.by_path.is_empty()).then(|| path(chunk, h).and_then(|p| self.by_path.get(&p).copied())).flatten();
+        by_path.unwrap_or(self.by_rule[usize::from(h.rule)])
+    }
+}
+
+/// The JSON pointer of the field that a hit stands in.
+fn path(chunk: &[u8], h: &Hit) -> Option<String> {
+    let start = memchr::memrchr(b'\n', &chunk[..h.start as usize]).map_or(0, |n| n + 1);
+    let end = memchr::memchr(b'\n', &chunk[start..]).map_or(chunk.len(), |n| start + n);
+    pointer_at(&chunk[start..end], h.start as usize - start)
+}
