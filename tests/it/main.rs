@@ -19,6 +19,7 @@ mod explain;
 mod filter;
 mod invariants;
 mod monitor;
+mod personal;
 mod process;
 mod proofs;
 mod roles;
