@@ -34,8 +34,47 @@ pub(super) fn find(text: &[u8], range: Range<usize>) -> Option<Access> {
     let digits = text[from..range.end].iter().take_while(|b| b.is_ascii_digit()).count();
     if rest > 0 && value::status(&text[from..from + digits]).is_some() {
         found.status = from..from + digits;
+    } else {
+        found.status = two_statuses(text, range.start..method.start);
     }
     Some(found)
+}
+
+/// The first of two statuses in a row: load balancers write theirs and the target's before the request line.
+fn two_statuses(text: &[u8], range: Range<usize>) -> Range<usize> {
+    let mut at = range.start;
+    let mut before: Option<Range<usize>> = None;
+    for word in text[range].split(|b| *b == b' ') {
+        let here = at..at + word.len();
+        at = here.end + 1;
+        match (before.take(), value::status(word).is_some()) {
+            (Some(first), true) => return first,
+            (Some(first), false) if word == b"-" => return first,
+            (_, true) => before = Some(here),
+            _ => {}
+        }
+    }
+    0..0
+}
+
+/// The time at the very front of a text line: in brackets, or in its first one to four words.
+pub(super) fn leading_time(text: &[u8], range: Range<usize>) -> Range<usize> {
+    let mut from = range.start;
+    let bracket = text[range.clone()].first() == Some(&b'[');
+    from += usize::from(bracket);
+    let rest = &text[from..range.end.min(from + 48)];
+    let stops = |b: &u8| if bracket { *b == b']' } else { matches!(b, b' ' | b',' | b'{') };
+    let ends = rest.iter().enumerate().filter(|(_, b)| stops(b)).map(|(i, _)| i).chain([rest.len()]);
+    let mut best = 0..0;
+    for (n, end) in ends.enumerate() {
+        if n >= 6 {
+            break;
+        }
+        if super::time::parse(&rest[..end], 2000).is_some() {
+            best = from..from + end;
+        }
+    }
+    best
 }
 
 /// The quoted request line, else one at the very front: (method, path, byte behind it).
@@ -127,6 +166,30 @@ mod tests {
         assert_eq!(pieces(r#"INFO:     10.0.0.3:51234 - "GET /health HTTP/1.1" 200 OK"#), want);
         assert_eq!(pieces(r#"10.0.0.3:51234 - \"GET /health HTTP/1.1\" 200"#), want);
         assert_eq!(pieces(r#"[2001:db8::5]:443 - "GET / HTTP/2" 204"#).unwrap()[3], "[2001:db8::5]:443");
+    }
+
+    #[test]
+    fn load_balancers_write_the_status_first() {
+        let line = r#"https 2026-05-01T12:00:00.186Z app/lb/49 192.0.2.11:44740 10.0.0.1:80 0.086 0.048 0.037 502 - 0 57 "GET https://h:443/a HTTP/1.1" "curl/7""#;
+        assert_eq!(
+            pieces(line),
+            Some(["GET", "https://h:443/a", "502", "192.0.2.11:44740", "2026-05-01T12:00:00.186Z", ""])
+        );
+    }
+
+    #[test]
+    fn times_stand_in_front() {
+        for (line, time) in [
+            ("2026-05-01 12:00:00,357 WARN x", "2026-05-01 12:00:00,357"),
+            ("2026-05-01T12:00:00Z stdout F {", "2026-05-01T12:00:00Z"),
+            ("[2026-05-01 12:00:00] x", "2026-05-01 12:00:00"),
+            ("May  1 12:00:00 host sshd[1]: x", "May  1 12:00:00"),
+            ("2026-05-01 12:00:00 +0000 done", "2026-05-01 12:00:00 +0000"),
+            ("no time here at all", ""),
+            ("", ""),
+        ] {
+            assert_eq!(&line[leading_time(line.as_bytes(), 0..line.len())], time, "{line}");
+        }
     }
 
     #[test]

@@ -134,10 +134,8 @@ impl Reader {
         if let Some(at) = json {
             self.walker.walk(&text[..end], at, &mut scan);
             scan.finish();
-            let front = text[start..at].split(|b| *b == b' ').next().unwrap_or(b"");
-            if super::time::parse(front, 2000).is_some() {
-                scan.notes.by_form(Role::Time, start, start + front.len(), false);
-            }
+            let front = access::leading_time(text, start..at);
+            scan.notes.by_form(Role::Time, front.start, front.end, false);
             return;
         }
         if let Some(found) = access::find(text, start..end) {
@@ -147,6 +145,8 @@ impl Reader {
         } else {
             logfmt(&text[..end], &mut scan);
             scan.finish();
+            let front = access::leading_time(text, start..end);
+            scan.notes.by_form(Role::Time, front.start, front.end, false);
         }
     }
 
