@@ -53,7 +53,7 @@ fn main() {
         .collect();
     let bytes: usize = chunks.iter().map(|c| c.bytes().len()).sum();
     let events = (CHUNKS as u64 * LINES) as f64;
-    let mut reader = Reader::new(&roles, SourceReading::default(), &redactor).unwrap();
+    let mut reader = Reader::new(&roles, SourceReading::default()).unwrap();
     let mut say = |what: &str, run: &mut dyn FnMut(&mut Reader)| {
         run(&mut reader);
         let best = (0..5).map(|_| {

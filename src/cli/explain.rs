@@ -49,7 +49,7 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
     let config = args.config.as_deref().map(config::load).transpose()?.unwrap_or_default();
     let key = PseudonymKey::random().context("no randomness for the pseudonym key")?;
     let redactor = Redactor::configured(key, &config.rules.read()?, &config.redact)?;
-    let mut reader = Reader::new(&Roles::new(&config.event)?, reading(&config, args.source.as_deref())?, &redactor)?;
+    let mut reader = Reader::new(&Roles::new(&config.event)?, reading(&config, args.source.as_deref())?)?;
     let arrived = Timestamp::from(chrono::Utc::now());
 
     let mut redacted = Redacted::default();

@@ -76,7 +76,7 @@ impl Observer {
     pub fn reader(&self, input: usize) -> Result<Reader, StartError> {
         let source = SourceId(u16::try_from(input).unwrap_or(u16::MAX));
         let reading = SourceReading { source, ..SourceReading::default() };
-        Ok(Reader::new(&self.roles, reading, &self.redactor)?)
+        Ok(Reader::new(&self.roles, reading)?)
     }
 
     /// Hands on what a chunk said, waiting while the monitor is behind.

@@ -234,7 +234,7 @@ fn readings(config: &Config, redactor: &Redactor) -> Result<Readings, StartError
     };
     let by_source: Vec<SourceReading> = (0..).map(SourceId).zip(config.sources.values()).map(reading).collect();
     for reading in &by_source {
-        Reader::new(&roles, reading.clone(), redactor)?;
+        Reader::new(&roles, reading.clone())?;
     }
     Ok(Readings { redactor: redactor.clone(), roles, by_source })
 }
@@ -244,7 +244,7 @@ impl Readings {
     fn chunk(&self, source: SourceId) -> Chunk {
         let reading = self.by_source.get(usize::from(source.0)).cloned().unwrap_or_default();
         let chunk = Chunk::new(&self.redactor, false);
-        match Reader::new(&self.roles, reading, &self.redactor) {
+        match Reader::new(&self.roles, reading) {
             Ok(reader) => chunk.watching(reader),
             Err(_) => chunk,
         }

@@ -18,7 +18,7 @@ use super::text::Text;
 use super::value;
 use super::walk::{Kind, Leaf, Visit, Walker, norm_name};
 use crate::line::SourceId;
-use crate::redact::{RedactedLine, Redactor};
+use crate::redact::RedactedLine;
 use crate::units::Timestamp;
 
 /// How far ahead of its arrival a line's own time may be before it is not believed.
@@ -76,7 +76,7 @@ impl Reader {
     ///
     /// # Errors
     /// [`EventError::Schema`] when the source names a schema that is not known.
-    pub fn new(roles: &Roles, reading: SourceReading, _redactor: &Redactor) -> Result<Self, EventError> {
+    pub fn new(roles: &Roles, reading: SourceReading) -> Result<Self, EventError> {
         let fixed = match &reading.schema {
             None => None,
             Some(name) => {
@@ -440,7 +440,7 @@ mod tests {
 
     use super::*;
     use crate::event::EventConfig;
-    use crate::redact::{PseudonymKey, Redacted};
+    use crate::redact::{PseudonymKey, Redacted, Redactor};
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(400))]
@@ -458,7 +458,7 @@ mod tests {
             let (redactor, roles) = TOOLS.get_or_init(|| {
                 (Redactor::new(PseudonymKey::new(0, b"k")), Roles::new(&EventConfig::default()).unwrap())
             });
-            let mut reader = Reader::new(roles, SourceReading::default(), redactor).unwrap();
+            let mut reader = Reader::new(roles, SourceReading::default()).unwrap();
             let mut out = Redacted::default();
             redactor.worker().redact(&pieces.concat(), &mut out);
             for line in out.lines() {

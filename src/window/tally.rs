@@ -351,7 +351,7 @@ mod tests {
         static TOOLS: OnceLock<(Redactor, Roles)> = OnceLock::new();
         let (redactor, roles) = TOOLS
             .get_or_init(|| (Redactor::new(PseudonymKey::new(0, b"k")), Roles::new(&EventConfig::default()).unwrap()));
-        let mut reader = Reader::new(roles, SourceReading::default(), redactor).unwrap();
+        let mut reader = Reader::new(roles, SourceReading::default()).unwrap();
         let mut out = Redacted::default();
         redactor.worker().redact(lines.concat().as_bytes(), &mut out);
         let mut parts = vec![Tally::default(); pieces];

@@ -33,7 +33,7 @@ fn replay(files: &[String]) -> logwarden::alert::Report {
         .map(|(n, text)| {
             let source = logwarden::event::SourceId(n as u16);
             let reading = SourceReading { source, ..SourceReading::default() };
-            (redactor.worker(), Reader::new(&roles, reading, &redactor).unwrap(), text.as_bytes())
+            (redactor.worker(), Reader::new(&roles, reading).unwrap(), text.as_bytes())
         })
         .collect();
     let mut out = Redacted::default();

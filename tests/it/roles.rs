@@ -23,7 +23,7 @@ struct Bench {
 impl Bench {
     fn new(config: &EventConfig, reading: SourceReading) -> Self {
         let redactor = Redactor::new(PseudonymKey::new(0, b"test"));
-        let reader = Reader::new(&Roles::new(config).unwrap(), reading, &redactor).unwrap();
+        let reader = Reader::new(&Roles::new(config).unwrap(), reading).unwrap();
         Self { worker: redactor.worker(), reader, out: Redacted::default() }
     }
 
