@@ -45,6 +45,8 @@ impl Scan<'_> {
     /// start of the next line when the block is not closed on this one.
     fn block(&mut self, start: usize, body: usize) -> (usize, Option<usize>) {
         let text = self.text;
+        let first = if self.depth > 0 { 0 } else { memchr::memrchr(b'\n', &text[..start]).map_or(0, |n| n + 1) };
+        self.enter(first);
         let newline = memchr::memchr(b'\n', &text[body..]).map(|n| body + n);
         let line = if self.depth > 0 { text.len() } else { newline.unwrap_or(text.len()) };
         let closed = memchr::memmem::find(&text[body..line], END).map(|n| {
@@ -67,6 +69,7 @@ impl Scan<'_> {
         let text = self.text;
         // A short line can be the last of a block, not its first.
         let mut least = SHORT;
+        self.json = false;
         while at < text.len() {
             let end = memchr::memchr(b'\n', &text[at..]).map_or(text.len(), |n| at + n);
             let start = skip(&text[..end], at, |b| matches!(b, b' ' | b'\t'));
@@ -78,7 +81,8 @@ impl Scan<'_> {
                 return end;
             }
             let header = line.starts_with(b"Proc-Type:") || line.starts_with(b"DEK-Info:");
-            if header || (line.len() >= least && line.iter().all(|b| is_body(*b))) {
+            let body = line.iter().all(|b| is_body(*b)) && !line.iter().all(u8::is_ascii_digit);
+            if header || (line.len() >= least && body) {
                 least = 1;
                 self.hit(start, stop, self.set.builtin.private_key, rank::KEY_BLOCK);
             } else if line.first() == Some(&b'{') {

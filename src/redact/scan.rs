@@ -95,7 +95,7 @@ pub(super) struct Scan<'a> {
     /// Where the line under the lens begins; it ends with `text`.
     pub(super) start: usize,
     /// Whether the line begins like JSON, so that double quotes come in pairs.
-    json: bool,
+    pub(super) json: bool,
     /// A place outside of all strings of a JSON line, from which the next question goes on.
     outside: usize,
     /// End of the JSON tree under a strong name that was gone through last.
@@ -129,12 +129,17 @@ pub(super) fn scan(set: &RuleSet, shared: &mut Shared, text: &[u8], mode: Mode, 
 }
 
 impl<'a> Scan<'a> {
+    /// Looks how the line that begins at `start` begins.
+    pub(super) fn enter(&mut self, start: usize) {
+        let first = skip(self.text, start, |b| matches!(b, b' ' | b'\t'));
+        self.json = matches!(self.text.get(first), Some(b'{' | b'[' | b'"'));
+        self.outside = first;
+    }
+
     /// Goes through the candidates of the line that ends with `self.text`.
     fn line(&mut self, rest: &mut Cursor<'_>) {
         let end = self.text.len() as u32;
-        let first = skip(self.text, self.start, |b| matches!(b, b' ' | b'\t'));
-        self.json = matches!(self.text.get(first), Some(b'{' | b'['));
-        self.outside = first;
+        self.enter(self.start);
         for p in rest.assigns.up_to(end) {
             self.assign(*p as usize);
         }
@@ -158,10 +163,13 @@ impl<'a> Scan<'a> {
         (at + NEIGHBOURHOOD).min(self.text.len())
     }
 
-    /// Whether `p` stands inside a string of a JSON line. Places are asked for in order.
+    /// Whether `p` stands inside a string of a JSON line. Asking for places in order costs one walk over the line.
     pub(super) fn in_string(&mut self, p: usize) -> bool {
         if !self.json {
             return false;
+        }
+        if p < self.outside {
+            self.enter(self.start);
         }
         while self.outside < p {
             let Some(n) = memchr::memchr(b'"', &self.text[self.outside..p]) else {
@@ -208,7 +216,16 @@ impl<'a> Scan<'a> {
     }
 
     pub(super) fn hit_with(&mut self, start: usize, end: usize, rule: u16, rank: u8, quote: Option<(u32, u32)>) {
-        let (start, end) = self.fit(start, end);
+        let (mut start, mut end) = self.fit(start, end);
+        let mut quote = quote;
+        if self.json && quote.is_none() && start < end && is_number(&self.text[start..end]) && !self.in_string(start) {
+            // A bare JSON number that a rule found by itself: the whole number becomes a string.
+            let Some(q) = memchr::memrchr(b'"', &self.text[self.start..start]) else { return };
+            let q = (self.start + q) as u32;
+            quote = Some((q, q + 1));
+            start = skip_back(self.text, start, 24, is_number_byte);
+            end = skip(self.text, end, is_number_byte);
+        }
         if start >= end || in_label(self.text, start, end) {
             return;
         }
@@ -436,6 +453,14 @@ impl<'a> Scan<'a> {
             }
         }
     }
+}
+
+fn is_number_byte(b: u8) -> bool {
+    b.is_ascii_digit() || matches!(b, b'-' | b'+' | b'.' | b'e' | b'E')
+}
+
+fn is_number(text: &[u8]) -> bool {
+    text.iter().all(|b| is_number_byte(*b))
 }
 
 /// Whether `start..end` is a label or lies inside one.
