@@ -33,7 +33,7 @@ pub struct Receipt {
     pub receiver: String,
     /// The alert.
     pub alert_id: String,
-    /// See [`OutboxRow::transition`].
+    /// See [`super::OutboxRow::transition`].
     pub transition: String,
     /// `pending`, `sent` or `dead`.
     pub state: String,

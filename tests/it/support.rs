@@ -58,7 +58,6 @@ pub fn root() -> &'static Path {
 }
 
 /// Whether a program is there to be run.
-#[allow(dead_code, reason = "for tests with peers")]
 pub fn have(program: &str) -> bool {
     find(program).is_some()
 }
@@ -73,8 +72,8 @@ pub fn find(program: &str) -> Option<PathBuf> {
 }
 
 /// Says that a test cannot run here, and why; `tests/run.sh` fails on such a line.
-#[allow(dead_code, reason = "for tests with peers")]
 pub fn skip(name: &str, reason: &str) {
     // Straight to the terminal: the test harness hides what a passing test prints.
-    let _ = writeln!(std::io::stderr(), "SKIP: {name}: {reason}");
+    // The line break in front: with one thread the harness has already begun the line of the test.
+    let _ = writeln!(std::io::stderr(), "\nSKIP: {name}: {reason}");
 }
