@@ -23,8 +23,8 @@ fn line(n: u64, out: &mut String) {
     use std::fmt::Write;
     let key = n.wrapping_mul(0x9e37_79b9_7f4a_7c15) % KEYS;
     let t = 1_777_636_800_000 + n * 2;
-    let status = if n % 50 == 0 { 500 } else { 200 };
-    if n % 20 == 0 {
+    let status = if n.is_multiple_of(50) { 500 } else { 200 };
+    if n.is_multiple_of(20) {
         writeln!(out, "192.0.2.{} - - [01/May/2026:12:00:00 +0000] \"GET /v1/items/{n}?page=2 HTTP/1.1\" {status} 512 \"-\" \"curl/8.9.1\"", n % 250).unwrap();
         return;
     }

@@ -1,10 +1,6 @@
 //! The integration tests: one binary, a module for each theme. They run the real `logwarden` program.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::print_stdout,
-    reason = "a test may stop where it stands, and say what it measured"
-)]
+#![expect(clippy::unwrap_used, reason = "a test may stop where it stands")]
 
 mod alerts;
 mod cli;

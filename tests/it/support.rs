@@ -57,11 +57,6 @@ pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Whether a program is there to be run.
-pub fn have(program: &str) -> bool {
-    find(program).is_some()
-}
-
 /// Where a program is, looked up in PATH, then in the tests' own Python environment under `target/`.
 pub fn find(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
