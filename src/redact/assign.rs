@@ -83,7 +83,8 @@ impl Scan<'_> {
             let before = skip_back(text, start - 1, NAME, |b| is(b, IDENT));
             let found = name.matters().then(|| name.clone());
             let wide = self.shared.names.get(&self.set.names, text, before, end);
-            if matches!(wide.class, Class::Strong(_) | Class::Personal(_)) || found.is_none() && wide.matters() {
+            let more = found.as_ref().is_none_or(|f| f.rules.len() < wide.rules.len());
+            if matches!(wide.class, Class::Strong(_) | Class::Personal(_)) || more && wide.matters() {
                 return (wide.class != Class::Naming).then(|| wide.clone());
             }
             return found;

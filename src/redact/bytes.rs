@@ -71,6 +71,13 @@ pub(super) fn byte(text: &[u8], at: usize) -> u8 {
     text.get(at).copied().unwrap_or(b'\n')
 }
 
+/// Whether a word starts at `at`, or a hump of one: no letter stands before it, or a small one before a capital.
+pub(super) fn starts_word(text: &[u8], at: usize) -> bool {
+    let (previous, first) = (before(text, at), byte(text, at));
+    let hump = previous.is_ascii_lowercase() && first.is_ascii_uppercase();
+    hump || !(previous.is_ascii_alphabetic() && first.is_ascii_alphabetic())
+}
+
 /// First position from `at` on whose byte fails `keep`.
 #[inline]
 pub(super) fn skip(text: &[u8], mut at: usize, keep: impl Fn(u8) -> bool) -> usize {

@@ -121,7 +121,7 @@ impl Names {
         }
         let plain = described || (!denied.is_empty() && strong.is_none() && weak.is_none());
         if let Some(ac) = self.keywords.as_ref().filter(|_| !plain) {
-            for m in ac.find_overlapping_iter(raw) {
+            for m in ac.find_overlapping_iter(raw).filter(|m| super::bytes::starts_word(raw, m.start())) {
                 rules.extend(&self.keyword_rules[m.pattern().as_usize()]);
             }
         }

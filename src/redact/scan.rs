@@ -3,7 +3,7 @@
 //! The raw chunk is scanned first. Where a line holds escapes, the strings that hold them are decoded one level and
 //! scanned in the same way, down to a bounded depth, and what is found there is mapped back to the bytes as written.
 
-use super::bytes::{ALNUM, TOKEN, before, is, label_len, skip, skip_back};
+use super::bytes::{ALNUM, TOKEN, before, is, label_len, skip, skip_back, starts_word};
 use super::decode::{self, View};
 use super::index::{Cursor, Index};
 use super::memory::Memory;
@@ -428,8 +428,10 @@ impl<'a> Scan<'a> {
     pub(super) fn context(&mut self, w: usize, token: &[u8]) {
         let set = self.set;
         let Some(automaton) = &set.keywords else { return };
-        // Keys without a prefix are one run of letters, digits, `-` and `_`; anything shorter has to be mostly digits.
-        let core = &token[..skip(token, 0, |b| is(b, ALNUM) || matches!(b, b'-' | b'_')).min(64)];
+        // Keys without a prefix are one run of letters, digits, `-` and `_`, password hashes (`$6$salt$hash`, `{SSHA}hash`)
+        // have more; anything shorter has to be mostly digits.
+        let hash = matches!(before(self.text, w), b'$' | b'}');
+        let core = &token[..skip(token, 0, |b| hash || is(b, ALNUM) || matches!(b, b'-' | b'_')).min(64)];
         let digits = core.iter().filter(|b| b.is_ascii_digit()).count();
         if digits < 5 && (core.len() < 16 || digits == 0 && core.len() < 20) {
             return;
@@ -438,7 +440,7 @@ impl<'a> Scan<'a> {
         let window = &self.text[from..w];
         let mut limit = None;
         for m in automaton.find_overlapping_iter(window) {
-            if !assignment_like(&window[m.end()..]) {
+            if !assignment_like(&window[m.end()..]) || !starts_word(self.text, from + m.start()) {
                 continue;
             }
             let limit = *limit.get_or_insert_with(|| self.limit(w));
@@ -492,6 +494,7 @@ fn assignment_like(gap: &[u8]) -> bool {
                     | b'\\'
                     | b'/'
                     | b'#'
+                    | b'$'
                     | b'&'
             )
     })

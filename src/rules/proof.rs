@@ -43,7 +43,7 @@ fn fires(rule: &RuleDef, text: &str) -> Vec<Range<usize>> {
 }
 
 fn is_gap(text: &str) -> bool {
-    text.chars().all(|c| c.is_ascii_alphanumeric() || c.is_ascii_whitespace() || "_-\"'`=:>,.([{\\/@".contains(c))
+    text.chars().all(|c| c.is_ascii_alphanumeric() || c.is_ascii_whitespace() || "_-\"'`=:>,.([{\\/@$".contains(c))
 }
 
 /// The part that goes when the rule's pattern, entropy and validator accept `text` at `at`.
