@@ -158,7 +158,9 @@ pub enum Validator {
 ///
 /// A rule is woken in one of three ways, by the fields that it sets:
 /// - `prefixes`: the literal that every match starts with; the pattern is tried right there (the byte to the left is no
-///   letter or digit; nothing is asked of the byte to the right);
+///   letter or digit; nothing is asked of the byte to the right). A match begins with a letter or digit and at least
+///   six bytes of letters, digits and `_ - . + /`: other places are never looked at. Where several rules share a
+///   literal, the first in order that matches wins, so the longer pattern comes first;
 /// - `keywords`: words that stand within 40 bytes before the value, not in the middle of a longer word; between the two
 ///   stand only word characters, spaces, quotes and signs of assignment; the pattern must match one whole token;
 /// - `fields`: names of fields, options or variables whose value is taken; with a pattern, the value must match it.

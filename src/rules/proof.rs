@@ -128,6 +128,22 @@ fn rules_fire_on_their_examples_and_not_on_their_negatives() {
 }
 
 #[test]
+fn no_pattern_reaches_over_a_backslash() {
+    // An escape ends a value inside a JSON string; a pattern that took its backslash would break the line.
+    for rule in packs().iter().flat_map(|p| &p.rules) {
+        let pattern = rule.pattern.as_deref().unwrap_or_default();
+        for (at, _) in pattern.match_indices("[^") {
+            let class = pattern[at..].split(']').next().unwrap_or_default();
+            assert!(class.contains(r"\\"), "{}: `{class}]` takes a backslash", rule.id);
+        }
+        for (at, _) in pattern.match_indices(r"\\") {
+            let inside = pattern[..at].rfind('[').is_some_and(|open| pattern[open..at].starts_with("[^"));
+            assert!(inside, "{}: the pattern asks for a backslash", rule.id);
+        }
+    }
+}
+
+#[test]
 fn every_prefix_is_one_that_a_match_can_start_with() {
     for rule in packs().iter().flat_map(|p| &p.rules) {
         let shown: Vec<_> = rule.examples.iter().filter_map(|e| Example::parse(e)).map(|e| e.text).collect();
