@@ -114,6 +114,18 @@ struct Redaction<'a> {
     raw_end: usize,
     field: Option<String>,
     why: String,
+    /// Layers of encoding that were undone to see it.
+    layers: u8,
+}
+
+impl Redaction<'_> {
+    /// The setting that would leave it alone.
+    fn keep(&self) -> String {
+        match &self.field {
+            Some(field) => format!("redact.allow_paths = [\"{field}\"], or redact.disable = [\"{}\"]", self.rule.id),
+            None => format!("redact.disable = [\"{}\"], or its value in redact.allow_values", self.rule.id),
+        }
+    }
 }
 
 fn redactions<'a>(redactor: &'a Redactor, line: &RedactedLine<'_>, input: &[u8]) -> Vec<Redaction<'a>> {
@@ -124,7 +136,7 @@ fn redactions<'a>(redactor: &'a Redactor, line: &RedactedLine<'_>, input: &[u8])
             let field = pointer_at(bytes, start);
             let raw = (finding.raw_start as usize, finding.raw_end as usize);
             let why = why(rule, input.get(raw.0..raw.1).unwrap_or_default(), field.as_deref(), finding.depth);
-            Redaction { rule, start, end, raw_start: raw.0, raw_end: raw.1, field, why }
+            Redaction { rule, start, end, raw_start: raw.0, raw_end: raw.1, field, why, layers: finding.depth }
         })
         .collect()
 }
@@ -173,6 +185,7 @@ impl Explained<'_> {
             writeln!(out, "  {}{field}", label.red().bold())?;
             let why = if r.rule.description.contains("whose name says") { "" } else { &format!("; {}", r.why) };
             writeln!(out, "      rule {}: {}{why}", r.rule.id.bold(), r.rule.description)?;
+            writeln!(out, "      {}", format!("to keep it: {}", plain(&r.keep())).dimmed())?;
         }
         self.write_event(out)
     }
@@ -225,6 +238,8 @@ impl Explained<'_> {
                     "raw_start": r.raw_start - line_start,
                     "raw_end": r.raw_end - line_start,
                     "why": r.why,
+                    "layers": r.layers,
+                    "keep": r.keep(),
                 })
             })
             .collect();

@@ -61,7 +61,8 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
         (None, None) => Redactor::new(PseudonymKey::random().context("no randomness for the pseudonym key")?),
     };
     telemetry::start_log(std::io::stderr(), &redactor, "warn", true);
-    let counters = Arc::new(Counters::new(redactor.rules().len()));
+    let counters = Counters::new(redactor.rules().len());
+    let counters = Arc::new(if args.stats { counters.with_fields() } else { counters });
     let mut filter = Filter::new(&redactor, &counters)?;
     let exit = filter.all(&inputs, observer.as_ref())?;
     if let Some(observer) = observer {

@@ -8,6 +8,9 @@ use std::time::Duration;
 use crate::redact::Redactor;
 use crate::telemetry::Counters;
 
+/// Most fields that are listed.
+const FIELDS: usize = 20;
+
 /// Writes what was read, redacted and withheld on stderr.
 pub fn print(counters: &Counters, redactor: &Redactor, took: Duration) {
     let text = summary(counters, redactor, took);
@@ -32,6 +35,12 @@ fn summary(counters: &Counters, redactor: &Redactor, took: Duration) -> String {
     rules.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(b.0)));
     for (rule, n) in rules {
         text.push_str(&format!("  redacted {n:>9}  {rule}\n"));
+    }
+    let mut fields: Vec<_> = counters.by_field().into_iter().collect();
+    fields.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+    for (field, n) in fields.iter().take(FIELDS) {
+        let field: String = field.chars().filter(|c| !c.is_control()).collect();
+        text.push_str(&format!("  in field {n:>9}  {field}\n"));
     }
     for (reason, n) in withheld {
         text.push_str(&format!("  withheld {n:>9}  {reason}\n"));

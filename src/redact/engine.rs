@@ -49,18 +49,28 @@ impl Redactor {
     pub fn configured(key: PseudonymKey, user: &[(String, String)], config: &RedactConfig) -> Result<Self, BuildError> {
         let mut packs = load_embedded();
         packs.extend(load_user_packs(user.iter().map(|(name, text)| (name.as_str(), text.as_str())))?);
-        for (list, names) in [("disable", &config.disable), ("enable", &config.enable)] {
+        let mut shapes = Vec::new();
+        for (names, off) in [(&config.disable, true), (&config.enable, false)] {
             for name in names {
-                let rule = packs.iter_mut().flat_map(|p| &mut p.rules).find(|r| r.id == *name);
-                let Some(rule) = rule else {
-                    let reason = format!("there is no rule `{name}`; see `logwarden rules list`");
-                    return Err(RedactError { key: list.to_owned(), reason }.into());
-                };
-                rule.off = list == "disable";
+                match packs.iter_mut().flat_map(|p| &mut p.rules).find(|r| r.id == *name) {
+                    Some(rule) => rule.off = off,
+                    None => shapes.push((name, off)),
+                }
             }
         }
         let set = RuleSet::new(packs);
-        let policy = Policy::new(config, &set.rules)?;
+        let mut policy = Policy::new(config, &set.rules)?;
+        // What is built in (field classes, shapes in code) is no rule of a pack: it is found and left alone.
+        for (name, off) in shapes {
+            let Some(rule) = set.rules.iter().position(|r| r.id == *name) else {
+                let key = if off { "disable" } else { "enable" };
+                let reason = format!("there is no rule `{name}`; see `logwarden rules list`");
+                return Err(RedactError { key: key.to_owned(), reason }.into());
+            };
+            if off {
+                policy.keep(rule);
+            }
+        }
         Ok(Self { inner: Arc::new(Inner { set, policy, remark: config.remark, key }) })
     }
 
@@ -232,6 +242,13 @@ mod tests {
             "{\"a\":{\"password\":\"[PASSWORD]\"},\"_logwarden\":[[\"field-password\",\"/a/password\"]]}\n"
         );
         assert_eq!(redacted("remark = true", &once), once);
+    }
+
+    #[test]
+    fn rules_and_field_classes_are_turned_off() {
+        let line = r#"{"password":"hunter2","msg":"x@example.com"}"#;
+        let kept = r#"{"password":"hunter2","msg":"[EMAIL]"}"#;
+        assert_eq!(redacted("disable = ['field-password']", line), kept);
     }
 
     #[test]

@@ -72,6 +72,12 @@ impl Policy {
         })
     }
 
+    /// Leaves alone what this rule finds.
+    pub(super) fn keep(&mut self, rule: usize) {
+        self.by_rule[rule] = Strategy::Keep;
+        self.active = true;
+    }
+
     /// Takes out the hits that are to be left alone.
     pub(super) fn apply(&self, chunk: &[u8], hits: &mut Vec<Hit>, from: usize) {
         if !self.active {

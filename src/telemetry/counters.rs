@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
-use crate::redact::{Redacted, RuleId};
+use crate::redact::{Redacted, RuleId, pointer_at};
 
 /// Counters that every thread adds to, once a chunk.
 #[derive(Default)]
@@ -20,11 +20,16 @@ pub struct Counters {
     pub bytes_out: AtomicU64,
     /// Redactions by rule number.
     redactions: Vec<AtomicU64>,
+    /// Redactions by JSON pointer, where somebody asked for them.
+    fields: Option<Mutex<BTreeMap<String, u64>>>,
     /// Lines withheld by reason.
     withheld: Mutex<BTreeMap<&'static str, u64>>,
     /// From read to written, in microseconds, by line.
     latency: Option<Mutex<Histogram<u64>>>,
 }
+
+/// Most fields that are counted apart; the rest is counted together.
+const FIELDS: usize = 1_000;
 
 /// The longest latency that is told apart, in microseconds: one hour.
 const LONGEST: u64 = 3_600_000_000;
@@ -40,6 +45,13 @@ impl Counters {
         }
     }
 
+    /// Counts redactions by field too, which takes a walk over each line that was changed.
+    #[must_use]
+    pub fn with_fields(mut self) -> Self {
+        self.fields = Some(Mutex::default());
+        self
+    }
+
     /// Counts a chunk: `read` bytes came in, `out` goes out.
     pub fn add(&self, read: usize, out: &Redacted) {
         self.lines.fetch_add(out.line_count() as u64, Ordering::Relaxed);
@@ -49,6 +61,11 @@ impl Counters {
             if let Some(counter) = self.redactions.get(usize::from(finding.rule.0)) {
                 counter.fetch_add(1, Ordering::Relaxed);
             }
+        }
+        if let Some(fields) = &self.fields
+            && !out.findings().is_empty()
+        {
+            count_fields(out, &mut fields.lock().unwrap_or_else(PoisonError::into_inner));
         }
         for (_, reason) in out.withheld() {
             *self.withheld.lock().unwrap_or_else(PoisonError::into_inner).entry(reason).or_default() += 1;
@@ -75,9 +92,52 @@ impl Counters {
         (0..).map(RuleId).zip(all).filter(|(_, n)| *n > 0)
     }
 
+    /// Redactions by JSON pointer (array places as `*`), when they are counted.
+    pub fn by_field(&self) -> BTreeMap<String, u64> {
+        let fields = self.fields.as_ref().map(|f| f.lock().unwrap_or_else(PoisonError::into_inner).clone());
+        fields.unwrap_or_default()
+    }
+
     /// Lines withheld by reason.
     pub fn withheld_by_reason(&self) -> Vec<(&'static str, u64)> {
         let withheld = self.withheld.lock().unwrap_or_else(PoisonError::into_inner);
         withheld.iter().map(|(reason, n)| (*reason, *n)).collect()
+    }
+}
+
+fn count_fields(out: &Redacted, fields: &mut BTreeMap<String, u64>) {
+    for line in out.lines() {
+        for (start, ..) in line.findings() {
+            let pointer = pointer_at(line.bytes(), start).unwrap_or_else(|| "(text)".to_owned());
+            let steps = pointer.split('/').map(|s| {
+                let place = !s.is_empty() && s.bytes().all(|b| b.is_ascii_digit());
+                if place { "*" } else { s }
+            });
+            let field = steps.collect::<Vec<_>>().join("/");
+            let known = fields.len() < FIELDS || fields.contains_key(&field);
+            *fields.entry(if known { field } else { "(other)".to_owned() }).or_default() += 1;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::redact::{PseudonymKey, Redactor};
+
+    #[test]
+    fn fields_are_counted_where_asked() {
+        let redactor = Redactor::new(PseudonymKey::new(0, b"k"));
+        let mut out = Redacted::default();
+        let lines =
+            b"{\"a\":{\"password\":\"hunter2\"},\"m\":[\"x@example.com\",\"y@example.com\"]}\npassword=hunter2\n";
+        redactor.worker().redact(lines, &mut out);
+        let counters = Counters::new(redactor.rules().len()).with_fields();
+        counters.add(lines.len(), &out);
+        let got: Vec<_> = counters.by_field().into_iter().collect();
+        assert_eq!(got, [("(text)".to_owned(), 1), ("/a/password".to_owned(), 1), ("/m/*".to_owned(), 2)]);
+        let plain = Counters::new(redactor.rules().len());
+        plain.add(lines.len(), &out);
+        assert!(plain.by_field().is_empty());
     }
 }
