@@ -8,12 +8,13 @@ use owo_colors::{OwoColorize, Style};
 
 use super::exit::{Exit, Failure};
 use super::format::Format;
-use super::state;
 use super::style::plain;
+use super::{silence, state};
 use crate::alert::{Alert, Severity, Status};
 use crate::config;
 use crate::delivery::{SystemClock, TestOutcome, send_test};
 use crate::store::Store;
+use crate::units::Timestamp;
 
 /// What can be asked about alerts.
 #[derive(Debug, clap::Subcommand)]
@@ -39,6 +40,19 @@ pub enum Verb {
         #[arg(long, value_enum, default_value_t, hide_default_value = true)]
         format: Format,
     },
+    /// Say that an alert is in hand
+    Ack {
+        /// The alert's id, or the beginning of it
+        id: String,
+        #[command(flatten)]
+        state: state::Args,
+        /// What is being done
+        #[arg(long, short = 'm', default_value = "", hide_default_value = true, value_name = "TEXT")]
+        comment: String,
+    },
+    /// Tell nobody about certain alerts for a while; they are still recorded
+    #[command(subcommand)]
+    Silence(silence::Verb),
     /// Send a real test alert through every receiver, and report each answer
     Test {
         /// The configuration file
@@ -52,6 +66,8 @@ pub fn run(verb: &Verb) -> anyhow::Result<Exit> {
     match verb {
         Verb::List { state, limit, format } => list(&state.open()?.alerts(*limit)?, *format),
         Verb::Show { id, state, format } => show(&state.open()?, id, *format),
+        Verb::Ack { id, state, comment } => ack(&state.open_beside()?, id, comment),
+        Verb::Silence(verb) => silence::run(verb),
         Verb::Test { config } => test(config),
     }
 }
@@ -90,15 +106,26 @@ fn mark(alert: &Alert) -> (&'static str, Style) {
     }
 }
 
-fn show(store: &Store, id: &str, format: Format) -> anyhow::Result<Exit> {
-    let found = store.find_alerts(id)?;
-    let [alert] = &found[..] else {
-        let message = match found.len() {
-            0 => format!("there is no alert `{id}`"),
-            n => format!("{n} alerts begin with `{id}`"),
-        };
-        return Err(Failure::new(Exit::FOUND, message).help("`logwarden alerts list` shows the ids").into());
+/// The one alert whose id begins with `id`.
+fn one(store: &Store, id: &str) -> anyhow::Result<Alert> {
+    let mut found = store.find_alerts(id)?;
+    let message = match found.len() {
+        0 => format!("there is no alert `{id}`"),
+        1 => return Ok(found.remove(0)),
+        n => format!("{n} alerts begin with `{id}`"),
     };
+    Err(Failure::new(Exit::FOUND, message).help("`logwarden alerts list` shows the ids").into())
+}
+
+fn ack(store: &Store, id: &str, comment: &str) -> anyhow::Result<Exit> {
+    let alert = one(store, id)?;
+    store.ack(&alert.id, &state::operator(), comment, Timestamp::from(chrono::Utc::now()))?;
+    writeln!(anstream::stdout().lock(), "{} is in hand: {}", alert.id, plain(&alert.summary))?;
+    Ok(Exit::OK)
+}
+
+fn show(store: &Store, id: &str, format: Format) -> anyhow::Result<Exit> {
+    let alert = &one(store, id)?;
     let mut out = anstream::stdout().lock();
     if format == Format::Json {
         writeln!(out, "{}", serde_json::to_string(alert)?)?;

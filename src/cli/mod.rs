@@ -17,6 +17,7 @@ mod lane;
 mod rules;
 mod run;
 mod signals;
+mod silence;
 mod state;
 mod stats;
 mod style;

@@ -1,10 +1,10 @@
 //! Which state directory a reading verb looks into.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::exit::{Exit, Failure};
 use crate::config;
-use crate::store::{StateConfig, Store};
+use crate::store::{StateConfig, Store, StoreError};
 
 /// Where the service keeps its state.
 #[derive(Debug, clap::Args)]
@@ -21,6 +21,15 @@ pub struct Args {
 impl Args {
     /// Opens the state for reading; a service may be writing meanwhile.
     pub fn open(&self) -> anyhow::Result<Store> {
+        self.with(Store::open_read_only)
+    }
+
+    /// Opens the state for a word of the operator; a service may be writing meanwhile.
+    pub fn open_beside(&self) -> anyhow::Result<Store> {
+        self.with(Store::open_beside)
+    }
+
+    fn with(&self, open: fn(&Path) -> Result<Store, StoreError>) -> anyhow::Result<Store> {
         let dir = match (&self.state, &self.config) {
             (Some(dir), _) => Some(dir.clone()),
             (None, Some(file)) => config::load(file)?.state.resolve(),
@@ -29,6 +38,13 @@ impl Args {
         let help = "name it with --state DIR, or the service's configuration with --config FILE";
         let dir =
             dir.ok_or_else(|| Failure::new(Exit::USAGE, "there is no state directory to look into").help(help))?;
-        Store::open_read_only(&dir).map_err(|error| Failure::new(Exit::IO, error.to_string()).help(help).into())
+        open(&dir).map_err(|error| Failure::new(Exit::IO, error.to_string()).help(help).into())
     }
+}
+
+/// Who is at the keyboard, for the record.
+pub fn operator() -> String {
+    let name =
+        ["SUDO_USER", "USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok().filter(|v| !v.is_empty()));
+    name.unwrap_or_else(|| format!("uid {}", rustix::process::getuid().as_raw()))
 }

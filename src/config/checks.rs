@@ -9,7 +9,7 @@ use super::suggest::nearest;
 use super::tree::{Step, Tree};
 use crate::alert::KINDS;
 use crate::event::Roles;
-use crate::rules::load_user_packs;
+use crate::redact::{BuildError, PseudonymKey, Redactor};
 use crate::sinks::SinkConfig;
 use crate::sources::SourceConfig;
 
@@ -21,7 +21,7 @@ pub(super) fn check(config: &Config, tree: &Tree) -> Vec<Problem> {
     events(config, &mut found);
     keys(config, &mut found);
     routes(config, &mut found);
-    packs(config, &mut found);
+    redactor(config, &mut found);
     found.problems
 }
 
@@ -159,15 +159,21 @@ fn routes(config: &Config, found: &mut Found<'_>) {
     }
 }
 
-fn packs(config: &Config, found: &mut Found<'_>) {
+/// Rule packs and the `[redact]` section, by building what would run.
+fn redactor(config: &Config, found: &mut Found<'_>) {
     let at = path(&["rules", "packs"]);
-    match config.rules.read() {
-        Err(error) => found.add(&at, error.to_string(), "paths are taken from the directory that logwarden starts in"),
-        Ok(packs) => {
-            let packs = packs.iter().map(|(name, text)| (name.as_str(), text.as_str()));
-            if let Err(error) = load_user_packs(packs) {
-                found.add(&at, error.to_string(), "`logwarden rules test FILE` proves a pack");
-            }
+    let packs = match config.rules.read() {
+        Ok(packs) => packs,
+        Err(error) => {
+            let help = "paths are taken from the directory that logwarden starts in";
+            return found.add(&at, error.to_string(), help);
+        }
+    };
+    match Redactor::configured(PseudonymKey::new(0, b"check"), &packs, &config.redact) {
+        Ok(_) => {}
+        Err(BuildError::Pack(error)) => found.add(&at, error.to_string(), "`logwarden rules test FILE` proves a pack"),
+        Err(BuildError::Config(error)) => {
+            found.add(&path(&["redact", &error.key]), error.reason, "`logwarden rules list` shows all rules and types");
         }
     }
 }
@@ -247,6 +253,8 @@ mod tests {
             ("[detect.volume_spik]\n", &["f.toml:4:9: unknown key `volume_spik` in [detect]", "`volume_spike`?"]),
             ("[detect.new_ip]\nmode = \"exakt\"", &["f.toml:5:8: `detect.new_ip.mode` cannot be `exakt`", "`exact`?"]),
             ("[[routes]]\nreceivers = []", &["f.toml:5:13: this route leads to nobody"]),
+            ("[redact]\ndisable = [\"no-such-rule\"]", &["f.toml:5:11: there is no rule `no-such-rule`"]),
+            ("[redact]\nstrategies = { EMAIL = \"blur\" }", &["`blur` is not a strategy", "`mask`"]),
             ("[rules]\npacks = [\"/no/such/*.toml\"]", &["f.toml:5:9: there is no file `/no/such/*.toml`"]),
             ("[rules]\npacks = [\"Cargo.toml\"]", &["f.toml:5:9: Cargo.toml:", "rules test FILE"]),
             ("[sources.b]\ntype = \"file\"\npaths = [\"/x[\"]", &["f.toml:6:10: `/x[` is not a pattern"]),

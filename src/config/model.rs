@@ -22,6 +22,8 @@ pub struct Config {
     pub sources: BTreeMap<String, SourceConfig>,
     /// Where redacted lines go, by name.
     pub sinks: BTreeMap<String, SinkConfig>,
+    /// What happens to what was found, and what is left alone.
+    pub redact: RedactConfig,
     /// How lines are read as events.
     pub event: EventConfig,
     /// What is known about keys, by a name of your choice.
@@ -36,9 +38,6 @@ pub struct Config {
     pub routes: Vec<RouteConfig>,
     /// Rule packs beside the built-in ones.
     pub rules: RulesConfig,
-    /// What happens to what was found, and what is left alone.
-    #[serde(default)]
-    pub redact: RedactConfig,
     /// Where the service keeps what must outlive it.
     pub state: StateConfig,
     /// How long things are kept.

@@ -133,6 +133,19 @@ impl Store {
     /// # Errors
     /// When there is nothing, or it cannot be read.
     pub fn open_read_only(dir: &Path) -> Result<Self, StoreError> {
+        Self::open_existing(dir, OpenFlags::SQLITE_OPEN_READ_ONLY)
+    }
+
+    /// Opens `dir` for a word of the operator (an acknowledgement, a silence) while a service may be writing: without the
+    /// lock, for one short write that SQLite orders among the others.
+    ///
+    /// # Errors
+    /// When there is nothing, or it cannot be written.
+    pub fn open_beside(dir: &Path) -> Result<Self, StoreError> {
+        Self::open_existing(dir, OpenFlags::SQLITE_OPEN_READ_WRITE)
+    }
+
+    fn open_existing(dir: &Path, mode: OpenFlags) -> Result<Self, StoreError> {
         let path = dir.join(DATABASE);
         let shown = || dir.display().to_string();
         match fs::metadata(&path) {
@@ -140,8 +153,7 @@ impl Store {
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Err(StoreError::Absent(shown())),
             Err(source) => return Err(StoreError::Io { path: path.display().to_string(), source }),
         }
-        let db =
-            Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+        let db = Connection::open_with_flags(&path, mode | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
         db.busy_timeout(BUSY)?;
         let found: i64 = db.pragma_query_value(None, "user_version", |r| r.get(0))?;
         if found != schema::VERSION {

@@ -133,3 +133,30 @@ fn check_says_which_receiver_cannot_send() {
     assert!(later.code == 0 && later.text().contains("not tried here"), "{}", later.text());
     assert_eq!(write("https://hooks.example.com/x").code, 0);
 }
+
+#[test]
+fn a_person_can_speak_while_the_service_holds_the_state() {
+    let dir = tempfile::tempdir().unwrap();
+    let state = state(&dir.path().join("state"));
+    let service = Store::open(Path::new(&state), Timestamp::from_secs(0)).unwrap();
+    let ack = run(&["alerts", "ack", "01JA", "-m", "rotating it", "--state", &state], b"");
+    assert!(ack.code == 0 && ack.text().contains("is in hand: one"), "{}{}", ack.text(), ack.err);
+    let show = run(&["alerts", "show", "01JA", "--state", &state], b"").text();
+    assert!(show.contains(" acked by ") && show.contains(": rotating it"), "{show}");
+
+    let add = run(&["alerts", "silence", "add", "kind=new_ip", "key=API_*", "--for", "30m", "--state", &state], b"");
+    assert_eq!(add.code, 0, "{}", add.err);
+    let now = Timestamp::from(chrono::Utc::now());
+    assert_eq!(service.silences(now).unwrap().len(), 1, "the running service sees it");
+    let list = run(&["alerts", "silence", "list", "--state", &state], b"").text();
+    assert!(list.contains("kind=new_ip key=API_*"), "{list}");
+    let id = list.split(' ').next().unwrap().to_owned();
+    assert_eq!(run(&["alerts", "silence", "end", &id, "--state", &state], b"").code, 0);
+    assert!(service.silences(now).unwrap().iter().all(|s| s.ends_at <= Timestamp::from(chrono::Utc::now())));
+    assert_eq!(run(&["alerts", "silence", "end", &id, "--state", &state], b"").code, 1);
+
+    let wrong = run(&["alerts", "silence", "add", "colour=red", "--state", &state], b"");
+    assert!(wrong.code == 2 && wrong.err.contains("kind=..."), "{}", wrong.err);
+    let nowhere = run(&["alerts", "ack", "01J", "--state", dir.path().to_str().unwrap()], b"");
+    assert_eq!(nowhere.code, 74, "{}", nowhere.err);
+}

@@ -1,0 +1,95 @@
+//! `alerts silence`: alerts of some shape that nobody is told of for a while.
+
+use std::io::Write;
+use std::time::Duration;
+
+use owo_colors::OwoColorize;
+
+use super::exit::{Exit, Failure};
+use super::state;
+use super::style::plain;
+use crate::store::{Matcher, Silence};
+use crate::units::{Timestamp, UnitError, parse_duration};
+
+/// What can be done with silences.
+#[derive(Debug, clap::Subcommand)]
+pub enum Verb {
+    /// Begin one: `kind=new_ip key=billing-prod` must both fit
+    Add {
+        /// kind=, key= (name, pseudonym or type), group=, source= or fingerprint=; `*` stands for anything
+        #[arg(required = true, value_name = "MATCHER")]
+        matchers: Vec<Matcher>,
+        /// How long
+        #[arg(long = "for", value_name = "DURATION", default_value = "2h", value_parser = duration)]
+        length: Duration,
+        /// Why
+        #[arg(long, short = 'm', default_value = "", hide_default_value = true, value_name = "TEXT")]
+        comment: String,
+        #[command(flatten)]
+        state: state::Args,
+    },
+    /// Show those that have not ended
+    List {
+        #[command(flatten)]
+        state: state::Args,
+    },
+    /// End one now
+    End {
+        /// The silence's id
+        id: String,
+        #[command(flatten)]
+        state: state::Args,
+    },
+}
+
+fn duration(text: &str) -> Result<Duration, UnitError> {
+    parse_duration(text)
+}
+
+/// Does it.
+pub fn run(verb: &Verb) -> anyhow::Result<Exit> {
+    let now = Timestamp::from(chrono::Utc::now());
+    let mut out = anstream::stdout().lock();
+    match verb {
+        Verb::Add { matchers, length, comment, state } => {
+            let silence = Silence {
+                id: ulid::Ulid::r#gen().to_string(),
+                matchers: matchers.clone(),
+                starts_at: now,
+                ends_at: now.plus(*length),
+                author: state::operator(),
+                comment: comment.clone(),
+            };
+            state.open_beside()?.silence(&silence)?;
+            writeln!(out, "{}", line(&silence))?;
+        }
+        Verb::List { state } => {
+            let silences = state.open()?.silences(now)?;
+            silences.iter().try_for_each(|silence| writeln!(out, "{}", line(silence)))?;
+            if silences.is_empty() {
+                writeln!(out, "no silences")?;
+            }
+        }
+        Verb::End { id, state } => {
+            if !state.open_beside()?.end_silence(&id.to_ascii_uppercase(), now)? {
+                let failure = Failure::new(Exit::FOUND, format!("there is no silence `{id}` to end"));
+                return Err(failure.help("`logwarden alerts silence list` shows the ids").into());
+            }
+            writeln!(out, "{id} has ended")?;
+        }
+    }
+    Ok(Exit::OK)
+}
+
+fn line(silence: &Silence) -> String {
+    let matchers: Vec<String> = silence.matchers.iter().map(ToString::to_string).collect();
+    let comment = if silence.comment.is_empty() { String::new() } else { format!(": {}", silence.comment) };
+    format!(
+        "{}  until {}  {}  by {}{}",
+        silence.id.dimmed(),
+        silence.ends_at.rfc3339(),
+        plain(&matchers.join(" ")).bold(),
+        plain(&silence.author),
+        plain(&comment)
+    )
+}
