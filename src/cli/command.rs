@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use super::style::ColorArg;
-use super::{alerts, check, config, exec, explain, filter, init, keys, rules, run};
+use super::{alerts, check, config, exec, explain, filter, init, keys, rules, run, scan};
 
 /// Redact secrets and personal data in structured logs, and watch API keys for anomalies.
 #[derive(Debug, Parser)]
@@ -47,6 +47,8 @@ pub enum Verb {
     Exec(exec::Args),
     /// Run the service: follow logs, redact them, watch keys, send alerts
     Run(run::Args),
+    /// Find what sensitive data sits in existing logs
+    Scan(scan::Args),
     /// Say what happens to a line, and why
     Explain(explain::Args),
     /// Validate a configuration, and say what would run

@@ -9,7 +9,7 @@ use owo_colors::OwoColorize;
 
 use super::command::{Cli, Verb};
 use super::exit::{self, Exit, Failure};
-use super::{alerts, check, config, exec, explain, filter, generate, init, keys, rules, run};
+use super::{alerts, check, config, exec, explain, filter, generate, init, keys, rules, run, scan};
 use crate::config::ConfigError;
 
 /// Runs the command line `args` (the first one is the program's name).
@@ -38,6 +38,7 @@ fn run(cli: &Cli) -> anyhow::Result<Exit> {
         None => filter::run(&cli.filter),
         Some(Verb::Exec(args)) => exec::run(args),
         Some(Verb::Run(args)) => run::run(args),
+        Some(Verb::Scan(args)) => scan::run(args),
         Some(Verb::Explain(args)) => explain::run(args),
         Some(Verb::Check(args)) => check::run(args),
         Some(Verb::Config(verb)) => config::run(verb),

@@ -21,6 +21,7 @@ mod proofs;
 mod roles;
 mod rules;
 mod samples;
+mod scan;
 mod spellings;
 mod support;
 mod watching;
