@@ -84,7 +84,8 @@ impl Keeper {
                     tracing::error!("{error}; nothing more is read until it works again");
                 }
                 std::thread::sleep(AGAIN);
-                self.beat(beat);
+                // no commit now: part of a chunk may be written, and its source is not done
+                beat.alive();
             }
             if told {
                 tracing::warn!("writing works again");
@@ -99,10 +100,7 @@ impl Keeper {
     }
 
     fn beat(&mut self, beat: &mut Beat) {
-        if beat.told.elapsed() >= TICK {
-            beat.told = Instant::now();
-            notify("WATCHDOG=1");
-        }
+        beat.alive();
         if beat.committed.elapsed() >= GROUP && !self.committer.busy() {
             beat.committed = Instant::now();
             let look = self.watcher.light() || beat.ticked.elapsed() >= TICK;
@@ -142,4 +140,14 @@ struct Beat {
     committed: Instant,
     ticked: Instant,
     told: Instant,
+}
+
+impl Beat {
+    /// Tells the service manager now and then that we are alive.
+    fn alive(&mut self) {
+        if self.told.elapsed() >= TICK {
+            self.told = Instant::now();
+            notify("WATCHDOG=1");
+        }
+    }
 }

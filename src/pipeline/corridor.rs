@@ -89,7 +89,7 @@ type Maker = dyn Fn(SourceId) -> Chunk + Send + Sync;
 fn work(batches: &Receiver<Batch>, out: &SyncSender<Done>, pools: &Pools, make: &Maker) {
     let mut streams: HashMap<(SourceId, u64), Chunk> = HashMap::new();
     for batch in batches {
-        let Batch { ack, arrived, bytes, withheld, last } = batch;
+        let Batch { ack, arrived, mut bytes, withheld, last } = batch;
         let key = (ack.source, ack.stream);
         let mut redacted = pools.redacted.take();
         let chunk = streams.entry(key).or_insert_with(|| make(ack.source));
@@ -100,6 +100,7 @@ fn work(batches: &Receiver<Batch>, out: &SyncSender<Done>, pools: &Pools, make: 
             streams.remove(&key);
         }
         let read = bytes.len();
+        bytes.clear();
         pools.raw.give(bytes);
         if out.send(Done { ack, arrived, read, redacted, tally, last }).is_err() {
             return;

@@ -107,6 +107,21 @@ fn a_file_is_followed_and_a_restart_goes_on() {
 }
 
 #[test]
+fn a_rotated_file_that_is_at_its_end_is_closed_without_a_word() {
+    let place = Place::new("*.log");
+    place.append("one\n");
+    let child = place.start();
+    place.expect("one\n");
+    fs::rename(place.log(), place.path("logs/app.log.1")).unwrap();
+    place.append("two\n");
+    place.expect("one\ntwo\n");
+    // after five quiet seconds
+    std::thread::sleep(Duration::from_millis(6_500));
+    assert_eq!(stop(child), Some(0));
+    place.expect("one\ntwo\n");
+}
+
+#[test]
 fn a_second_instance_is_refused() {
     let place = Place::new("*.log");
     place.append("x\n");
@@ -267,14 +282,18 @@ fn survive_kills(pattern: &str, rotation: Rotation, kills: u32) {
     let doubled: Vec<usize> = (0..seen.len()).filter(|&n| seen[n] > 1).collect();
     assert!(
         lost.is_empty() && doubled.is_empty(),
-        "{rotation:?} {pattern}: of {count} lines {} lost {:?}.., {} doubled {:?}..\n{}",
-        lost.len(),
-        lost.iter().take(5).collect::<Vec<_>>(),
-        doubled.len(),
-        doubled.iter().take(5).collect::<Vec<_>>(),
+        "{rotation:?} {pattern}: of {count} lines lost {}, doubled {}\n{}",
+        ranges(&lost),
+        ranges(&doubled),
         place.errors()
     );
     assert!(complete && stopped == Some(0));
+}
+
+/// Numbers as runs: `3-5 9-9`.
+fn ranges(numbers: &[usize]) -> String {
+    let runs = numbers.chunk_by(|a, b| a + 1 == *b);
+    runs.map(|run| format!("{}-{} ", run[0], run[run.len() - 1])).collect()
 }
 
 /// How many kills a test does; more when asked for.

@@ -108,6 +108,11 @@ impl Patterns {
 }
 
 impl Candidate {
+    /// Whether the name is one that rotation gives.
+    pub(super) fn looks_rotated(&self) -> bool {
+        !self.matched || self.path.file_name().and_then(OsStr::to_str).is_some_and(|name| !unrotated(name).is_empty())
+    }
+
     /// Whether rotation may have made this file of the one at `base`, by their names.
     pub(super) fn may_come_from(&self, base: &Path) -> bool {
         let name = self.path.file_name().and_then(OsStr::to_str).unwrap_or_default();

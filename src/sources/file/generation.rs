@@ -48,6 +48,8 @@ pub(super) enum Place {
     Spent,
     /// Read to its end, and said so.
     Finished,
+    /// Of no account: its file was replaced before anything was read, so whatever was in it is new wherever it turns up.
+    Void,
 }
 
 /// What a look at the file gave.
@@ -88,7 +90,7 @@ impl Generation {
     pub(super) fn file(&self) -> Option<&File> {
         match &self.place {
             Place::Live(file) | Place::Retired(file) => Some(file),
-            Place::Missing { .. } | Place::Spent | Place::Finished => None,
+            Place::Missing { .. } | Place::Spent | Place::Finished | Place::Void => None,
         }
     }
 
@@ -172,9 +174,10 @@ impl Generation {
     /// Takes the file away: it holds something else now.
     pub(super) fn replaced(&mut self, now: Timestamp) -> Option<File> {
         self.seen = now;
-        match std::mem::replace(&mut self.place, Place::Missing { replaced: true }) {
+        let place = if self.at.offset == 0 { Place::Void } else { Place::Missing { replaced: true } };
+        match std::mem::replace(&mut self.place, place) {
             Place::Live(file) | Place::Retired(file) => Some(file),
-            Place::Missing { .. } | Place::Spent | Place::Finished => None,
+            Place::Missing { .. } | Place::Spent | Place::Finished | Place::Void => None,
         }
     }
 
@@ -185,7 +188,8 @@ impl Generation {
         }
         let Some(file) = self.file() else { return Ok(false) };
         let head = read_at(file, 0, PREFIX_BYTES)?;
-        if head.len() <= self.at.prefix_len as usize {
+        // truncated just now: that head is another generation's
+        if head.len() <= self.at.prefix_len as usize || !self.still_same()? {
             return Ok(false);
         }
         (self.at.prefix_len, self.at.prefix_hash) = (head.len() as u32, hash128(&head));
@@ -216,6 +220,10 @@ impl Generation {
         if !same || (read == 0 && shorter(position)?) {
             room.truncate(held);
             return Ok(Step::Replaced);
+        }
+        if position == 0 {
+            // whatever the file held before the first byte was read counts for nothing
+            self.at.prefix_len = 0;
         }
         if self.leading {
             self.leading = !self.framer.skip_zeros();

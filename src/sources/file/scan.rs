@@ -1,10 +1,11 @@
 //! Looking at the names: which file belongs to which generation.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::time::SystemTime;
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
 
 use super::discover::Candidate;
 use super::generation::{Generation, Place};
@@ -41,78 +42,109 @@ impl Tail {
                 _ => {}
             }
         }
-        self.mark_replaced(&by_id, now);
-        self.passed_over.retain(|id, _| by_id.contains_key(id));
+        let known_bases: BTreeSet<PathBuf> = self.generations.iter().map(|g| g.base.clone()).collect();
+        // first those that are known by their inode: only then is it clear what a copy can be a copy of
         for candidate in &found {
-            let at_rest = self.generations.iter().any(|g| {
-                let finished = matches!(g.place, Place::Finished) && g.at.offset == candidate.size;
-                g.id() == candidate.id && (g.file().is_some() || finished)
-            });
-            if at_rest || self.passed_over.get(&candidate.id) == Some(&(candidate.size, candidate.modified)) {
-                continue;
-            }
-            match self.consider(candidate, &found, now) {
-                Ok(()) => self.recovered(&candidate.path),
-                // gone between the listing and now
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => self.tell(&candidate.path, "cannot open", &error),
+            let here = self.generations.iter().any(|g| g.id() == candidate.id && g.file().is_none());
+            if here && !self.at_rest(candidate) {
+                self.opened(candidate, |tail, file, size| tail.recognised(file, size, candidate, now).map(drop));
             }
         }
-    }
-
-    /// Generations from the store in whose place something else stands now. Copies are met only after this is known.
-    fn mark_replaced(&mut self, by_id: &BTreeMap<(u64, u64), &Candidate>, now: Timestamp) {
-        for generation in &mut self.generations {
-            let (Place::Missing { replaced: false }, Some(candidate)) =
-                (&generation.place, by_id.get(&generation.id()))
-            else {
-                continue;
-            };
-            // one that cannot be opened is told about where it is opened next
-            let same = File::open(&candidate.path).and_then(|file| recognise(&file, &generation.at));
-            if matches!(same, Ok(None)) {
-                generation.replaced(now);
+        for candidate in &found {
+            if !self.at_rest(candidate) {
+                self.opened(candidate, |tail, file, size| {
+                    tail.consider(file, size, candidate, known_bases.contains(&candidate.base), now)
+                });
             }
         }
+        self.looked = Some(now);
     }
 
-    /// A file that is not open: one that we know, the rest of one that we know, a copy of one that we read, or new.
-    fn consider(&mut self, candidate: &Candidate, found: &[Candidate], now: Timestamp) -> io::Result<()> {
-        let file = File::open(&candidate.path)?;
-        let meta = file.metadata()?;
-        if (meta.dev(), meta.ino()) != candidate.id {
+    /// Whether nothing is to be done about a file: it is open, or was read to its end.
+    fn at_rest(&self, candidate: &Candidate) -> bool {
+        let latest = self.generations.iter().rfind(|g| g.id() == candidate.id && !matches!(g.place, Place::Void));
+        latest.is_some_and(|g| {
+            g.file().is_some() || (matches!(g.place, Place::Finished) && g.at.offset == candidate.size)
+        })
+    }
+
+    /// Opens a file and works with it and its size; what goes wrong is told.
+    fn opened(&mut self, candidate: &Candidate, work: impl FnOnce(&mut Self, &File, u64) -> io::Result<()>) {
+        let result = File::open(&candidate.path).and_then(|file| {
+            let meta = file.metadata()?;
             // renamed between the listing and now: the next look gets it right
-            return Ok(());
+            if (meta.dev(), meta.ino()) == candidate.id { work(self, &file, meta.len()) } else { Ok(()) }
+        });
+        match result {
+            Ok(()) => self.recovered(&candidate.path),
+            // gone between the listing and now
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => self.tell(&candidate.path, "cannot open", &error),
         }
-        let own_name = candidate.matched && candidate.path == candidate.base;
+    }
+
+    /// Goes on with a file that is known by its inode, when its content agrees. A generation in whose place something
+    /// else stands now is marked so.
+    fn recognised(&mut self, file: &File, size: u64, candidate: &Candidate, now: Timestamp) -> io::Result<bool> {
+        let mut same = None;
         for n in (0..self.generations.len()).rev() {
             let known = &self.generations[n];
             if known.file().is_some() || known.id() != candidate.id {
                 continue;
             }
-            let Some(recent) = recognise(&file, &known.at)? else { continue };
-            if !matches!(known.place, Place::Finished) || meta.len() > known.at.offset {
-                let live = own_name && known.base == candidate.base;
-                self.resume(n, file, candidate, live, &recent, now);
+            if known.at.offset == 0 {
+                // nothing was read of it: it may as well be new, and then it has its place in the order
+                self.generations[n].place = Place::Void;
+                continue;
             }
+            if same.is_none()
+                && let Some(recent) = recognise(file, &known.at)?
+            {
+                same = Some((n, recent));
+            } else if matches!(known.place, Place::Missing { replaced: false }) {
+                self.generations[n].replaced(now);
+            }
+        }
+        let Some((n, recent)) = same else { return Ok(false) };
+        let known = &self.generations[n];
+        if !matches!(known.place, Place::Finished) || size > known.at.offset {
+            let live = candidate.matched && candidate.path == known.base;
+            self.resume(n, file.try_clone()?, candidate, live, &recent, now);
+        }
+        Ok(true)
+    }
+
+    /// A file that is not open: one that is known, the rest or a copy of one that is known, or new.
+    fn consider(
+        &mut self,
+        file: &File,
+        size: u64,
+        candidate: &Candidate,
+        base_known: bool,
+        now: Timestamp,
+    ) -> io::Result<()> {
+        if self.recognised(file, size, candidate, now)? || self.is_known_copy(file, size, candidate, now)? {
             return Ok(());
         }
-        if self.is_known_copy(&file, meta.len(), candidate, now)? {
+        // a copy that has only just been begun could become a copy of anything
+        if size == 0 && candidate.looks_rotated() {
             return Ok(());
         }
-        if !own_name_or_newer(self, candidate, found) {
-            self.passed_over.insert(candidate.id, (candidate.size, candidate.modified));
-            return Ok(());
+        // what rotation had made before we ever met the file is left alone, now and later
+        let since_last_look = self.looked.is_some_and(|looked| candidate.modified >= system_time(looked));
+        if !candidate.matched && !base_known && !since_last_look {
+            return self.set_aside(file, size, candidate, now);
         }
-        if meta.permissions().mode() & 0o004 != 0 {
+        if file.metadata()?.permissions().mode() & 0o004 != 0 && self.readable_by_all.insert(candidate.base.clone()) {
             tracing::warn!(
                 "source {}: {} can be read by everybody on this machine; it holds what is not redacted yet",
                 self.name,
                 candidate.path.display(),
             );
         }
-        let mut generation = Generation::new(self.next_stream, candidate.base.clone(), candidate.id, 0, file, now);
-        if !own_name {
+        let base = candidate.base.clone();
+        let mut generation = Generation::new(self.next_stream, base, candidate.id, 0, file.try_clone()?, now);
+        if !(candidate.matched && candidate.path == candidate.base) {
             generation.retire();
         }
         self.begin(generation);
@@ -127,10 +159,7 @@ impl Tail {
                 continue;
             }
             let named_so = candidate.may_come_from(&known.base);
-            // what is known of a file that was hardly read could fit any file: then its name must fit too
-            if (known.at.offset > 0 || named_so)
-                && let Some(recent) = recognise(file, &known.at)?
-            {
+            if let Some(recent) = recognise(file, &known.at)? {
                 self.resume(n, file.try_clone()?, candidate, false, &recent, now);
                 return Ok(true);
             }
@@ -167,21 +196,11 @@ impl Tail {
     fn resume(&mut self, n: usize, file: File, c: &Candidate, live: bool, recent: &[u8], now: Timestamp) {
         let generation = &mut self.generations[n];
         generation.resume(file, c.id, live, recent, now);
+        tracing::debug!(stream = generation.stream, offset = generation.offset(), path = %c.path.display(), "goes on");
         self.positions.identify(self.source, generation.stream, &generation.at);
     }
 }
 
-/// Whether a file that nothing is known about is to be read: it matches, or rotation moved it away after the newest of
-/// its line that we know.
-fn own_name_or_newer(tail: &Tail, candidate: &Candidate, found: &[Candidate]) -> bool {
-    if candidate.matched {
-        return true;
-    }
-    let mut family = tail.generations.iter().filter(|g| g.base == candidate.base).peekable();
-    if family.peek().is_none() {
-        return false;
-    }
-    let newest: Option<SystemTime> =
-        family.filter_map(|g| found.iter().find(|c| c.id == g.id())).map(|c| c.modified).max();
-    newest.is_none_or(|newest| candidate.modified > newest)
+fn system_time(t: Timestamp) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_micros(t.0.try_into().unwrap_or(0))
 }

@@ -1,6 +1,6 @@
 //! The source: which generations there are, and reading them in order.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -72,8 +72,10 @@ pub struct Tail {
     /// In the order in which they were met: the oldest is read first.
     pub(super) generations: Vec<Generation>,
     pub(super) next_stream: u64,
-    /// Rotated files that were there before us and that did not change: (size, modified) by identity.
-    pub(super) passed_over: BTreeMap<(u64, u64), (u64, std::time::SystemTime)>,
+    /// When the names were looked at last.
+    pub(super) looked: Option<Timestamp>,
+    /// Paths of which it was told that everybody can read them.
+    pub(super) readable_by_all: BTreeSet<PathBuf>,
     /// What has been told about already.
     told: BTreeSet<(PathBuf, &'static str)>,
 }
@@ -97,7 +99,8 @@ impl Tail {
             pool: setup.pool,
             generations,
             next_stream,
-            passed_over: BTreeMap::new(),
+            looked: None,
+            readable_by_all: BTreeSet::new(),
             told: BTreeSet::new(),
         })
     }
@@ -223,14 +226,13 @@ impl Tail {
         self.positions.finish(self.source, generation.stream, generation.offset());
         generation.place = Place::Finished;
         generation.seen = now;
-        let last = Batch { ack: end, arrived: now, bytes: self.pool.take(), withheld: None, last: true };
+        let last = Batch { ack: end, arrived: now, bytes: Vec::new(), withheld: None, last: true };
         Ok(if going && emit(last) { Turn::Read { bytes: 0, more: false } } else { Turn::Gone })
     }
 
     /// The file of a generation was truncated: what is in it now is another generation, from byte 0.
     pub(super) fn begin_anew(&mut self, n: usize, now: Timestamp) {
         let Some(file) = self.generations[n].replaced(now) else { return };
-        self.passed_over.clear();
         let (base, id, number) = {
             let old = &self.generations[n];
             (old.base.clone(), old.id(), old.at.generation + 1)
@@ -250,6 +252,7 @@ impl Tail {
             let path = generation.base.clone();
             self.tell(&path, "cannot read", &error);
         }
+        tracing::debug!(stream = generation.stream, inode = generation.at.inode, "begins");
         self.positions.identify(self.source, generation.stream, &generation.at);
         self.generations.push(generation);
     }
@@ -273,10 +276,19 @@ impl Tail {
             }
         }
         let (source, positions) = (self.source, &self.positions);
+        let open: BTreeSet<(u64, u64)> =
+            self.generations.iter().filter(|g| g.file().is_some()).map(Generation::id).collect();
         self.generations.retain(|g| {
+            // one whose inode holds a later generation can never be met again
+            let superseded = matches!(g.place, Place::Finished) && open.contains(&g.id());
+            if superseded || matches!(g.place, Place::Void) {
+                positions.forget(source, g.stream);
+                return false;
+            }
             let gone = matches!(g.place, Place::Finished) && g.base.parent().is_some_and(Path::is_dir);
             let keep = g.file().is_some() || now.since(g.seen) < if gone { FORGET_GONE } else { FORGET };
             if !keep {
+                tracing::debug!(stream = g.stream, "is forgotten");
                 positions.forget(source, g.stream);
             }
             keep

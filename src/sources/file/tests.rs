@@ -36,7 +36,8 @@ struct Bench {
     positions: Positions,
     committed: RefCell<std::collections::BTreeMap<u64, Checkpoint>>,
     out: Vec<u8>,
-    /// Each file written is newer than the one before.
+    /// Each file written is newer than the one before, by this much.
+    step: u64,
     tick: u64,
 }
 
@@ -46,7 +47,7 @@ impl Bench {
         let patterns = vec![dir.path().join(pattern).to_string_lossy().into_owned()];
         let positions = Positions::default();
         let tail = start(&patterns, &positions, Vec::new());
-        Self { dir, patterns, tail, positions, committed: RefCell::default(), out: Vec::new(), tick: 0 }
+        Self { dir, patterns, tail, positions, committed: RefCell::default(), out: Vec::new(), step: 1, tick: 0 }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -60,7 +61,7 @@ impl Bench {
     }
 
     fn stamp(&mut self, file: &File) {
-        self.tick += 1;
+        self.tick += self.step;
         file.set_modified(SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(self.tick)).unwrap();
     }
 
@@ -237,6 +238,117 @@ fn copy_and_truncate_loses_and_doubles_nothing() {
         b.read();
         b.restart();
         assert_eq!(b.read(), "", "{pattern}");
+    }
+}
+
+#[test]
+fn several_copies_between_two_looks_are_all_read_in_order_whatever_their_times() {
+    for (pattern, step, stopped) in [
+        ("app.log", 1, false),
+        ("app.log", 0, false),
+        ("app.log", 1, true),
+        ("app.log", 0, true),
+        ("app.log*", 0, true),
+    ] {
+        let mut b = Bench::new(pattern);
+        b.step = step;
+        b.append("app.log", "a1\n");
+        assert_eq!(b.read(), "a1\n");
+        b.append("app.log", "a2\n");
+        b.copy_truncate("app.log", "app.log.1");
+        b.append("app.log", "b1, wholly unread\n");
+        b.rename("app.log.1", "app.log.2");
+        b.copy_truncate("app.log", "app.log.1");
+        b.append("app.log", "c1 is longer than everything before\n");
+        if stopped {
+            b.restart();
+        }
+        let mut lines: Vec<String> = b.read().lines().map(str::to_owned).collect();
+        lines.sort();
+        let want = ["a2", "b1, wholly unread", "c1 is longer than everything before"];
+        assert_eq!(lines, want, "{pattern} {step} {stopped}");
+        b.restart();
+        assert_eq!(b.read(), "", "{pattern} {step} {stopped}");
+    }
+}
+
+#[test]
+fn a_stop_between_copy_and_truncation_doubles_nothing() {
+    for pattern in ["app.log", "app.log*"] {
+        let mut b = Bench::new(pattern);
+        b.step = 0;
+        b.append("app.log", "a1\n");
+        assert_eq!(b.read(), "a1\n");
+        b.append("app.log", "a2\n");
+        fs::copy(b.path("app.log"), b.path("app.log.1")).unwrap();
+        File::options().append(true).open(b.path("app.log.1")).unwrap().set_modified(SystemTime::UNIX_EPOCH).unwrap();
+        b.restart();
+        assert_eq!(b.read(), "a2\n", "{pattern}");
+        b.truncate("app.log");
+        b.append("app.log", "b1\n");
+        assert_eq!(b.read(), "b1\n", "{pattern}");
+        pass(10);
+        b.read();
+        b.restart();
+        assert_eq!(b.read(), "", "{pattern}");
+    }
+}
+
+#[test]
+fn a_stop_before_the_copy_is_met_doubles_nothing() {
+    let mut b = Bench::new("app.log*");
+    b.append("app.log", "a1\n");
+    assert_eq!(b.read(), "a1\n");
+    // what a commit sees that falls between meeting the truncation and meeting the copy
+    let before = b.committed.borrow().clone();
+    b.append("app.log", "a2\n");
+    b.copy_truncate("app.log", "app.log.1");
+    b.append("app.log", "b1, longer than a\n");
+    b.read();
+    b.committed.borrow_mut().extend(before);
+    assert_eq!(b.committed.borrow().len(), 2);
+    b.restart();
+    assert_eq!(b.read(), "a2\n");
+}
+
+#[test]
+fn a_file_that_was_never_read_claims_no_copy() {
+    for pattern in ["app.log", "app.log*"] {
+        let mut b = Bench::new(pattern);
+        b.append("app.log", "a1\n");
+        assert_eq!(b.read(), "a1\n");
+        // met while empty, filled and truncated while nobody looked
+        b.copy_truncate("app.log", "app.log.1");
+        assert_eq!(b.read(), "");
+        b.append("app.log", "b1 was never seen\n");
+        b.rename("app.log.1", "app.log.2");
+        b.copy_truncate("app.log", "app.log.1");
+        b.append("app.log", "c1\n");
+        b.restart();
+        assert_eq!(b.read(), "b1 was never seen\nc1\n", "{pattern}");
+        b.rename("app.log.2", "app.log.3");
+        b.rename("app.log.1", "app.log.2");
+        fs::copy(b.path("app.log"), b.path("app.log.1")).unwrap();
+        assert_eq!(b.read(), "", "{pattern}");
+        b.truncate("app.log");
+        assert_eq!(b.read(), "", "{pattern}");
+    }
+}
+
+#[test]
+fn a_copy_that_has_only_just_begun_waits() {
+    for pattern in ["app.log", "app.log*"] {
+        let mut b = Bench::new(pattern);
+        b.append("app.log", "a1\na2\n");
+        assert_eq!(b.read(), "a1\na2\n");
+        b.append("app.log.1", "");
+        assert_eq!(b.read(), "");
+        b.append("app.log.1", "a1\n");
+        assert_eq!(b.read(), "");
+        b.append("app.log.1", "a2\n");
+        b.truncate("app.log");
+        b.append("app.log", "b1\n");
+        assert_eq!(b.read(), "b1\n", "{pattern}");
     }
 }
 
