@@ -10,7 +10,7 @@ use super::resolve::{resolve, splice, write_label};
 use super::scan::{Hit, Mode, Shared, scan};
 use super::set::RuleSet;
 use super::tag::{PseudonymKey, Tags};
-use crate::rules::{Pack, PackError, RuleDef, load_embedded, load_user_packs};
+use crate::rules::{Pack, PackError, RuleDef, load_embedded, load_user_packs, rule_line};
 
 /// The compiled rules and the installation's pseudonym key; cheap to clone, shared by all workers.
 #[derive(Clone)]
@@ -48,7 +48,9 @@ impl Redactor {
     /// The first pack or setting that cannot be used.
     pub fn configured(key: PseudonymKey, user: &[(String, String)], config: &RedactConfig) -> Result<Self, BuildError> {
         let mut packs = load_embedded();
-        packs.extend(load_user_packs(user.iter().map(|(name, text)| (name.as_str(), text.as_str())))?);
+        let own = load_user_packs(user.iter().map(|(name, text)| (name.as_str(), text.as_str())))?;
+        prove(&key, user, &own)?;
+        packs.extend(own);
         let mut shapes = Vec::new();
         for (names, off) in [(&config.disable, true), (&config.enable, false)] {
             for name in names {
@@ -103,6 +105,26 @@ pub struct Worker {
     redactor: Redactor,
     shared: Shared,
     hits: Vec<Hit>,
+}
+
+/// Refuses a user's pack when a rule fails its own examples beside the embedded rules.
+fn prove(key: &PseudonymKey, user: &[(String, String)], own: &[Pack]) -> Result<(), PackError> {
+    if own.is_empty() {
+        return Ok(());
+    }
+    let mut packs = load_embedded();
+    packs.extend(own.iter().cloned());
+    packs.iter_mut().flat_map(|p| &mut p.rules).for_each(|r| r.off = false);
+    let all = Redactor::with_packs(key.clone(), packs);
+    for ((name, text), pack) in user.iter().zip(own) {
+        for (n, rule) in pack.rules.iter().enumerate() {
+            if let Some(complaint) = all.complaints(rule).into_iter().next() {
+                let (pack, line) = (name.clone(), rule_line(text, n));
+                return Err(PackError::Rule { pack, line, rule: rule.id.clone(), reason: complaint.reason });
+            }
+        }
+    }
+    Ok(())
 }
 
 /// How often a changed line is looked at again before it is withheld instead.
@@ -249,6 +271,22 @@ mod tests {
         let line = r#"{"password":"hunter2","msg":"x@example.com"}"#;
         let kept = r#"{"password":"hunter2","msg":"[EMAIL]"}"#;
         assert_eq!(redacted("disable = ['field-password']", line), kept);
+    }
+
+    #[test]
+    fn a_pack_that_fails_its_examples_is_refused() {
+        let pack = |pattern: &str, example: &str| {
+            format!(
+                "pack = 'mine'\n[[rule]]\nid = 'mine-key'\ntype = 'MINE_KEY'\ndescription = 'x'\nprefixes = ['mine_']\npattern = '{pattern}'\nexamples = ['{example}']\n"
+            )
+        };
+        let made = |text: String| {
+            let user = [("mine.toml".to_owned(), text)];
+            Redactor::configured(PseudonymKey::new(0, b"k"), &user, &RedactConfig::default())
+        };
+        assert!(made(pack("mine_[a-z]{8}", "key «mine_abcdefgh» x")).is_ok());
+        let error = made(pack("mine_[0-9]{8}", "key «mine_abcdefgh» x")).err().unwrap().to_string();
+        assert_eq!(error, "mine.toml:2: rule `mine-key`: does not take all of the marked part of example 1");
     }
 
     #[test]

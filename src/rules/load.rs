@@ -159,7 +159,7 @@ fn parse(name: &str, text: &str) -> Result<Pack, PackError> {
 }
 
 /// The line, from 1, on which the rule with this index begins. Only looked for when there is something to complain about.
-fn rule_line(text: &str, index: usize) -> usize {
+pub fn rule_line(text: &str, index: usize) -> usize {
     let headers = text.lines().enumerate().filter(|(_, l)| l.trim_start().starts_with("[[rule]]"));
     headers.map(|(n, _)| n + 1).nth(index).unwrap_or(1)
 }

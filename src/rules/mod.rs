@@ -8,6 +8,8 @@ mod proof;
 mod validate;
 
 pub use check::Example;
-pub use load::{PATTERN_LIMIT, Pack, PackError, compile_pattern, embedded, load_embedded, load_pack, load_user_packs};
+pub use load::{
+    PATTERN_LIMIT, Pack, PackError, compile_pattern, embedded, load_embedded, load_pack, load_user_packs, rule_line,
+};
 pub use model::{FieldClasses, RuleDef, Severity, Validator};
 pub use validate::check as validate;
