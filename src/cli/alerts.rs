@@ -98,11 +98,18 @@ fn list(alerts: &[Alert], format: Format) -> anyhow::Result<Exit> {
 
 /// A word and a colour: the word alone says it all.
 fn mark(alert: &Alert) -> (&'static str, Style) {
-    match (alert.status, alert.severity) {
-        (Status::Resolved, _) => ("resolved", Style::new().green()),
-        (Status::Firing, Severity::Critical) => ("CRITICAL", Style::new().red().bold()),
-        (Status::Firing, Severity::Warning) => ("warning ", Style::new().yellow()),
-        (Status::Firing, Severity::Info) => ("info    ", Style::new().cyan()),
+    match alert.status {
+        Status::Resolved => ("resolved", Style::new().green()),
+        Status::Firing => severity(alert),
+    }
+}
+
+/// How bad, whether it is over or not.
+pub fn severity(alert: &Alert) -> (&'static str, Style) {
+    match alert.severity {
+        Severity::Critical => ("CRITICAL", Style::new().red().bold()),
+        Severity::Warning => ("warning ", Style::new().yellow()),
+        Severity::Info => ("info    ", Style::new().cyan()),
     }
 }
 

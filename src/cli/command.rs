@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use super::style::ColorArg;
-use super::{alerts, check, config, exec, explain, filter, init, keys, rules, run, scan};
+use super::{alerts, check, config, exec, explain, filter, init, keys, replay, rules, run, scan};
 
 /// Redact secrets and personal data in structured logs, and watch API keys for anomalies.
 #[derive(Debug, Parser)]
@@ -49,6 +49,8 @@ pub enum Verb {
     Run(run::Args),
     /// Find what sensitive data sits in existing logs
     Scan(scan::Args),
+    /// Send history through the detectors: what would have been alerted, when and why
+    Replay(replay::Args),
     /// Say what happens to a line, and why
     Explain(explain::Args),
     /// Validate a configuration, and say what would run

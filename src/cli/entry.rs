@@ -9,7 +9,7 @@ use owo_colors::OwoColorize;
 
 use super::command::{Cli, Verb};
 use super::exit::{self, Exit, Failure};
-use super::{alerts, check, config, exec, explain, filter, generate, init, keys, rules, run, scan};
+use super::{alerts, check, config, exec, explain, filter, generate, init, keys, replay, rules, run, scan};
 use crate::config::ConfigError;
 
 /// Runs the command line `args` (the first one is the program's name).
@@ -39,6 +39,7 @@ fn run(cli: &Cli) -> anyhow::Result<Exit> {
         Some(Verb::Exec(args)) => exec::run(args),
         Some(Verb::Run(args)) => run::run(args),
         Some(Verb::Scan(args)) => scan::run(args),
+        Some(Verb::Replay(args)) => replay::run(args),
         Some(Verb::Explain(args)) => explain::run(args),
         Some(Verb::Check(args)) => check::run(args),
         Some(Verb::Config(verb)) => config::run(verb),

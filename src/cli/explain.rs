@@ -7,11 +7,12 @@ use anyhow::Context;
 use owo_colors::OwoColorize;
 use serde_json::{Value, json};
 
-use super::exit::{Exit, Failure};
+use super::exit::Exit;
 use super::format::Format;
+use super::reading;
 use super::style::plain;
-use crate::config::{self, Config};
-use crate::event::{Explanation, Reader, Roles, SourceReading};
+use crate::config;
+use crate::event::{Explanation, Reader, Roles};
 use crate::redact::{PseudonymKey, Redacted, RedactedLine, Redactor, pointer_at};
 use crate::rules::RuleDef;
 use crate::units::Timestamp;
@@ -49,7 +50,7 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
     let config = args.config.as_deref().map(config::load).transpose()?.unwrap_or_default();
     let key = PseudonymKey::random().context("no randomness for the pseudonym key")?;
     let redactor = Redactor::configured(key, &config.rules.read()?, &config.redact)?;
-    let mut reader = Reader::new(&Roles::new(&config.event)?, reading(&config, args.source.as_deref())?)?;
+    let mut reader = Reader::new(&Roles::new(&config.event)?, reading::named(&config, args.source.as_deref())?)?;
     let arrived = Timestamp::from(chrono::Utc::now());
 
     let mut redacted = Redacted::default();
@@ -74,25 +75,6 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
         raw_start += raw.len();
     }
     Ok(Exit::OK)
-}
-
-/// How lines of the source `name` are read; of the only source when there is no name.
-fn reading(config: &Config, name: Option<&str>) -> Result<SourceReading, Failure> {
-    let source = match name {
-        Some(name) => {
-            let missing = || Failure::new(Exit::USAGE, format!("the configuration has no source `{name}`"));
-            Some(config.sources.get(name).ok_or_else(missing)?)
-        }
-        None if config.sources.len() == 1 => config.sources.values().next(),
-        None => None,
-    };
-    Ok(source.map_or_else(SourceReading::default, |source| SourceReading {
-        zone: source.zone(),
-        trusted_proxies: source.trusted_proxies().to_vec(),
-        schema: source.schema().map(str::to_owned),
-        trusted_labels: source.trusted_labels(),
-        ..SourceReading::default()
-    }))
 }
 
 /// One line with everything that is known about it.

@@ -14,6 +14,8 @@ mod generate;
 mod init;
 mod keys;
 mod lane;
+mod reading;
+mod replay;
 mod rules;
 mod run;
 mod scan;

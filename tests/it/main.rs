@@ -18,6 +18,7 @@ mod monitor;
 mod personal;
 mod process;
 mod proofs;
+mod replay;
 mod roles;
 mod rules;
 mod samples;
