@@ -20,6 +20,7 @@ mod rules;
 mod run;
 mod scan;
 mod scan_files;
+mod scan_near;
 mod scan_progress;
 mod scan_report;
 mod signals;

@@ -7,6 +7,7 @@ use anyhow::Context;
 
 use super::exit::{Exit, Failure};
 use super::scan_files::{self, Input};
+use super::scan_near::NearMisses;
 use super::scan_progress::Progress;
 use super::scan_report::{Found, Report, ReportFormat, excerpt};
 use crate::config;
@@ -32,6 +33,10 @@ pub struct Args {
     /// Text for people, JSON lines, or SARIF 2.1.0 for code hosts and editors
     #[arg(long, value_enum, default_value_t, hide_default_value = true)]
     pub format: ReportFormat,
+
+    /// Show also the N most frequent shapes of what nearly matched; of the values, only their shape
+    #[arg(long, value_name = "N")]
+    pub near_misses: Option<usize>,
 }
 
 /// Scans.
@@ -43,6 +48,7 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
         progress: Progress::new(gathered.bytes),
         report: Report::new(args.format, std::io::stdout().lock())?,
         redacted: Redacted::default(),
+        near: args.near_misses.map(NearMisses::new),
         complete: true,
     };
     for (path, error) in &gathered.unreadable {
@@ -54,7 +60,7 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
         }
     }
     scan.progress.finish();
-    let found = scan.report.finish(scan.complete)?;
+    let found = scan.report.finish(scan.complete, scan.near.as_ref().map(|near| near.shown(&redactor)))?;
     Ok(match (scan.complete, found) {
         (false, _) => Exit::IO,
         (true, true) => Exit::FOUND,
@@ -83,6 +89,7 @@ struct Scan<'a> {
     progress: Progress,
     report: Report,
     redacted: Redacted,
+    near: Option<NearMisses>,
     /// All that was asked for has been looked at.
     complete: bool,
 }
@@ -99,7 +106,9 @@ impl Scan<'_> {
             Err(error) => return Ok(Err(error)),
         };
         self.report.begin();
-        let mut stream = Stream { name: input.name(), chunk: Chunk::new(self.redactor, false), line: 0 };
+        let chunk = Chunk::new(self.redactor, false);
+        let chunk = if self.near.is_some() { chunk.observing() } else { chunk };
+        let mut stream = Stream { name: input.name(), chunk, line: 0 };
         let mut framer = Framer::new();
         let mut spare = Vec::new();
         loop {
@@ -126,6 +135,9 @@ impl Scan<'_> {
         let first = stream.line;
         for &(n, reason) in redacted.withheld() {
             self.unread(&anyhow::anyhow!("{}:{}: not scanned: {reason}", stream.name, first + u64::from(n) + 1));
+        }
+        if let Some(near) = &mut self.near {
+            stream.chunk.near_misses().into_iter().for_each(|miss| near.add(miss, &stream.name, first));
         }
         let mut raw_start = 0;
         // a withheld line at the end of a file has left nothing

@@ -134,21 +134,27 @@ impl Report {
         if self.watched { self.out.flush() } else { Ok(()) }
     }
 
-    /// Ends the report; says whether anything was found. `complete` says that all could be read.
+    /// Ends the report; says whether anything was found. `complete` says that all could be read, `near` what nearly
+    /// matched.
     ///
     /// # Errors
     /// When standard output cannot be written.
-    pub fn finish(&mut self, complete: bool) -> io::Result<bool> {
+    pub fn finish(&mut self, complete: bool, near: Option<Vec<Value>>) -> io::Result<bool> {
         match self.format {
-            ReportFormat::Text => self.summary()?,
-            ReportFormat::Json => {}
+            ReportFormat::Text => {
+                self.summary()?;
+                near.iter().try_for_each(|near| self.near_misses(near))?;
+            }
+            ReportFormat::Json => near.iter().flatten().try_for_each(|miss| writeln!(self.out, "{miss}"))?,
             ReportFormat::Sarif => {
                 let mut rules: Vec<(usize, Value)> = std::mem::take(&mut self.rules).into_values().collect();
                 rules.sort_by_key(|(n, _)| *n);
                 let rules: Vec<Value> = rules.into_iter().map(|(_, rule)| rule).collect();
                 let driver = json!({"name": "logwarden", "version": env!("CARGO_PKG_VERSION"), "rules": rules});
                 let invocations = json!([{"executionSuccessful": complete}]);
-                writeln!(self.out, r#"],"tool":{{"driver":{driver}}},"invocations":{invocations}}}]}}"#)?;
+                let properties = near.map_or_else(|| json!({}), |near| json!({"nearMisses": near}));
+                write!(self.out, r#"],"properties":{properties}"#)?;
+                writeln!(self.out, r#","tool":{{"driver":{driver}}},"invocations":{invocations}}}]}}"#)?;
             }
         }
         self.out.flush()?;
@@ -174,6 +180,16 @@ impl Report {
         let mut types: Vec<_> = self.by_type.iter().collect();
         types.sort_by(|a, b| b.1.cmp(a.1).then(a.0.cmp(b.0)));
         types.iter().try_for_each(|(kind, n)| writeln!(self.out, "{n:>9}  {kind}"))
+    }
+
+    fn near_misses(&mut self, near: &[Value]) -> io::Result<()> {
+        writeln!(self.out, "\n{}", "nearly matched".bold())?;
+        near.iter().try_for_each(|miss| {
+            let text = |key: &str| plain(miss[key].as_str().unwrap_or_default());
+            let place = format!("first at {}:{}", text("file"), miss["line"]);
+            let (what, rule, name, shape) = (text("near_miss"), text("rule"), text("name"), text("shape"));
+            writeln!(self.out, "{:>9}  {what} {} {shape}  ({rule}; {place})", miss["count"].to_string(), name.bold())
+        })
     }
 
     fn sarif_result(&mut self, found: &Found<'_>) -> Value {

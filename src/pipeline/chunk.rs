@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use super::escapes::Escapes;
 use crate::event::Reader;
 use crate::line::lines;
-use crate::redact::{Redacted, Redactor, Worker};
+use crate::redact::{NearMiss, Redacted, Redactor, Worker};
 use crate::units::Timestamp;
 use crate::window::Tally;
 
@@ -31,6 +31,17 @@ impl Chunk {
     /// The same, reading the redacted lines as events too.
     pub fn watching(self, reader: Reader) -> Self {
         Self { reader: Some(reader), ..self }
+    }
+
+    /// The same, noting what nearly matches.
+    pub fn observing(mut self) -> Self {
+        self.worker.observe();
+        self
+    }
+
+    /// What nearly matched in the bytes that were redacted last.
+    pub fn near_misses(&mut self) -> Vec<NearMiss> {
+        self.worker.near_misses()
     }
 
     /// Redacts `bytes` into `out`. A line on which the redactor fails is withheld, never passed on.

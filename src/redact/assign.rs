@@ -16,6 +16,8 @@ struct Spelling {
     quote: Option<(u32, u32)>,
     /// Written as in a sentence: no quotes, and a space behind the colon.
     loose: bool,
+    /// Where the name stands.
+    name: (usize, usize),
 }
 
 impl Scan<'_> {
@@ -45,6 +47,7 @@ impl Scan<'_> {
         let spelling = Spelling {
             quote: json.then_some((gap as u32 - 1, gap as u32)),
             loose: !quoted && text[p] == b':' && byte(text, p + 1) == b' ',
+            name: (start, end),
         };
         if json && text[p + 1..].starts_with(b"[") && byte(text, p + 2).is_ascii_digit() {
             self.byte_array(p + 1);
@@ -174,6 +177,8 @@ impl Scan<'_> {
         };
         if let Some((r, rank, end)) = hit {
             self.hit_with(start, end, r, rank, quote);
+        } else if let Class::Weak(r) = name.class {
+            self.nearly_field(r, how.name, (start, end));
         }
     }
 
@@ -243,7 +248,7 @@ impl Scan<'_> {
             return;
         }
         let quote = json.then_some((v.end as u32, v.end as u32 + 1));
-        let how = Spelling { quote, loose: false };
+        let how = Spelling { quote, loose: false, name: (v.start, v.end) };
         if let Some(value) = self.sibling_after(v.end + 1, json, inside) {
             self.treat(&name, value, how);
         } else if let Some(value) = sibling_before(text, p) {

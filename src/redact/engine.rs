@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::config::RedactConfig;
+use super::near::{self, NearMiss};
 use super::output::{Redacted, RuleId};
 use super::policy::{Policy, RedactError};
 use super::remark;
@@ -141,6 +142,7 @@ impl Worker {
     pub fn redact(&mut self, chunk: &[u8], out: &mut Redacted) {
         out.clear();
         self.hits.clear();
+        self.shared.near.iter_mut().for_each(Vec::clear);
         let redactor = self.redactor.clone();
         let Inner { set, policy, key, remark } = &*redactor.inner;
         let write = |h: &Hit, out: &mut Vec<u8>| {
@@ -178,9 +180,22 @@ impl Worker {
             }
             resolve(&mut self.hits);
         }
+        if let Some(near) = &mut self.shared.near {
+            near::settle(near, &self.hits, chunk);
+        }
         if *remark && settled && !out.findings.is_empty() {
             remark::add(out, &set.rules);
         }
+    }
+
+    /// From now on, what nearly matches is noted.
+    pub fn observe(&mut self) {
+        self.shared.near = Some(Vec::new());
+    }
+
+    /// What nearly matched in the last chunk; empty unless [`Self::observe`] was called.
+    pub fn near_misses(&mut self) -> Vec<NearMiss> {
+        self.shared.near.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
     /// Scans the changed lines of `out` once more; what is found is added to the hits, at its place in the chunk.

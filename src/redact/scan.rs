@@ -8,6 +8,7 @@ use super::decode::{self, View};
 use super::index::{Cursor, Index};
 use super::memory::Memory;
 use super::names::NameCache;
+use super::near::NearMiss;
 use super::set::RuleSet;
 use super::tag::{Tag, Tags};
 use super::value::quoted_end;
@@ -55,6 +56,8 @@ pub(super) struct Shared {
     pub(super) memory: Memory,
     /// An open PEM block continues on the next line.
     pub(super) pem_open: bool,
+    /// What nearly matched, when somebody wants to know.
+    pub(super) near: Option<Vec<NearMiss>>,
     indexes: Vec<Index>,
     views: Vec<View>,
 }
@@ -66,6 +69,7 @@ impl Shared {
             tags,
             memory: Memory::new(seed),
             pem_open: false,
+            near: None,
             indexes: Vec::new(),
             views: Vec::new(),
         }
@@ -250,7 +254,12 @@ impl<'a> Scan<'a> {
     /// Scans `view`, decoded from `self.text[from..]`, and maps what is found back. Gives the number of hits.
     fn inner(&mut self, view: &View, from: usize, numeric: bool) -> usize {
         let first = self.hits.len();
+        let near = self.shared.near.as_ref().map_or(0, Vec::len);
         scan(self.set, self.shared, &view.text, Mode::Inner(self.depth + 1, self.learns), self.hits);
+        for n in self.shared.near.iter_mut().flat_map(|all| &mut all[near..]) {
+            let (start, end) = view.original(n.start, n.end);
+            (n.start, n.end) = (start + from as u32, end + from as u32);
+        }
         for h in &mut self.hits[first..] {
             let (start, end) = view.original(h.start, h.end);
             (h.start, h.end) = (start + from as u32, end + from as u32);
@@ -331,7 +340,11 @@ impl<'a> Scan<'a> {
         let mut view = self.shared.views.pop().unwrap_or_default();
         if decode::base64_text(&self.text[start..end], &mut view.text) {
             let first = self.hits.len();
+            let near = self.shared.near.as_ref().map_or(0, Vec::len);
             scan(self.set, self.shared, &view.text, Mode::Inner(self.depth + 1, self.learns), self.hits);
+            for n in self.shared.near.iter_mut().flat_map(|all| &mut all[near..]) {
+                (n.start, n.end) = (start as u32, end as u32);
+            }
             if let Some(best) = self.hits[first..].iter().max_by_key(|h| h.rank).copied() {
                 self.hits.truncate(first);
                 let end = skip(self.text, end, |b| b == b'=');
@@ -367,11 +380,16 @@ impl<'a> Scan<'a> {
         if !set.prefixes.may_start(line) {
             return false;
         }
+        let mut refused = None;
         for r in set.prefixes.at(line) {
+            refused = refused.or(Some(r));
             if let Some(span) = self.fits(r, line) {
                 self.hit(w + span.start, self.glued(w + span.end), r, rank::VENDOR);
                 return true;
             }
+        }
+        if let Some(r) = refused {
+            self.nearly_prefix(r, w);
         }
         false
     }
@@ -439,12 +457,14 @@ impl<'a> Scan<'a> {
         let from = w.saturating_sub(super::set::REACH).max(self.start);
         let window = &self.text[from..w];
         let mut limit = None;
+        let mut refused = None;
         for m in automaton.find_overlapping_iter(window) {
             if !assignment_like(&window[m.end()..]) || !starts_word(self.text, from + m.start()) {
                 continue;
             }
             let limit = *limit.get_or_insert_with(|| self.limit(w));
             for &r in &set.keyword_rules[m.pattern().as_usize()] {
+                refused = refused.or(Some((r, m.range())));
                 let Some(span) = self.fits(r, &self.text[w..limit]) else { continue };
                 let behind = self.text.get(w + span.whole).copied().unwrap_or(b'\n');
                 if is(behind, ALNUM) {
@@ -453,6 +473,9 @@ impl<'a> Scan<'a> {
                 self.hit(w + span.start, w + span.end, r, rank::CONTEXT);
                 return;
             }
+        }
+        if let Some((r, word)) = refused {
+            self.nearly_keyword(r, &window[word], (w, w + token.len()));
         }
     }
 }

@@ -134,3 +134,24 @@ fn the_configuration_counts() {
     let ran = run(&["scan", "--config", config.to_str().unwrap(), path.to_str().unwrap()], b"");
     assert!(ran.code == 78 && ran.err.contains("`hide`"), "{} {}", ran.code, ran.err);
 }
+
+#[test]
+fn near_misses_show_shapes_only() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.log");
+    std::fs::write(&path, "{\"user_code7\":\"orders-by-day\"}\n".repeat(3) + "sk_live_12-not-one-at-all x\n").unwrap();
+    let ran = scan(&["--near-misses", "5", "--format", "json"], &path);
+    assert_eq!(ran.code, 0, "{}{}", ran.text(), ran.err);
+    assert!(!ran.text().contains("orders") && !ran.text().contains("one-at"), "{}", ran.text());
+    let near: Vec<Value> = ran.text().lines().map(|line| serde_json::from_str(line).expect(line)).collect();
+    let want = (Some("weak_field"), Some("user_code9"), Some("a{6}-a{2}-a{3}"), Some(3));
+    let told = |n: &Value| n["near_miss"].as_str().is_some_and(|r| r == "prefix") && n["line"] == 4;
+    let first = &near[0];
+    let text = |key: &str| first[key].as_str();
+    assert_eq!((text("near_miss"), text("name"), text("shape"), first["count"].as_u64()), want, "{}", ran.text());
+    assert!(near.iter().any(told), "{}", ran.text());
+    assert!(scan(&["--near-misses", "1"], &path).text().ends_with("a.log:1)\n"));
+    let sarif: Value = serde_json::from_slice(&scan(&["--near-misses", "1", "--format", "sarif"], &path).out).unwrap();
+    assert_eq!(sarif["runs"][0]["properties"]["nearMisses"].as_array().unwrap().len(), 1);
+    assert_eq!(scan(&[], &path).text(), "nothing found in 1 file, 4 lines\n");
+}
