@@ -98,7 +98,7 @@ pub struct Store {
     db: Mutex<Connection>,
     dir: PathBuf,
     notice: Option<String>,
-    _lock: Option<File>,
+    _lock: Option<Held>,
 }
 
 impl Store {
@@ -125,7 +125,7 @@ impl Store {
             Err(e) => return Err(e),
         };
         db.execute("UPDATE outbox SET leased = 0, due = 0 WHERE leased = 1", [])?;
-        Ok(Self { db: Mutex::new(db), dir: dir.to_owned(), notice, _lock: Some(lock) })
+        Ok(Self { db: Mutex::new(db), dir: dir.to_owned(), notice, _lock: Some(Held(lock)) })
     }
 
     /// Opens `dir` for reading, while a service may be writing.
@@ -194,6 +194,16 @@ fn make_dir(dir: &Path) -> Result<(), StoreError> {
 
 fn io_error(path: &Path, source: io::Error) -> StoreError {
     StoreError::Io { path: path.display().to_string(), source }
+}
+
+/// The lock on a state directory. It is given back in so many words: a child that is just being started may still hold
+/// a copy of the descriptor, and would hold the lock with it.
+struct Held(File);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let _closing_gives_it_back_too = self.0.unlock();
+    }
 }
 
 fn take_lock(dir: &Path) -> Result<File, StoreError> {
