@@ -30,6 +30,7 @@ mod shapes;
 mod simd;
 mod tag;
 mod value;
+mod writer;
 
 pub use config::{RedactConfig, Strategy};
 pub use engine::{BuildError, Redactor, Worker};
@@ -40,3 +41,4 @@ pub use pointer::pointer_at;
 pub use policy::RedactError;
 pub use proof::Complaint;
 pub use tag::{PseudonymKey, Tag};
+pub use writer::RedactingWriter;

@@ -3,7 +3,9 @@
 mod counters;
 mod guard;
 mod log;
+mod writer;
 
 pub use counters::Counters;
 pub use guard::guard_process;
 pub use log::start_log;
+pub use writer::{EventWriter, RedactingLog};
