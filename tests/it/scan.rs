@@ -76,7 +76,7 @@ fn findings_are_told_as_sarif() {
     for (path, code, results) in [(dir.path().to_owned(), 1, 4), (dir.path().join("clean.log"), 0, 0)] {
         let ran = scan(&["--format", "sarif"], &path);
         assert_eq!(ran.code, code, "{}", ran.err);
-        let sarif: Value = serde_json::from_slice(&ran.out).expect(&ran.text());
+        let sarif: Value = serde_json::from_slice(&ran.out).unwrap();
         assert_eq!(sarif["version"], "2.1.0");
         let run = &sarif["runs"][0];
         assert_eq!(run["tool"]["driver"]["name"], "logwarden");
