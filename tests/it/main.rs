@@ -13,6 +13,7 @@ mod examples;
 mod exec;
 mod explain;
 mod filter;
+mod fuzz_corpus;
 mod invariants;
 mod monitor;
 mod personal;
