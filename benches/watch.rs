@@ -4,7 +4,10 @@
 //! monitor; redaction is done beforehand and not part of the figures.
 
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a bench may stop where it stands, and prints")]
+#![expect(unsafe_code, reason = "an allocator that counts")]
 
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Instant;
 
 use logwarden::alert::{Monitor, Watch};
@@ -12,6 +15,34 @@ use logwarden::event::{EventConfig, Reader, Roles, SourceReading};
 use logwarden::redact::{PseudonymKey, Redacted, Redactor};
 use logwarden::units::Timestamp;
 use logwarden::window::Tally;
+
+/// The system's allocator, counting.
+struct Counting;
+
+static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
+
+// SAFETY: everything is passed on to the system's allocator as it came.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.fetch_add(1, Relaxed);
+        // SAFETY: as above.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
+        // SAFETY: as above.
+        unsafe { System.dealloc(at, layout) }
+    }
+
+    unsafe fn realloc(&self, at: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        ALLOCATIONS.fetch_add(1, Relaxed);
+        // SAFETY: as above.
+        unsafe { System.realloc(at, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
 
 const NOW: Timestamp = Timestamp::from_secs(1_900_000_000);
 const KEYS: u64 = 100_000;
@@ -24,6 +55,14 @@ fn line(n: u64, out: &mut String) {
     let key = n.wrapping_mul(0x9e37_79b9_7f4a_7c15) % KEYS;
     let t = 1_777_636_800_000 + n * 2;
     let status = if n.is_multiple_of(50) { 500 } else { 200 };
+    if n % 20 == 1 {
+        writeln!(
+            out,
+            "time=2026-05-01T12:00:00Z level=info msg=done method=GET path=/a status={status} client_ip=192.0.2.1"
+        )
+        .unwrap();
+        return;
+    }
     if n.is_multiple_of(20) {
         writeln!(out, "192.0.2.{} - - [01/May/2026:12:00:00 +0000] \"GET /v1/items/{n}?page=2 HTTP/1.1\" {status} 512 \"-\" \"curl/8.9.1\"", n % 250).unwrap();
         return;
@@ -56,6 +95,9 @@ fn main() {
     let mut reader = Reader::new(&roles, SourceReading::default()).unwrap();
     let mut say = |what: &str, run: &mut dyn FnMut(&mut Reader)| {
         run(&mut reader);
+        let before = ALLOCATIONS.load(Relaxed);
+        run(&mut reader);
+        let allocations = (ALLOCATIONS.load(Relaxed) - before) as f64 / events;
         let best = (0..5).map(|_| {
             let start = Instant::now();
             run(&mut reader);
@@ -63,7 +105,7 @@ fn main() {
         });
         let s = best.fold(f64::INFINITY, f64::min);
         println!(
-            "{what}: {:.2} M events/s, {:.0} ns an event, {:.2} GB/s",
+            "{what}: {:.2} M events/s, {:.0} ns an event, {:.2} GB/s, {allocations:.2} allocations an event",
             events / s / 1e6,
             s / events * 1e9,
             bytes as f64 / s / 1e9

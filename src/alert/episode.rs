@@ -75,9 +75,7 @@ impl Episode {
         if worth(&fresh) > worth(&self.alert) {
             let lines = std::mem::take(&mut self.alert.evidence.lines);
             (self.alert.evidence, self.alert.summary, self.alert.why) = (fresh.evidence, fresh.summary, fresh.why);
-            if self.alert.evidence.lines.is_empty() {
-                self.alert.evidence.lines = lines;
-            }
+            self.alert.evidence.lines = lines;
         }
     }
 

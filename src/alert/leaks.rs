@@ -7,7 +7,7 @@ use super::compose::RuleNotes;
 use super::detector::Signal;
 use super::words;
 use crate::units::Timestamp;
-use crate::window::{KeyId, LeakDelta, LeakId, Tally};
+use crate::window::{KeyId, LeakDelta, LeakId, Lines, Tally};
 
 /// Credentials found in the log, ready to be alerted.
 pub(super) struct Found {
@@ -27,10 +27,10 @@ pub(super) fn found(tally: &Tally, rules: &RuleNotes, sources: &[String], access
     let mut all: Vec<(&LeakId, &LeakDelta)> =
         tally.leaks.iter().filter(|(id, _)| rules.is_credential(id.rule) && (access_logs || !id.presented)).collect();
     all.sort_by_key(|(id, d)| (d.first, *id));
-    all.into_iter().filter_map(|(id, delta)| one(id, delta, rules, sources)).collect()
+    all.into_iter().filter_map(|(id, delta)| one(id, delta, &tally.lines, rules, sources)).collect()
 }
 
-fn one(id: &LeakId, delta: &LeakDelta, rules: &RuleNotes, sources: &[String]) -> Option<Found> {
+fn one(id: &LeakId, delta: &LeakDelta, lines: &Lines, rules: &RuleNotes, sources: &[String]) -> Option<Found> {
     let rule = rules.get(id.rule)?;
     let source = sources.get(usize::from(id.source.0)).cloned();
     let place = match &*delta.field {
@@ -56,6 +56,6 @@ fn one(id: &LeakId, delta: &LeakDelta, rules: &RuleNotes, sources: &[String]) ->
         }
     };
     let signal = Signal { observed: f64::from(delta.count), unit: "redactions", summary, why, ..Signal::default() };
-    let lines = delta.lines.in_order().into_iter().map(|s| s.line.to_string()).collect();
+    let lines = delta.lines.in_order(lines).into_iter().map(|(_, line)| line.to_owned()).collect();
     Some(Found { leaked, kind: rule.kind.clone(), source, policy, first: delta.first, lines, signal })
 }

@@ -173,7 +173,7 @@ impl Monitor {
         let limit = bucket(now.plus(AHEAD));
         let mut steps: Vec<(i64, &KeyId, &KeyDelta, Counts)> = Vec::new();
         for (id, delta) in &tally.keys {
-            self.recent.add(id, delta);
+            self.recent.add(id, delta, &tally.lines);
             steps.extend(delta.buckets.iter().map(|(b, c)| ((*b).min(limit), id, delta, *c)));
         }
         steps.sort_unstable_by_key(|s| (s.0, s.1));
@@ -243,11 +243,14 @@ impl Monitor {
         if subject.kind == Kind::NewIp && state.signal_at.is_some_and(|t| at.since(t) <= COMPANY) {
             signal.escalate = true;
         }
+        let going = self.episodes.get(&subject).is_some_and(|e| e.phase == Phase::Firing)
+            || self.storm.rages(subject.kind.name(), at);
         let about = About {
             key: Some(self.describe(id, state)),
             source: self.watch.sources.get(usize::from(step.delta.source.0)).cloned(),
             policy: String::new(),
-            lines: self.recent.lines(id, signal.bad_lines),
+            // Only the beginning needs them: an episode keeps the lines it began with.
+            lines: if going { Vec::new() } else { self.recent.lines(id, signal.bad_lines) },
             single: self.policies.of(id, &state.kind).sensitive,
         };
         let kind = subject.kind;

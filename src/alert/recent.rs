@@ -1,61 +1,78 @@
-//! The last lines of each key, as evidence.
-
-use std::collections::{HashMap, VecDeque};
+//! The last lines that were kept, as evidence.
 
 use crate::units::Timestamp;
-use crate::window::{KeyDelta, KeyId, MAX_LINES, Samples};
+use crate::window::{KeyDelta, KeyId, Lines, MAX_LINES, Samples};
 
-/// Keys whose lines are kept.
-const MAX_KEYS: usize = 4096;
+/// Lines of requests that went well.
+const GOOD: usize = 8192;
 
-/// Newest first.
-type Lines = Vec<(Timestamp, Box<str>)>;
+/// Lines of requests that did not.
+const BAD: usize = 4096;
 
-/// Lines of the keys seen last, up to five that went well and five that did not. Not stored: after a restart evidence is
-/// gathered anew.
-#[derive(Default)]
+/// A line and whose it is.
+struct Line {
+    key: KeyId,
+    time: Timestamp,
+    text: String,
+}
+
+/// The last so many lines of all keys; the oldest make room.
+struct Ring {
+    lines: Vec<Line>,
+    next: usize,
+    max: usize,
+}
+
+impl Ring {
+    fn new(max: usize) -> Self {
+        Self { lines: Vec::new(), next: 0, max }
+    }
+
+    fn put(&mut self, key: &KeyId, samples: &Samples, lines: &Lines) {
+        for (time, text) in samples.iter(lines) {
+            if self.lines.len() < self.max {
+                self.lines.push(Line { key: *key, time, text: text.to_owned() });
+                continue;
+            }
+            let slot = &mut self.lines[self.next];
+            (slot.key, slot.time) = (*key, time);
+            slot.text.clear();
+            slot.text.push_str(text);
+            self.next = (self.next + 1) % self.max;
+        }
+    }
+
+    fn of<'r>(&'r self, key: &'r KeyId) -> impl Iterator<Item = (Timestamp, &'r str)> {
+        self.lines.iter().filter(move |l| l.key == *key).map(|l| (l.time, l.text.as_str()))
+    }
+}
+
+/// The last lines of all keys. Not stored: after a restart evidence is gathered anew.
 pub(super) struct Recent {
-    keys: HashMap<KeyId, (Lines, Lines)>,
-    order: VecDeque<KeyId>,
+    good: Ring,
+    bad: Ring,
+}
+
+impl Default for Recent {
+    fn default() -> Self {
+        Self { good: Ring::new(GOOD), bad: Ring::new(BAD) }
+    }
 }
 
 impl Recent {
     /// Remembers the lines of a tally.
-    pub(super) fn add(&mut self, id: &KeyId, delta: &KeyDelta) {
-        if !self.keys.contains_key(id) {
-            self.order.push_back(*id);
-            if self.order.len() > MAX_KEYS
-                && let Some(old) = self.order.pop_front()
-            {
-                self.keys.remove(&old);
-            }
-        }
-        let (good, bad) = self.keys.entry(*id).or_default();
-        put(good, &delta.good);
-        put(bad, &delta.bad);
+    pub(super) fn add(&mut self, key: &KeyId, delta: &KeyDelta, lines: &Lines) {
+        self.good.put(key, &delta.good, lines);
+        self.bad.put(key, &delta.bad, lines);
     }
 
-    /// Up to five lines, oldest first; those that failed first of all when `bad`.
-    pub(super) fn lines(&self, id: &KeyId, bad: bool) -> Vec<String> {
-        let Some((good, failed)) = self.keys.get(id) else { return Vec::new() };
-        let mut lines: Vec<&(Timestamp, Box<str>)> = if bad {
-            failed.iter().chain(good).take(MAX_LINES).collect()
-        } else {
-            let mut all: Vec<_> = failed.iter().chain(good).collect();
-            all.sort_by(|a, b| b.cmp(a));
-            all.truncate(MAX_LINES);
-            all
-        };
-        lines.sort();
-        lines.into_iter().map(|(_, line)| line.to_string()).collect()
+    /// Up to five of a key's last lines, oldest first; those that failed before all others when `bad`.
+    pub(super) fn lines(&self, key: &KeyId, bad: bool) -> Vec<String> {
+        let mut all: Vec<_> =
+            self.good.of(key).map(|l| (false, l)).chain(self.bad.of(key).map(|l| (true, l))).collect();
+        all.sort_by_key(|(failed, line)| (*failed && bad, *line));
+        let mut last: Vec<_> = all.split_off(all.len().saturating_sub(MAX_LINES)).into_iter().map(|(_, l)| l).collect();
+        last.sort_unstable();
+        last.into_iter().map(|(_, text)| text.to_owned()).collect()
     }
-}
-
-fn put(lines: &mut Lines, new: &Samples) {
-    for sample in new.in_order() {
-        lines.push((sample.time, sample.line.clone()));
-    }
-    lines.sort_by(|a, b| b.cmp(a));
-    lines.dedup();
-    lines.truncate(MAX_LINES);
 }

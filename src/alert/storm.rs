@@ -8,7 +8,6 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::detector::Signal;
-use super::words;
 use crate::units::Timestamp;
 
 /// Alerts of a kind that go out one by one within an hour.
@@ -25,7 +24,7 @@ pub(super) struct Storm {
 }
 
 impl Storm {
-    /// Counts an alert that begins at `at`; gives how many there were within the hour when they are too many.
+    /// Counts a sign of a new alert at `at`; gives how many there were within the hour when they are too many.
     pub(super) fn begin(&mut self, kind: &str, at: Timestamp) -> Option<u32> {
         let hour = at.secs().div_euclid(3600);
         if hour > self.hour {
@@ -35,20 +34,23 @@ impl Storm {
         *n += 1;
         (*n > SINGLE).then_some(*n)
     }
+
+    /// Whether there were too many within the hour of `at` already.
+    pub(super) fn rages(&self, kind: &str, at: Timestamp) -> bool {
+        self.hour == at.secs().div_euclid(3600) && self.begun.get(kind).is_some_and(|n| *n > SINGLE)
+    }
 }
 
 /// The signal about many keys, told by the latest of them.
 pub(super) fn signal(n: u32, latest: &str, signal: &Signal) -> Signal {
-    let n = f64::from(n);
     Signal {
-        observed: n,
+        observed: f64::from(n),
         expected: None,
         threshold: Some(f64::from(SINGLE)),
         score: None,
         unit: "alerts",
         summary: format!(
-            "{} alerts of this kind within an hour; the latest: {latest} {}",
-            words::count(n),
+            "more than {SINGLE} alerts of this kind within an hour; the latest: {latest} {}",
             signal.summary
         ),
         why: format!(

@@ -12,6 +12,7 @@ mod config;
 mod explain;
 mod join;
 mod model;
+mod paths;
 mod reader;
 mod role;
 mod scan;

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use super::paths::Paths;
 use super::scan::{Found, Place};
 use super::text::Text;
 use crate::line::SourceId;
@@ -58,7 +59,7 @@ pub struct Secret<'a> {
 }
 
 /// What a redacted line tells about a request or an action.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Event<'a> {
     /// The source of the line.
     pub source: SourceId,
@@ -99,7 +100,7 @@ pub struct Event<'a> {
     /// The schema that was recognised.
     pub schema: Option<&'a str>,
     pub(super) found: &'a [Found],
-    pub(super) fields: &'a [u8],
+    pub(super) paths: &'a Paths,
 }
 
 impl<'a> Event<'a> {
@@ -119,13 +120,11 @@ impl<'a> Event<'a> {
 
     /// The line's redactions, in order of place.
     pub fn secrets(&self) -> impl Iterator<Item = Secret<'a>> + use<'a> {
-        let fields = self.fields;
+        let paths = self.paths;
         self.found.iter().map(move |f| Secret {
             rule: f.rule,
             tag: f.tag,
-            field: fields
-                .get(f.field.0 as usize..f.field.1 as usize)
-                .map_or("", |b| std::str::from_utf8(b).unwrap_or("")),
+            field: paths.pointer(f.at),
             presented: matches!(f.place, Place::Credential | Place::Header),
             in_url: f.place == Place::Url,
         })

@@ -11,12 +11,13 @@ use super::access;
 use super::config::{EventError, Identity};
 use super::join::{self, Caller, Earlier, Joins};
 use super::model::{Clock, Event, KeyRef};
+use super::paths::NONE;
 use super::role::{Role, Unit};
 use super::scan::{Cap, Fit, Notes, Place, Scan, fits, forwarded, label};
 use super::tables::{Roles, Schema, Tables};
 use super::text::Text;
 use super::value;
-use super::walk::{Kind, Leaf, Visit, Walker, norm_name};
+use super::walk::{Kind, Walker};
 use crate::line::SourceId;
 use crate::redact::RedactedLine;
 use crate::units::Timestamp;
@@ -47,6 +48,8 @@ pub struct Reader {
     walker: Walker,
     notes: Notes,
     joins: Joins,
+    /// The schema of the line before, and the roles whose fields it named, one bit each.
+    expected: (Option<usize>, u32),
     /// What earlier lines said of the request whose line is at hand.
     earlier: Option<Earlier>,
     pub(super) picks: [Option<Pick>; Role::COUNT],
@@ -90,9 +93,10 @@ impl Reader {
             roles: roles.clone(),
             reading,
             fixed,
-            walker: Walker::default(),
+            walker: Walker::new(),
             notes,
             joins: Joins::default(),
+            expected: (None, 0),
             earlier: None,
             picks,
         })
@@ -101,9 +105,7 @@ impl Reader {
     /// Reads one line; `None` when it says nothing about a caller, a request or a secret.
     pub fn read<'a>(&'a mut self, line: RedactedLine<'a>, arrived: Timestamp) -> Option<Event<'a>> {
         let text = line.bytes();
-        self.scan(&line);
-        let schema = self.fixed.or_else(|| self.notes.schema(&self.roles.tables));
-        self.resolve(schema, text);
+        let schema = self.understand(&line);
         self.split_request_lines(text);
         self.join(schema, text);
         let this: &'a Self = self;
@@ -112,27 +114,44 @@ impl Reader {
         (says || event.ip.is_some()).then_some(event)
     }
 
+    /// Finds the line's schema and the field of each role.
+    ///
+    /// Roles whose field the schema of the line before named, and had, are not looked for by name at first; when this
+    /// line turns out to be different, it is gone over again.
+    fn understand(&mut self, line: &RedactedLine<'_>) -> Option<usize> {
+        self.walker.paths.tidy();
+        let (expected, skip) = self.expected;
+        for skip in [skip, 0] {
+            self.scan(line, skip);
+            let schema = self.fixed.or_else(|| self.notes.schema(&self.roles.tables));
+            self.resolve(schema, line.bytes());
+            let by_schema = |p: &Option<Pick>| p.is_some_and(|p| matches!(p.why, Why::Schema(_)) && !p.masked);
+            let bits = self.picks.iter().enumerate().fold(0u32, |bits, (i, p)| bits | u32::from(by_schema(p)) << i);
+            if skip == 0 || (schema == expected && bits & skip == skip) {
+                self.expected = (schema, if skip == 0 { bits } else { skip });
+                return schema;
+            }
+        }
+        None
+    }
+
     /// Notes the fields of the line, whatever it is made of.
-    fn scan(&mut self, line: &RedactedLine<'_>) {
+    fn scan(&mut self, line: &RedactedLine<'_>, skip: u32) {
         let text = line.bytes();
         self.notes.clear();
-        let mut scan = Scan {
-            tables: &self.roles.tables,
-            notes: &mut self.notes,
-            line: text,
-            findings: line.findings().peekable(),
-            trusted_labels: self.reading.trusted_labels,
-        };
+        let tables = &*self.roles.tables;
+        let trusted = self.reading.trusted_labels;
+        let mut scan = Scan::new(tables, &mut self.notes, text, line.findings(), trusted, skip);
         let end = text.len() - text.iter().rev().take_while(|b| b.is_ascii_whitespace()).count();
         let start = text.iter().take_while(|b| b.is_ascii_whitespace()).count().min(end);
         if text.get(start) == Some(&b'{') {
-            self.walker.walk(&text[..end], start, &mut scan);
+            self.walker.walk(&text[..end], start, tables, &mut scan);
             scan.finish();
             return;
         }
         let json = memchr::memmem::find(text, b"{\"").filter(|_| end > 0 && text[end - 1] == b'}');
         if let Some(at) = json {
-            self.walker.walk(&text[..end], at, &mut scan);
+            self.walker.walk(&text[..end], at, tables, &mut scan);
             scan.finish();
             let front = access::leading_time(text, start..at);
             scan.notes.by_form(Role::Time, front.start, front.end, false);
@@ -143,7 +162,7 @@ impl Reader {
             scan.notes.in_url(&found.path);
             take_access(scan.notes, &found);
         } else {
-            logfmt(&text[..end], &mut scan);
+            self.walker.pairs(&text[..end], tables, &mut scan);
             scan.finish();
             let front = access::leading_time(text, start..end);
             scan.notes.by_form(Role::Time, front.start, front.end, false);
@@ -249,7 +268,7 @@ impl Reader {
             counts,
             schema: schema.map(|s| &*tables.schemas[s].id),
             found: &self.notes.found,
-            fields: &self.notes.fields,
+            paths: &self.walker.paths,
         }
     }
 
@@ -319,7 +338,7 @@ impl Reader {
     }
 
     pub(super) fn field(&self, cap: &Cap) -> &str {
-        std::str::from_utf8(&self.notes.fields[cap.field.0 as usize..cap.field.1 as usize]).unwrap_or("")
+        self.walker.paths.pointer(cap.at)
     }
 
     pub(super) fn schema_name(&self, at: usize) -> &str {
@@ -393,43 +412,8 @@ fn pick(
         (false, Some(unit)) => unit,
         _ => best.unit.unwrap_or(Unit::Ms),
     };
-    let why = if best.cap.field.0 == best.cap.field.1 { Why::Form } else { Why::Name };
+    let why = if best.cap.at == NONE { Why::Form } else { Why::Name };
     Some(Pick { cap: best.cap, unit, space: best.space, masked: best.masked, why })
-}
-
-/// Shows the `key=value` pairs of a text line to the visitor.
-fn logfmt(text: &[u8], scan: &mut impl Visit) {
-    let (mut norm, mut parts, mut path) = (Vec::new(), Vec::new(), Vec::new());
-    let mut from = 0;
-    while let Some(eq) = memchr::memchr(b'=', &text[from..]).map(|i| from + i) {
-        let name = |b: &&u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.' | b'@');
-        let len = text[from..eq].iter().rev().take_while(name).count();
-        let key = &text[eq - len..eq];
-        let mut start = eq + 1;
-        let end;
-        if text.get(start) == Some(&b'"') {
-            start += 1;
-            end = memchr::memchr(b'"', &text[start..]).map_or(text.len(), |i| start + i);
-            from = (end + 1).min(text.len());
-        } else {
-            let stop = |b: &u8| b.is_ascii_whitespace() || matches!(b, b',' | b';');
-            end = text[start..].iter().position(stop).map_or(text.len(), |i| start + i);
-            from = end;
-        }
-        if key.is_empty() {
-            from = from.max(eq + 1);
-            continue;
-        }
-        norm_name(key, &mut norm, &mut parts);
-        path.clear();
-        path.push(b'/');
-        path.extend_from_slice(key);
-        let value = &text[start..end];
-        let dots = value.iter().filter(|b| **b == b'.').count();
-        let digits = !value.is_empty() && dots < 2 && value.iter().all(|b| b.is_ascii_digit() || *b == b'.');
-        let kind = if digits { Kind::Num } else { Kind::Str };
-        scan.leaf(&Leaf { path: &path, norm: &norm, parts: &parts, start, end, kind, escaped: false });
-    }
 }
 
 #[cfg(test)]

@@ -2,8 +2,9 @@
 
 use std::iter::Peekable;
 
+use super::paths::NONE;
 use super::role::{Role, Unit};
-use super::tables::{Alias, Choice, Tables};
+use super::tables::{Alias, Choice, Schema, Tables};
 use super::text::Text;
 use super::value;
 use super::walk::{Kind, Leaf, Visit};
@@ -16,8 +17,8 @@ pub(super) struct Cap {
     pub end: u32,
     pub kind: Kind,
     pub escaped: bool,
-    /// Its pointer in [`Notes::fields`].
-    pub field: (u32, u32),
+    /// Its place; [`NONE`] for a piece of plain text.
+    pub at: u32,
     /// The redaction with a pseudonym that it holds.
     pub tagged: Option<(RuleId, Tag)>,
 }
@@ -60,7 +61,7 @@ pub(super) struct Found {
     pub rule: RuleId,
     pub tag: Option<Tag>,
     pub place: Place,
-    pub field: (u32, u32),
+    pub at: u32,
 }
 
 /// What is noted of one line; buffers are reused.
@@ -70,20 +71,18 @@ pub(super) struct Notes {
     masks: Vec<(u32, u32)>,
     pub best: [Option<Best>; Role::COUNT],
     pub found: Vec<Found>,
-    pub fields: Vec<u8>,
     leaves: u32,
 }
 
 impl Notes {
     pub(super) fn new(tables: &Tables) -> Self {
-        let none = Cap { start: 0, end: 0, kind: Kind::Word, escaped: false, field: (0, 0), tagged: None };
+        let none = Cap { start: 0, end: 0, kind: Kind::Word, escaped: false, at: NONE, tagged: None };
         Self {
             generation: 0,
             slots: vec![(0, none); tables.exacts.len()],
             masks: vec![(0, 0); tables.schemas.len()],
             best: [None; Role::COUNT],
             found: Vec::new(),
-            fields: Vec::new(),
             leaves: 0,
         }
     }
@@ -98,7 +97,6 @@ impl Notes {
         }
         self.best = [None; Role::COUNT];
         self.found.clear();
-        self.fields.clear();
         self.leaves = 0;
     }
 
@@ -114,8 +112,8 @@ impl Notes {
 
     /// The position of the first schema whose conditions all hold.
     pub(super) fn schema(&self, tables: &Tables) -> Option<usize> {
-        let seen = |i: usize| self.masks[i].0 == self.generation && self.masks[i].1 == tables.schemas[i].all;
-        (0..tables.schemas.len()).find(|&i| seen(i))
+        let seen = |(mask, schema): (&(u32, u32), &Schema)| mask.0 == self.generation && mask.1 == schema.all;
+        self.masks.iter().zip(&tables.schemas).position(seen)
     }
 
     /// Marks the redactions inside this range as standing in a URL.
@@ -130,8 +128,7 @@ impl Notes {
     /// Notes a value that was found by the form of the text rather than by a name.
     pub(super) fn by_form(&mut self, role: Role, start: usize, end: usize, escaped: bool) {
         if start < end && self.best[role as usize].is_none_or(|b| b.masked) {
-            let cap =
-                Cap { start: start as u32, end: end as u32, kind: Kind::Str, escaped, field: (0, 0), tagged: None };
+            let cap = Cap { start: start as u32, end: end as u32, kind: Kind::Str, escaped, at: NONE, tagged: None };
             self.best[role as usize] = Some(Best { cap, score: 0, unit: None, sure: false, space: 0, masked: false });
         }
     }
@@ -141,75 +138,65 @@ impl Notes {
 pub(super) struct Scan<'s, F: Iterator<Item = (usize, usize, &'s Finding)>> {
     pub tables: &'s Tables,
     pub notes: &'s mut Notes,
-    pub line: &'s [u8],
-    pub findings: Peekable<F>,
-    pub trusted_labels: bool,
+    line: &'s [u8],
+    findings: Peekable<F>,
+    /// Where the next redaction starts.
+    next_start: usize,
+    trusted_labels: bool,
+    /// Roles that are not looked for by name, one bit each.
+    skip: u32,
 }
 
 impl<'s, F: Iterator<Item = (usize, usize, &'s Finding)>> Visit for Scan<'s, F> {
     fn leaf(&mut self, leaf: &Leaf<'_>) {
         let first = self.notes.leaves == 0;
         self.notes.leaves += 1;
-        let last = leaf.parts.last().map_or(&[][..], |&p| &leaf.norm[usize::from(p)..]);
-        let known = self.tables.may_hold(last);
-        let hit = self.findings.peek().is_some_and(|(start, ..)| *start < leaf.end);
-        if !known && !hit {
+        let hit = self.next_start < leaf.end;
+        if !leaf.spot.is_known() && !hit {
             return;
         }
-        let tables = self.tables;
-        let aliases = if known { aliases(tables, leaf) } else { &[] };
-        let field = (self.notes.fields.len() as u32, (self.notes.fields.len() + leaf.path.len()) as u32);
-        self.notes.fields.extend_from_slice(leaf.path);
-        let tagged = if hit { self.place(leaf, aliases, last, field) } else { None };
+        let tagged = if hit { self.place(leaf) } else { None };
         let (start, end) = (leaf.start as u32, leaf.end as u32);
-        let cap = Cap { start, end, kind: leaf.kind, escaped: leaf.escaped, field, tagged };
-        if known {
-            self.pointer(leaf, &cap, first);
-            for alias in aliases {
-                self.offer(alias, leaf, &cap);
+        let cap = Cap { start, end, kind: leaf.kind, escaped: leaf.escaped, at: leaf.at, tagged };
+        if let Some(exact) = leaf.spot.exact {
+            self.pointer(exact, &cap, first);
+        }
+        if let Some(names) = leaf.spot.names {
+            for alias in self.tables.roles_of(names) {
+                if self.skip >> alias.role as u32 & 1 == 0 {
+                    self.offer(alias, leaf.spot.depth(), &cap);
+                }
             }
         }
     }
 }
 
-/// The roles of the longest ending of the leaf's name that is known.
-fn aliases<'t>(tables: &'t Tables, leaf: &Leaf<'_>) -> &'t [Alias] {
-    let from = leaf.parts.len().saturating_sub(3);
-    leaf.parts[from..].iter().find_map(|&p| tables.named(&leaf.norm[usize::from(p)..])).unwrap_or(&[])
-}
-
 impl<'s, F: Iterator<Item = (usize, usize, &'s Finding)>> Scan<'s, F> {
+    pub(super) fn new(
+        tables: &'s Tables,
+        notes: &'s mut Notes,
+        line: &'s [u8],
+        findings: F,
+        trusted_labels: bool,
+        skip: u32,
+    ) -> Self {
+        let mut findings = findings.peekable();
+        let next_start = findings.peek().map_or(usize::MAX, |(start, ..)| *start);
+        Self { tables, notes, line, findings, next_start, trusted_labels, skip }
+    }
+
     /// Notes the redactions up to the end of this leaf; returns the first in it that has a pseudonym.
-    fn place(&mut self, leaf: &Leaf<'_>, aliases: &[Alias], last: &[u8], field: (u32, u32)) -> Option<(RuleId, Tag)> {
-        let is = |roles: &[Role]| aliases.iter().any(|a| roles.contains(&a.role));
-        let header = |p: &u16| {
-            let part = &leaf.norm[usize::from(*p)..];
-            part.strip_prefix(b"req").or(part.strip_prefix(b"request")).unwrap_or(part).starts_with(b"header")
-        };
-        let place = if is(&[Role::Key]) {
-            Place::Credential
-        } else if leaf.parts.iter().any(header) {
-            Place::Header
-        } else if is(&[Role::Path, Role::RequestLine]) || last.starts_with(b"query") || last == b"args" {
-            Place::Url
-        } else {
-            Place::Other
-        };
+    fn place(&mut self, leaf: &Leaf<'_>) -> Option<(RuleId, Tag)> {
         let mut tagged = None;
         while let Some((start, end, f)) = self.findings.next_if(|(start, ..)| *start < leaf.end) {
-            if end <= leaf.start {
-                self.notes.found.push(Found {
-                    start: start as u32,
-                    rule: f.rule,
-                    tag: f.tag,
-                    place: Place::Other,
-                    field: (0, 0),
-                });
-                continue;
+            let inside = end > leaf.start;
+            let (place, at) = if inside { (leaf.spot.place, leaf.at) } else { (Place::Other, NONE) };
+            if inside {
+                tagged = tagged.or(f.tag.map(|t| (f.rule, t)));
             }
-            tagged = tagged.or(f.tag.map(|t| (f.rule, t)));
-            self.notes.found.push(Found { start: start as u32, rule: f.rule, tag: f.tag, place, field });
+            self.notes.found.push(Found { start: start as u32, rule: f.rule, tag: f.tag, place, at });
         }
+        self.next_start = self.findings.peek().map_or(usize::MAX, |(start, ..)| *start);
         tagged
     }
 
@@ -217,12 +204,11 @@ impl<'s, F: Iterator<Item = (usize, usize, &'s Finding)>> Scan<'s, F> {
     pub(super) fn finish(&mut self) {
         for (start, _, f) in self.findings.by_ref() {
             let place = Place::Other;
-            self.notes.found.push(Found { start: start as u32, rule: f.rule, tag: f.tag, place, field: (0, 0) });
+            self.notes.found.push(Found { start: start as u32, rule: f.rule, tag: f.tag, place, at: NONE });
         }
     }
 
-    fn pointer(&mut self, leaf: &Leaf<'_>, cap: &Cap, first: bool) {
-        let Some(exact) = self.tables.at_pointer(leaf.path) else { return };
+    fn pointer(&mut self, exact: u16, cap: &Cap, first: bool) {
         let generation = self.notes.generation;
         self.notes.slots[usize::from(exact)] = (generation, *cap);
         for (schema, bit, test) in &self.tables.exacts[usize::from(exact)].tests {
@@ -236,12 +222,12 @@ impl<'s, F: Iterator<Item = (usize, usize, &'s Finding)>> Scan<'s, F> {
         }
     }
 
-    fn offer(&mut self, alias: &Alias, leaf: &Leaf<'_>, cap: &Cap) {
-        let depth = (leaf.parts.len().saturating_sub(usize::from(alias.depth))) as u32;
+    fn offer(&mut self, alias: &Alias, depth: usize, cap: &Cap) {
+        let depth = depth.saturating_sub(usize::from(alias.depth)) as u32;
         let score = depth * 12 + u32::from(alias.rank);
         let best = self.notes.best[alias.role as usize];
         // Of doubled keys the last counts, as with most parsers; of different fields of the same worth the first.
-        let doubled = |b: &Best| self.notes.fields[b.cap.field.0 as usize..b.cap.field.1 as usize] == *leaf.path;
+        let doubled = |b: &Best| b.cap.at == cap.at;
         if best.is_some_and(|b| !b.masked && (b.score < score || (b.score == score && !doubled(&b)))) {
             return;
         }

@@ -5,9 +5,9 @@ use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
 use super::config::{EventConfig, EventError, Identity};
+use super::paths::norm_name;
 use super::role::{Role, Unit};
 use super::schema::{EMBEDDED, Pointers, SchemaDef, SchemaPack, Test, condition, with_unit};
-use super::walk::norm_name;
 
 /// Compiled schema packs and `[event]` settings; cheap to clone, shared by all readers.
 #[derive(Clone)]
@@ -116,10 +116,11 @@ pub(super) struct Schema {
 
 #[derive(Default)]
 pub(super) struct Tables {
-    filter: Filter,
     exact: Map<u16>,
     pub exacts: Vec<Exact>,
-    aliases: Map<Vec<Alias>>,
+    /// Names of fields, and which list of roles goes by each.
+    names: Map<u32>,
+    roles: Vec<Vec<Alias>>,
     pub schemas: Vec<Schema>,
     pub overrides: [Vec<Choice>; Role::COUNT],
     pub identity: Vec<Identity>,
@@ -129,44 +130,29 @@ pub(super) struct Tables {
     pub spaces: Vec<Box<str>>,
 }
 
-struct Filter([u64; 64]);
-
-impl Default for Filter {
-    fn default() -> Self {
-        Self([0; 64])
-    }
-}
-
-impl Filter {
-    fn bit(name: &[u8]) -> usize {
-        let mut h = Fnv::default();
-        h.write(name);
-        (h.finish() >> 20) as usize % 4096
-    }
-
-    fn add(&mut self, name: &[u8]) {
-        let bit = Self::bit(name);
-        self.0[bit / 64] |= 1 << (bit % 64);
-    }
-
-    fn may_hold(&self, name: &[u8]) -> bool {
-        let bit = Self::bit(name);
-        self.0[bit / 64] >> (bit % 64) & 1 == 1
-    }
-}
-
 impl Tables {
-    /// Whether a leaf whose name ends with `last` can be of interest.
-    pub(super) fn may_hold(&self, last: &[u8]) -> bool {
-        self.filter.may_hold(last)
-    }
-
     pub(super) fn at_pointer(&self, path: &[u8]) -> Option<u16> {
         self.exact.get(path).copied()
     }
 
-    pub(super) fn named(&self, norm: &[u8]) -> Option<&[Alias]> {
-        self.aliases.get(norm).map(Vec::as_slice)
+    /// The number of the list of roles that goes by a name.
+    pub(super) fn named(&self, norm: &[u8]) -> Option<u32> {
+        self.names.get(norm).copied()
+    }
+
+    /// A list of roles; empty for a name that has none although its last part does.
+    pub(super) fn roles_of(&self, list: u32) -> &[Alias] {
+        self.roles.get(list as usize).map_or(&[], Vec::as_slice)
+    }
+
+    /// The list of a name, a new one when needed.
+    fn list(&mut self, norm: &[u8]) -> &mut Vec<Alias> {
+        let next = self.roles.len();
+        let at = *self.names.entry(norm.into()).or_insert(next as u32) as usize;
+        if at == next {
+            self.roles.push(Vec::new());
+        }
+        &mut self.roles[at]
     }
 
     fn add(&mut self, pack: &SchemaPack, recognise: bool) -> Result<(), String> {
@@ -175,17 +161,18 @@ impl Tables {
             for (rank, name) in names.iter().enumerate() {
                 let (name, unit) = with_unit(name)?;
                 norm_name(name.as_bytes(), &mut norm, &mut parts);
-                let Some(&last) = parts.last() else { return Err(format!("alias `{name}` has no letter")) };
-                self.filter.add(&norm[usize::from(last)..]);
+                if parts.is_empty() {
+                    return Err(format!("alias `{name}` has no letter"));
+                }
                 let depth = parts.len() as u8;
                 let alias =
                     Alias { role, rank: rank as u16, unit, sure: says_unit(name), depth, space: self.space(name) };
-                self.aliases.entry(norm[1..].into()).or_default().push(alias);
+                self.list(&norm[1..]).push(alias);
             }
         }
         for name in &pack.ignore {
             norm_name(name.as_bytes(), &mut norm, &mut parts);
-            self.aliases.entry(norm[1..].into()).or_default();
+            self.list(&norm[1..]);
         }
         for def in pack.schemas.iter().filter(|_| recognise) {
             self.schema(def).map_err(|e| format!("schema `{}`: {e}", def.id))?;
@@ -239,21 +226,6 @@ impl Tables {
         }
         let n = self.exacts.len() as u16;
         self.exact.insert(pointer.as_bytes().into(), n);
-        // A leaf's name is that of its last component, or of the array that holds it.
-        let (mut norm, mut parts) = (Vec::new(), Vec::new());
-        let mut named = pointer;
-        loop {
-            let last = named.rsplit('/').next().unwrap_or("").replace("~1", "/").replace("~0", "~");
-            norm_name(last.as_bytes(), &mut norm, &mut parts);
-            if let Some(&part) = parts.last() {
-                self.filter.add(&norm[usize::from(part)..]);
-            }
-            let number = !last.is_empty() && last.bytes().all(|b| b.is_ascii_digit());
-            match named.rfind('/') {
-                Some(cut) if number && cut > 0 => named = &named[..cut],
-                _ => break,
-            }
-        }
         let space = self.space(pointer);
         self.exacts.push(Exact { tests: Vec::new(), space });
         n

@@ -1,13 +1,13 @@
-//! A walk over JSON that keeps nothing: each scalar is shown to a visitor with its place, then forgotten.
+//! A walk over JSON that builds nothing: each scalar is shown to a visitor with its place, then forgotten.
 //!
 //! Broken and truncated JSON is walked as far as it makes sense. Objects and arrays deeper than [`MAX_DEPTH`] are
 //! passed over.
 
+use super::paths::{NONE, Paths, ROOT, Spot};
+use super::tables::Tables;
+
 /// How deep objects and arrays are entered.
 pub(super) const MAX_DEPTH: usize = 64;
-
-/// Longest key that is looked at, in bytes; longer ones cannot be a role's.
-const MAX_KEY: usize = 128;
 
 /// What a scalar is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,12 +22,10 @@ pub(super) enum Kind {
 
 /// One scalar and its place.
 pub(super) struct Leaf<'w> {
-    /// JSON pointer (RFC 6901).
-    pub path: &'w [u8],
-    /// The same in small letters and digits only, array positions left out, dots of keys as separators: `/req/url`.
-    pub norm: &'w [u8],
-    /// Where each component of `norm` starts (behind its slash).
-    pub parts: &'w [u16],
+    /// The number of its place.
+    pub at: u32,
+    /// Its place.
+    pub spot: &'w Spot,
     /// First byte of the value in the text walked.
     pub start: usize,
     /// Byte behind the value.
@@ -48,168 +46,146 @@ pub(super) trait Visit {
 struct Frame {
     /// `None` for an object, else the position of the next element.
     index: Option<u32>,
-    path: usize,
-    norm: usize,
-    parts: usize,
+    /// The place of the object or array itself.
+    spot: u32,
+    /// The place of the last key or element inside.
+    last: u32,
 }
 
-/// The walker's buffers, reused from line to line.
-#[derive(Default)]
+/// The walker: remembers the places of its stream, and nothing else from line to line.
 pub(super) struct Walker {
-    path: Vec<u8>,
-    norm: Vec<u8>,
-    parts: Vec<u16>,
+    pub(super) paths: Paths,
     stack: Vec<Frame>,
 }
 
+/// One walk over one text.
+struct Walk<'w, V> {
+    text: &'w [u8],
+    tables: &'w Tables,
+    visit: &'w mut V,
+    /// Open brackets below [`MAX_DEPTH`].
+    too_deep: usize,
+}
+
 impl Walker {
-    /// Walks the JSON value that starts at `at` and returns the byte behind it.
-    pub(super) fn walk(&mut self, text: &[u8], at: usize, visit: &mut impl Visit) -> usize {
-        self.path.clear();
-        self.norm.clear();
-        self.parts.clear();
+    pub(super) fn new() -> Self {
+        Self { paths: Paths::new(), stack: Vec::new() }
+    }
+
+    /// Walks the JSON value that starts at `at`.
+    pub(super) fn walk(&mut self, text: &[u8], at: usize, tables: &Tables, visit: &mut impl Visit) {
         self.stack.clear();
+        let mut walk = Walk { text, tables, visit, too_deep: 0 };
         let mut at = at;
-        let mut too_deep = 0usize;
         while let Some(&b) = text.get(at) {
             match b {
+                b'"' => at = self.string(&mut walk, at + 1),
+                b' ' | b'\t' | b'\r' | b'\n' | b',' | b':' => at += 1,
                 b'{' | b'[' => {
-                    if too_deep > 0 || self.stack.len() >= MAX_DEPTH {
-                        too_deep += 1;
-                    } else {
-                        self.open(b == b'[');
-                    }
+                    self.open(&mut walk, b == b'[');
                     at += 1;
                 }
                 b'}' | b']' => {
-                    at += 1;
-                    if too_deep > 0 {
-                        too_deep -= 1;
+                    if walk.too_deep > 0 {
+                        walk.too_deep -= 1;
                     } else {
                         self.stack.pop();
                     }
                     if self.stack.is_empty() {
-                        return at;
+                        return;
                     }
+                    at += 1;
                 }
-                b'"' => at = self.string(text, at + 1, too_deep > 0, visit),
-                b' ' | b'\t' | b'\r' | b'\n' | b',' | b':' => at += 1,
-                _ => at = self.bare(text, at, too_deep > 0, visit),
+                _ => at = self.bare(&mut walk, at),
             }
         }
-        at
     }
 
-    fn open(&mut self, array: bool) {
-        self.element();
-        self.stack.push(Frame {
-            index: array.then_some(0),
-            path: self.path.len(),
-            norm: self.norm.len(),
-            parts: self.parts.len(),
-        });
-    }
-
-    /// Writes the position of the next array element into the path.
-    fn element(&mut self) {
-        let Some(top) = self.stack.last_mut() else { return };
-        let Some(index) = top.index.as_mut() else { return };
-        self.path.truncate(top.path);
-        self.path.push(b'/');
-        let mut digits = [0u8; 10];
-        let mut n = *index;
-        let mut from = digits.len();
-        loop {
-            from -= 1;
-            digits[from] = b'0' + (n % 10) as u8;
-            n /= 10;
-            if n == 0 {
-                break;
-            }
+    fn open<V: Visit>(&mut self, walk: &mut Walk<'_, V>, array: bool) {
+        if walk.too_deep > 0 || self.stack.len() >= MAX_DEPTH {
+            walk.too_deep += 1;
+            return;
         }
-        self.path.extend_from_slice(&digits[from..]);
-        *index += 1;
-        self.norm.truncate(top.norm);
-        self.parts.truncate(top.parts);
+        let spot = self.value_spot(walk);
+        self.stack.push(Frame { index: array.then_some(0), spot, last: NONE });
+    }
+
+    /// The place of the value that comes now: the last key's, or the next element's.
+    fn value_spot<V>(&mut self, walk: &Walk<'_, V>) -> u32 {
+        let Some(top) = self.stack.last_mut() else { return ROOT };
+        if let Some(index) = top.index.as_mut() {
+            top.last = self.paths.element(top.spot, top.last, *index, walk.tables);
+            *index = index.saturating_add(1);
+        }
+        top.last
     }
 
     /// A string at `at` (behind its quote): a key when a colon follows in an object, else a value.
-    fn string(&mut self, text: &[u8], at: usize, skip: bool, visit: &mut impl Visit) -> usize {
+    fn string<V: Visit>(&mut self, walk: &mut Walk<'_, V>, at: usize) -> usize {
+        let text = walk.text;
         let (end, escaped) = string_end(text, at);
         let mut next = (end + 1).min(text.len());
-        if skip {
+        if walk.too_deep > 0 {
             return next;
         }
-        if self.stack.last().is_some_and(|f| f.index.is_none()) {
+        if let Some(top) = self.stack.last_mut().filter(|f| f.index.is_none()) {
             while text.get(next).is_some_and(|b| matches!(b, b' ' | b'\t')) {
                 next += 1;
             }
             if text.get(next) == Some(&b':') {
-                self.key(&text[at..end], escaped);
+                top.last = self.paths.child(top.spot, top.last, &text[at..end], escaped, walk.tables);
                 return next + 1;
             }
         }
-        self.show(at, end, Kind::Str, escaped, visit);
+        self.show(walk, at, end, Kind::Str, escaped);
         next
     }
 
-    fn bare(&mut self, text: &[u8], at: usize, skip: bool, visit: &mut impl Visit) -> usize {
-        let len = text[at..]
-            .iter()
-            .position(|b| matches!(b, b',' | b'}' | b']' | b'{' | b'[' | b'"' | b':' | b' ' | b'\t' | b'\r' | b'\n'))
-            .unwrap_or(text.len() - at)
-            .max(1);
-        if !skip {
-            let kind = if matches!(text[at], b'0'..=b'9' | b'-') { Kind::Num } else { Kind::Word };
-            self.show(at, at + len, kind, false, visit);
+    fn bare<V: Visit>(&mut self, walk: &mut Walk<'_, V>, at: usize) -> usize {
+        let rest = &walk.text[at..];
+        let end = |b: &u8| matches!(b, b',' | b'}' | b']' | b'{' | b'[' | b'"' | b':' | b' ' | b'\t' | b'\r' | b'\n');
+        let len = rest.iter().position(end).unwrap_or(rest.len()).max(1);
+        if walk.too_deep == 0 {
+            let kind = if matches!(rest[0], b'0'..=b'9' | b'-') { Kind::Num } else { Kind::Word };
+            self.show(walk, at, at + len, kind, false);
         }
         at + len
     }
 
-    fn show(&mut self, start: usize, end: usize, kind: Kind, escaped: bool, visit: &mut impl Visit) {
-        self.element();
-        visit.leaf(&Leaf { path: &self.path, norm: &self.norm, parts: &self.parts, start, end, kind, escaped });
+    fn show<V: Visit>(&mut self, walk: &mut Walk<'_, V>, start: usize, end: usize, kind: Kind, escaped: bool) {
+        let at = self.value_spot(walk);
+        walk.visit.leaf(&Leaf { at, spot: self.paths.get(at), start, end, kind, escaped });
     }
 
-    fn key(&mut self, raw: &[u8], escaped: bool) {
-        let Some(top) = self.stack.last() else { return };
-        self.path.truncate(top.path);
-        self.norm.truncate(top.norm);
-        self.parts.truncate(top.parts);
-        self.path.push(b'/');
-        let mut part = false;
-        for b in super::text::Text::json(raw, escaped).bytes().take(MAX_KEY) {
-            match b {
-                b'~' => self.path.extend_from_slice(b"~0"),
-                b'/' => self.path.extend_from_slice(b"~1"),
-                _ => self.path.push(b),
+    /// Shows the `key=value` pairs of a text line (logfmt and its relatives).
+    pub(super) fn pairs(&mut self, text: &[u8], tables: &Tables, visit: &mut impl Visit) {
+        let (mut from, mut last) = (0, NONE);
+        while let Some(eq) = memchr::memchr(b'=', &text[from..]).map(|i| from + i) {
+            let name = |b: &&u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.' | b'@');
+            let len = text[from..eq].iter().rev().take_while(name).count();
+            let key = &text[eq - len..eq];
+            let mut start = eq + 1;
+            let end;
+            if text.get(start) == Some(&b'"') {
+                start += 1;
+                end = memchr::memchr(b'"', &text[start..]).map_or(text.len(), |i| start + i);
+                from = (end + 1).min(text.len());
+            } else {
+                let stop = |b: &u8| b.is_ascii_whitespace() || matches!(b, b',' | b';');
+                end = text[start..].iter().position(stop).map_or(text.len(), |i| start + i);
+                from = end;
             }
-            push_norm(&mut self.norm, &mut self.parts, &mut part, b);
+            if key.is_empty() {
+                from = from.max(eq + 1);
+                continue;
+            }
+            let value = &text[start..end];
+            let dots = value.iter().filter(|b| **b == b'.').count();
+            let number = !value.is_empty() && dots < 2 && value.iter().all(|b| b.is_ascii_digit() || *b == b'.');
+            let kind = if number { Kind::Num } else { Kind::Str };
+            last = self.paths.child(ROOT, last, key, false, tables);
+            visit.leaf(&Leaf { at: last, spot: self.paths.get(last), start, end, kind, escaped: false });
         }
-    }
-}
-
-/// Adds one byte of a key to its normal form.
-fn push_norm(norm: &mut Vec<u8>, parts: &mut Vec<u16>, part: &mut bool, b: u8) {
-    if b.is_ascii_alphanumeric() || b >= 0x80 {
-        if !*part {
-            norm.push(b'/');
-            parts.push(u16::try_from(norm.len()).unwrap_or(u16::MAX));
-            *part = true;
-        }
-        norm.push(b.to_ascii_lowercase());
-    } else if matches!(b, b'.' | b'/' | b':') {
-        *part = false;
-    }
-}
-
-/// The normal form of a name in a schema pack or of a `key=` in a text line, without its first slash.
-pub(super) fn norm_name(name: &[u8], norm: &mut Vec<u8>, parts: &mut Vec<u16>) {
-    norm.clear();
-    parts.clear();
-    let mut part = false;
-    for &b in name.iter().take(MAX_KEY) {
-        push_norm(norm, parts, &mut part, b);
     }
 }
 
@@ -240,16 +216,18 @@ mod tests {
     impl Visit for On<'_> {
         fn leaf(&mut self, leaf: &Leaf<'_>) {
             let s = |b: &[u8]| String::from_utf8_lossy(b).into_owned();
-            self.1.0.push((s(leaf.path), s(leaf.norm), s(&self.0[leaf.start..leaf.end])));
-            for &p in leaf.parts {
-                assert_eq!(leaf.norm[usize::from(p) - 1], b'/');
-            }
+            self.1.0.push((s(&leaf.spot.path), s(&leaf.spot.norm), s(&self.0[leaf.start..leaf.end])));
         }
     }
 
     fn walk(text: &str) -> Vec<(String, String, String)> {
+        let mut walker = Walker::new();
+        let tables = Tables::default();
+        let mut again = Seen::default();
         let mut seen = Seen::default();
-        Walker::default().walk(text.as_bytes(), 0, &mut On(text.as_bytes(), &mut seen));
+        walker.walk(text.as_bytes(), 0, &tables, &mut On(text.as_bytes(), &mut seen));
+        walker.walk(text.as_bytes(), 0, &tables, &mut On(text.as_bytes(), &mut again));
+        assert_eq!(seen.0, again.0, "the second time, places are remembered");
         seen.0
     }
 
@@ -290,6 +268,35 @@ mod tests {
         for text in ["", "{", "}", "[", "\"", "{\"", "{\"a", "{\"a\":", "nul", ":::", "\\", "{\"a\\"] {
             walk(text);
         }
+    }
+
+    #[test]
+    fn an_array_and_an_object_may_share_a_name() {
+        let mut walker = Walker::new();
+        let tables = Tables::default();
+        let mut seen = Seen::default();
+        for text in [r#"{"a":["x"]}"#, r#"{"a":{"0":"x"}}"#, r#"{"a":["x"]}"#] {
+            walker.walk(text.as_bytes(), 0, &tables, &mut On(text.as_bytes(), &mut seen));
+        }
+        assert_eq!(seen.0, [row("/a/0", "/a", "x"), row("/a/0", "/a/0", "x"), row("/a/0", "/a", "x")]);
+        let long = format!("[{}]", "7,".repeat(100_000));
+        walker.walk(long.as_bytes(), 0, &tables, &mut On(long.as_bytes(), &mut seen));
+        assert_eq!(seen.0.len(), 100_003);
+    }
+
+    #[test]
+    fn places_are_bounded() {
+        let mut walker = Walker::new();
+        let tables = Tables::default();
+        for n in 0..50 {
+            let text: String = (0..5_000).map(|i| format!("\"key{n}x{i}\":{i},")).collect();
+            let text = format!("{{{text}\"status\":200}}");
+            let mut seen = Seen::default();
+            walker.paths.tidy();
+            walker.walk(text.as_bytes(), 0, &tables, &mut On(text.as_bytes(), &mut seen));
+            assert_eq!(seen.0.len(), 5_001);
+        }
+        assert!(walker.paths.len() < 10_000);
     }
 
     #[test]

@@ -7,14 +7,14 @@
 mod id;
 mod pack;
 mod profile;
+mod samples;
 mod state;
 mod table;
 mod tally;
 
 pub use id::{KeyId, Network};
 pub use profile::{Profile, WEEK};
+pub use samples::{Lines, MAX_LINES, Samples};
 pub use state::{Facts, KeyState, Known, LATE_BUCKETS, RING, hour_of_week};
 pub use table::Keys;
-pub use tally::{
-    BUCKET_S, Counts, KeyDelta, LeakDelta, LeakId, MAX_LINES, Sample, Samples, Tally, Visit, bucket, bucket_start,
-};
+pub use tally::{BUCKET_S, Counts, KeyDelta, LeakDelta, LeakId, Tally, Visit, bucket, bucket_start};

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use super::id::{KeyId, Network, mix};
+use super::samples::{Lines, Samples};
 use crate::event::{Clock, Event, KeyRef, SourceId};
 use crate::redact::{RedactedLine, RuleId};
 use crate::units::Timestamp;
@@ -13,12 +14,6 @@ pub const BUCKET_S: i64 = 300;
 
 /// Networks kept per key and tally; of more, an even choice is kept.
 const MAX_NETWORKS: usize = 64;
-
-/// Lines kept as evidence per key, class and tally.
-pub const MAX_LINES: usize = 5;
-
-/// Longest line kept as evidence, in bytes.
-const MAX_LINE: usize = 512;
 
 /// The bucket of an instant: whole 5-minute steps since 1970.
 pub fn bucket(t: Timestamp) -> i64 {
@@ -63,61 +58,8 @@ pub struct Visit {
     pub uses: u32,
 }
 
-/// A redacted line kept as evidence.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Sample {
-    /// Decides which lines are kept of many: those with the smallest.
-    lot: u64,
-    /// When it happened.
-    pub time: Timestamp,
-    /// The line, cut at 512 bytes.
-    pub line: Box<str>,
-}
-
-/// An even choice of lines that does not depend on their order.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Samples(Vec<Sample>);
-
-impl Samples {
-    fn offer(&mut self, lot: u64, time: Timestamp, line: &[u8]) {
-        if self.0.len() == MAX_LINES && self.0.last().is_some_and(|s| s.lot < lot) {
-            return;
-        }
-        let cut = line.trim_ascii_end();
-        let text = String::from_utf8_lossy(&cut[..cut.len().min(MAX_LINE)]);
-        let text =
-            if cut.len() > MAX_LINE { format!("{}…", text.trim_end_matches('\u{fffd}')) } else { text.into_owned() };
-        self.put(Sample { lot, time, line: text.into() });
-    }
-
-    fn put(&mut self, sample: Sample) {
-        let at = self.0.partition_point(|s| *s < sample);
-        if at < MAX_LINES && self.0.get(at) != Some(&sample) {
-            self.0.insert(at, sample);
-            self.0.truncate(MAX_LINES);
-        }
-    }
-
-    /// Takes over the other's lines as far as their lot falls.
-    pub fn merge(&mut self, other: Self) {
-        other.0.into_iter().for_each(|s| self.put(s));
-    }
-
-    /// The lines, oldest first.
-    pub fn in_order(&self) -> Vec<&Sample> {
-        let mut lines: Vec<&Sample> = self.0.iter().collect();
-        lines.sort_by_key(|s| s.time);
-        lines
-    }
-
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-}
-
 /// What one key did.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct KeyDelta {
     /// The rule that found the credential; of several the first in the rule set.
     pub rule: Option<RuleId>,
@@ -180,7 +122,7 @@ impl KeyDelta {
         }
     }
 
-    fn merge(&mut self, other: Self) {
+    fn merge(&mut self, other: Self, theirs: &Lines, lines: &mut Lines) {
         self.rule = [self.rule, other.rule].into_iter().flatten().min();
         self.kind = [self.kind.take(), other.kind].into_iter().flatten().min();
         self.source = self.source.min(other.source);
@@ -188,8 +130,8 @@ impl KeyDelta {
         self.last = self.last.max(other.last);
         other.buckets.into_iter().for_each(|(b, c)| self.count(b, c));
         other.visits.into_iter().for_each(|v| self.visit(v));
-        self.good.merge(other.good);
-        self.bad.merge(other.bad);
+        self.good.merge(&other.good, theirs, lines);
+        self.bad.merge(&other.bad, theirs, lines);
     }
 }
 
@@ -208,7 +150,7 @@ pub struct LeakId {
 }
 
 /// How often a credential was found in the log.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct LeakDelta {
     /// Number of redactions.
     pub count: u32,
@@ -224,12 +166,14 @@ pub struct LeakDelta {
 
 /// What a stretch of lines adds up to. Merging is associative and commutative, so chunks, threads and hosts add up in
 /// any order; it is the only thing that reaches the monitor.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Tally {
     /// Per key.
     pub keys: HashMap<KeyId, KeyDelta>,
     /// Credentials found in the log.
     pub leaks: HashMap<LeakId, LeakDelta>,
+    /// The text of lines kept as evidence.
+    pub lines: Lines,
     /// Events read.
     pub events: u64,
     /// Events whose line has no time that can be used.
@@ -269,7 +213,7 @@ impl Tally {
             delta.visit(Visit { network: Network::of(ip), first: event.time, last: event.time, uses: 1 });
         }
         let samples = if refused || failed { &mut delta.bad } else { &mut delta.good };
-        samples.offer(lot, event.time, line.bytes());
+        samples.offer(lot, event.time, line.bytes(), &mut self.lines);
     }
 
     fn add_leaks(&mut self, event: &Event<'_>, line: RedactedLine<'_>, lot: u64) {
@@ -294,7 +238,7 @@ impl Tally {
             if secret.field < &*leak.field {
                 leak.field = secret.field.into();
             }
-            leak.lines.offer(lot, event.time, line.bytes());
+            leak.lines.offer(lot, event.time, line.bytes(), &mut self.lines);
         }
     }
 
@@ -303,29 +247,34 @@ impl Tally {
         self.events += other.events;
         self.untimed += other.untimed;
         self.ahead += other.ahead;
+        if self.keys.is_empty() && self.leaks.is_empty() {
+            (self.keys, self.leaks, self.lines) = (other.keys, other.leaks, other.lines);
+            return;
+        }
         for (id, delta) in other.keys {
             match self.keys.entry(id) {
-                Entry::Occupied(mut e) => e.get_mut().merge(delta),
+                Entry::Occupied(mut e) => e.get_mut().merge(delta, &other.lines, &mut self.lines),
                 Entry::Vacant(e) => {
-                    e.insert(delta);
+                    let (good, bad) = (delta.good, delta.bad);
+                    let mine = e.insert(KeyDelta { good: Samples::default(), bad: Samples::default(), ..delta });
+                    mine.good.merge(&good, &other.lines, &mut self.lines);
+                    mine.bad.merge(&bad, &other.lines, &mut self.lines);
                 }
             }
         }
         for (id, delta) in other.leaks {
-            match self.leaks.entry(id) {
-                Entry::Occupied(mut e) => {
-                    let leak = e.get_mut();
-                    leak.count = leak.count.saturating_add(delta.count);
-                    leak.first = leak.first.min(delta.first);
-                    leak.last = leak.last.max(delta.last);
-                    if delta.field < leak.field {
-                        leak.field = delta.field;
-                    }
-                    leak.lines.merge(delta.lines);
-                }
-                Entry::Vacant(e) => {
-                    e.insert(delta);
-                }
+            let leak = self.leaks.entry(id).or_insert_with(|| LeakDelta {
+                count: 0,
+                lines: Samples::default(),
+                field: delta.field.clone(),
+                ..delta
+            });
+            leak.count = leak.count.saturating_add(delta.count);
+            leak.first = leak.first.min(delta.first);
+            leak.last = leak.last.max(delta.last);
+            leak.lines.merge(&delta.lines, &other.lines, &mut self.lines);
+            if delta.field < leak.field {
+                leak.field = delta.field;
             }
         }
     }
@@ -369,6 +318,31 @@ mod tests {
         whole
     }
 
+    /// Everything that a tally says, in words.
+    fn told(t: &Tally) -> Vec<String> {
+        let lines = |s: &Samples| s.in_order(&t.lines).into_iter().map(|(t, l)| format!("{t} {l}")).collect::<Vec<_>>();
+        let key = |(id, d): (&KeyId, &KeyDelta)| {
+            format!(
+                "{id} {:?} {:?} {} {} {:?} {:?} {:?} {:?}",
+                d.rule,
+                d.kind,
+                d.first,
+                d.last,
+                d.buckets,
+                d.visits,
+                lines(&d.good),
+                lines(&d.bad)
+            )
+        };
+        let leak = |(id, d): (&LeakId, &LeakDelta)| {
+            format!("{id:?} {} {} {} {} {:?}", d.count, d.first, d.last, d.field, lines(&d.lines))
+        };
+        let mut all: Vec<String> = t.keys.iter().map(key).chain(t.leaks.iter().map(leak)).collect();
+        all.push(format!("{} {} {}", t.events, t.untimed, t.ahead));
+        all.sort();
+        all
+    }
+
     fn line(key: u8, second: u32, net: u16, status: u16) -> String {
         let at = 1_777_636_800 + i64::from(second);
         let secret = format!("sk-proj-EXAMPLE{key}kEyT3BlbkFJAbCdEfGhIjKlMnOpQrSt");
@@ -388,7 +362,7 @@ mod tests {
             turn in 0usize..12,
         ) {
             let lines: Vec<String> = rows.iter().map(|r| line(r.0, r.1, r.2, r.3)).collect();
-            prop_assert_eq!(tally(&lines, 1, 0), tally(&lines, pieces, turn));
+            prop_assert_eq!(told(&tally(&lines, 1, 0)), told(&tally(&lines, pieces, turn)));
         }
     }
 
@@ -405,8 +379,8 @@ mod tests {
         });
         assert_eq!((delta.buckets.len(), sum), (4, Counts { uses: 100, errors: 25, refused: 0 }));
         assert_eq!((delta.visits.len(), delta.visits.iter().map(|v| v.uses).sum::<u32>()), (3, 100));
-        let bad = delta.bad.in_order();
-        assert!(bad.len() == MAX_LINES && bad.iter().all(|s| s.line.contains("500") && !s.line.contains("sk-proj")));
+        let bad = delta.bad.in_order(&t.lines);
+        assert!(bad.len() == 5 && bad.iter().all(|(_, l)| l.contains("500") && !l.contains("sk-proj")));
         assert!(t.leaks.iter().all(|(id, _)| id.presented), "in the field of a credential it is a use, not a leak");
     }
 }
