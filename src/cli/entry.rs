@@ -59,6 +59,7 @@ pub(super) fn tell(error: &anyhow::Error) {
     if let Some(config) = error.downcast_ref::<ConfigError>() {
         let what = match config.problems.len() {
             1 => "the configuration has a mistake".to_owned(),
+            n if n >= crate::config::MOST_PROBLEMS => format!("the configuration has {n} mistakes or more"),
             n => format!("the configuration has {n} mistakes"),
         };
         let _ = writeln!(err, "{config}\n\n{head} {what}");

@@ -31,13 +31,14 @@ impl fmt::Display for Problem {
             write!(f, ": {}", self.message)?;
         } else {
             let margin = " ".repeat(self.line.to_string().len());
+            let (source, col) = window(&self.source, self.col);
             // The mark stays under what is shown of the line.
-            let room = self.source.chars().count();
-            let pad = " ".repeat((self.col - 1).min(room));
-            let len = self.len.min((room + 1).saturating_sub(self.col)).max(1);
+            let room = source.chars().count();
+            let pad = " ".repeat((col - 1).min(room));
+            let len = self.len.min((room + 1).saturating_sub(col)).max(1);
             writeln!(f, ":{}:{}: {}", self.line, self.col, self.message)?;
             writeln!(f, " {margin} |")?;
-            writeln!(f, " {} | {}", self.line, self.source)?;
+            writeln!(f, " {} | {source}", self.line)?;
             write!(f, " {margin} | {pad}{}", "^".repeat(len))?;
         }
         match &self.help {
@@ -46,6 +47,19 @@ impl fmt::Display for Problem {
         }
     }
 }
+
+/// The part of a line around column `col`, at most [`WIDEST`] characters, and the column in it.
+fn window(line: &str, col: usize) -> (String, usize) {
+    if line.chars().count() <= WIDEST {
+        return (line.to_owned(), col);
+    }
+    let from = (col - 1).saturating_sub(WIDEST / 2);
+    let cut: String = line.chars().skip(from).take(WIDEST).collect();
+    if from == 0 { (format!("{cut}…"), col) } else { (format!("…{cut}…"), col - from + 1) }
+}
+
+/// Longer lines are shown in part, in characters.
+const WIDEST: usize = 120;
 
 /// All mistakes that were found in one go.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,7 +104,8 @@ pub(super) fn shown(line: &str, quiet: Option<usize>) -> String {
     let lower = line.to_ascii_lowercase().replace('-', "_");
     let named = SECRET_NAMES.iter().filter_map(|word| lower.find(word)).min();
     let cut = named.into_iter().chain(quiet).min().and_then(|from| line[from..].find('=').map(|at| from + at + 1));
-    without_secrets(&cut.map_or_else(|| line.to_owned(), |cut| format!("{} …", &line[..cut])))
+    let text = cut.map_or_else(|| line.to_owned(), |cut| format!("{} …", &line[..cut]));
+    without_secrets(&text.replace('\t', " ").replace(char::is_control, "·"))
 }
 
 /// `text` as the redactor lets it pass.
@@ -120,6 +135,25 @@ mod tests {
             problem.to_string(),
             "logwarden.toml:12:3: unknown key `pths`\n    |\n 12 |   pths = []\n    |   ^^^^\n   help: did you mean `paths`?"
         );
+    }
+
+    #[test]
+    fn a_long_line_is_shown_in_part() {
+        let line = "x".repeat(50_000);
+        let problem = |col| Problem {
+            file: "f".into(),
+            line: 1,
+            col,
+            len: 3,
+            source: line.clone(),
+            message: "m".into(),
+            help: None,
+        };
+        for col in [1, 60, 30_000, 50_000] {
+            let text = problem(col).to_string();
+            assert!(text.len() < 600 && text.contains('^'), "{col}: {text}");
+        }
+        assert_eq!(window("abc", 2), ("abc".to_owned(), 2));
     }
 
     #[test]

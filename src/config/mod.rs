@@ -17,6 +17,7 @@ mod tree;
 pub use error::{ConfigError, Problem};
 pub use load::{files, load, parse};
 pub use model::Config;
+pub use read::MOST_PROBLEMS;
 pub use reference::{reference, schema};
 pub use rules::{RulesConfig, RulesError};
 pub use show::show;

@@ -7,8 +7,8 @@ use super::error::{Problem, without_secrets};
 use super::suggest::nearest;
 use super::tree::{Item, Step, Tree, dotted, is_secret};
 
-/// More mistakes than this are not told in one go.
-const MOST: usize = 20;
+/// More mistakes than this are not told in one go
+pub const MOST_PROBLEMS: usize = 20;
 
 /// Reads the tree as a `T`.
 pub(super) fn typed<T: DeserializeOwned>(tree: &Tree) -> Result<T, Vec<Problem>> {
@@ -27,7 +27,7 @@ pub(super) fn typed<T: DeserializeOwned>(tree: &Tree) -> Result<T, Vec<Problem>>
         if !echo {
             problems.push(describe(&rest, &culprit, &failure));
         }
-        if problems.len() >= MOST || !rest.remove(&culprit) {
+        if problems.len() >= MOST_PROBLEMS || !rest.remove(&culprit) {
             break;
         }
         touched.push(culprit);
@@ -53,7 +53,12 @@ fn attempt<T: DeserializeOwned>(tree: &Tree) -> Result<T, Failure> {
                 Segment::Enum { .. } | Segment::Unknown => None,
             })
             .collect();
-        Failure { path, message: error.into_inner().message().trim().to_owned() }
+        // Serde's words are about Rust; these are about TOML.
+        let message = error.into_inner().message().trim().replace("a sequence", "a list in [..]");
+        Failure {
+            path,
+            message: message.replace("expected a map", "expected a table").replace("type: map", "type: table"),
+        }
     })
 }
 

@@ -43,3 +43,16 @@ fn init_writes_a_short_configuration_that_passes() {
     assert!(again.err.contains("already there"), "{}", again.err);
     assert_eq!(fs::read_to_string(&path).unwrap(), text);
 }
+
+#[test]
+fn the_pipe_configuration_watches_without_touching_the_stream() {
+    let log = root().join("examples/logs/gateway.jsonl");
+    let config = root().join("examples/pipe.toml");
+    let mut command = logwarden();
+    command.args(["--config", config.to_str().unwrap(), log.to_str().unwrap()]);
+    command.env("LOGWARDEN_HOOK_SECRET", "whsec_bG9nd2FyZGVuIGRlbW8gc2VjcmV0LCBub3QgYSByZWFsIG9uZQ==");
+    let ran = run_command(&mut command, b"");
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    assert_eq!(ran.text().lines().count(), fs::read_to_string(&log).unwrap().lines().count());
+    assert!(!ran.text().contains("lw_live_") && ran.text().contains("[API_KEY:"));
+}
