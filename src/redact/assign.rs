@@ -9,6 +9,9 @@ use super::value::{self, Form, Value};
 /// Longest name that is looked at, in bytes.
 const NAME: usize = 64;
 
+/// How far the value of a field may reach whose name alone does not make it a secret, in bytes.
+const SIGHT: usize = 8192;
+
 /// How a name stood in the text.
 #[derive(Clone, Copy)]
 struct Spelling {
@@ -20,11 +23,11 @@ struct Spelling {
     name: (usize, usize),
 }
 
-impl Scan<'_> {
+impl<'a> Scan<'a> {
     /// A `:` or `=` at `p`.
     pub(super) fn assign(&mut self, p: usize) {
         let text = self.text;
-        if p == 0 || matches!(text[p - 1], b':' | b'=') {
+        if p < self.taken || p == 0 || matches!(text[p - 1], b':' | b'=') {
             return;
         }
         let gap = skip_back(text, p, 4, |b| matches!(b, b' ' | b'\t' | b'|' | b'?' | b']' | b')'));
@@ -61,8 +64,29 @@ impl Scan<'_> {
             return self.named_pair(p, json);
         }
         let inside = !json && self.in_string(p);
-        if let Some(v) = value::after(text, p, json, inside) {
+        if self.is_settled(p, &name) {
+            return;
+        }
+        if let Some(v) = value::after(self.sight(p, &name), p, json, inside) {
             self.treat(&name, v, spelling);
+        }
+    }
+
+    /// Whether the value behind `p` is an object or array that needs no look: gone through already, or under a weak name.
+    fn is_settled(&self, p: usize, name: &Name) -> bool {
+        let open = skip(self.text, p + 1, |b| b == b' ');
+        match byte(self.text, open) {
+            b'{' if matches!(name.class, Class::Weak(_)) => true,
+            b'{' | b'[' => open < self.tree_until,
+            _ => false,
+        }
+    }
+
+    /// The text in which a value behind `p` may end: all of it where any value goes, else a bounded piece.
+    fn sight(&self, p: usize, name: &Name) -> &'a [u8] {
+        match name.class {
+            Class::Strong(_) => self.text,
+            _ => &self.text[..(p + SIGHT).min(self.text.len())],
         }
     }
 
@@ -239,7 +263,11 @@ impl Scan<'_> {
     fn named_pair(&mut self, p: usize, json: bool) {
         let text = self.text;
         let inside = !json && self.in_string(p);
-        let Some(v) = value::after(text, p, json, inside) else { return };
+        let near = &text[..(p + SIGHT).min(text.len())];
+        if matches!(byte(text, skip(text, p + 1, |b| b == b' ')), b'{' | b'[') {
+            return;
+        }
+        let Some(v) = value::after(near, p, json, inside) else { return };
         if v.form != Form::Quoted || v.end - v.start > NAME || v.end <= v.start {
             return;
         }
@@ -268,7 +296,7 @@ impl Scan<'_> {
             if end == start || !matches!(byte(text, sep), b':' | b'=') {
                 return None;
             }
-            let v = value::after(text, sep, json, inside)?;
+            let v = value::after(&text[..(sep + SIGHT).min(text.len())], sep, json, inside)?;
             if is_value_name(&text[start..end]) {
                 return Some(v);
             }

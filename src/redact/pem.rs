@@ -10,6 +10,9 @@ const END: &[u8] = b"-----END ";
 /// Longest text between the dashes, in bytes.
 const TITLE: usize = 48;
 
+/// Longest block that is looked for on one line, in bytes.
+const LONGEST: usize = 64 << 10;
+
 /// Shortest first line of a block, in bytes.
 const SHORT: usize = 16;
 
@@ -49,7 +52,7 @@ impl Scan<'_> {
         self.enter(first);
         let newline = memchr::memchr(b'\n', &text[body..]).map(|n| body + n);
         let line = if self.depth > 0 { text.len() } else { newline.unwrap_or(text.len()) };
-        let closed = memchr::memmem::find(&text[body..line], END).map(|n| {
+        let closed = memchr::memmem::find(&text[body..line.min(body + LONGEST)], END).map(|n| {
             let title = skip(&text[..line], body + n + END.len(), |b| b.is_ascii_uppercase() || b == b' ');
             skip(&text[..line], title, |b| b == b'-')
         });

@@ -104,6 +104,8 @@ pub(super) struct Scan<'a> {
     outside: usize,
     /// End of the JSON tree under a strong name that was gone through last.
     pub(super) tree_until: usize,
+    /// End of the last value that goes whole because of its name: what is inside needs no look at names.
+    pub(super) taken: usize,
 }
 
 /// Finds everything in `text` that must go; `hits` are in no order and may overlap.
@@ -118,7 +120,8 @@ pub(super) fn scan(set: &RuleSet, shared: &mut Shared, text: &[u8], mode: Mode, 
         Mode::Again => (0, false),
         Mode::Inner(depth, learns) => (depth, learns),
     };
-    let mut s = Scan { set, shared, text, hits, depth, learns, start: 0, json: false, outside: 0, tree_until: 0 };
+    let mut s =
+        Scan { set, shared, text, hits, depth, learns, start: 0, json: false, outside: 0, tree_until: 0, taken: 0 };
     s.key_blocks();
     let mut rest = index.cursor();
     while let Some(next) = rest.first() {
@@ -237,6 +240,9 @@ impl<'a> Scan<'a> {
         let tag = self.set.rules[usize::from(rule)].tag.then(|| self.shared.tags.of(value));
         if self.learns && rank >= rank::WEAK_FIELD && rank != rank::PERSONAL {
             self.shared.memory.learn(value);
+        }
+        if rank == rank::STRONG_FIELD {
+            self.taken = self.taken.max(end);
         }
         self.hits.push(Hit {
             start: start as u32,

@@ -26,7 +26,7 @@ impl Scan<'_> {
         if let Some(n) = text[start..p].iter().rposition(|b| *b == b'=') {
             start += n + 1;
         }
-        let start = skip(text, start, |b| !is(b, ALNUM) && b != b'_' && b < 0x80).min(p);
+        let start = skip(&text[..p], start, |b| !is(b, ALNUM) && b != b'_' && b < 0x80);
         let end = skip(&text[..(p + 1 + DOMAIN).min(text.len())], p + 1, |b| {
             is(b, ALNUM) || matches!(b, b'.' | b'-') || b >= 0x80
         });
