@@ -20,8 +20,12 @@ import time
 SECRET = "whsec_bG9nd2FyZGVuIGRlbW8gc2VjcmV0LCBub3QgYSByZWFsIG9uZQ=="  # as in examples/demo.toml
 
 
+LOCK = threading.Lock()
+
+
 def tell(*lines):
-    print(*lines, "", sep="\n", flush=True)
+    with LOCK:
+        print(*lines, "", sep="\n", flush=True)
 
 
 class Smtp(socketserver.StreamRequestHandler):
