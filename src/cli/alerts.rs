@@ -9,10 +9,10 @@ use owo_colors::{OwoColorize, Style};
 use super::exit::{Exit, Failure};
 use super::format::Format;
 use super::style::plain;
-use super::{silence, state};
+use super::{queue, silence, state};
 use crate::alert::{Alert, Severity, Status};
 use crate::config;
-use crate::delivery::{SystemClock, TestOutcome, send_test};
+use crate::delivery::{SystemClock, TestOutcome, incident_markdown, send_test};
 use crate::store::Store;
 use crate::units::Timestamp;
 
@@ -36,11 +36,29 @@ pub enum Verb {
         id: String,
         #[command(flatten)]
         state: state::Args,
-        /// Text for people, or one JSON object
+        /// Text for people, one JSON object, or Markdown for a post-mortem
+        #[arg(long, value_enum, default_value_t, hide_default_value = true)]
+        format: ShowFormat,
+    },
+    /// The messages that are not sent: waiting, held for the digest, or given up, and why
+    Queue {
+        #[command(flatten)]
+        state: state::Args,
+        /// How many
+        #[arg(long, short = 'n', default_value_t = 100, value_name = "N")]
+        limit: usize,
+        /// Text for people, or JSON lines
         #[arg(long, value_enum, default_value_t, hide_default_value = true)]
         format: Format,
     },
-    /// Say that an alert is in hand
+    /// Try again now: what was given up, and what waits for a receiver that was down
+    Retry {
+        /// Only for this receiver
+        receiver: Option<String>,
+        #[command(flatten)]
+        state: state::Args,
+    },
+    /// Say that an alert is in hand; nobody is reminded of it then
     Ack {
         /// The alert's id, or the beginning of it
         id: String,
@@ -64,7 +82,9 @@ pub enum Verb {
 /// Answers.
 pub fn run(verb: &Verb) -> anyhow::Result<Exit> {
     match verb {
-        Verb::List { state, limit, format } => list(&state.open()?.alerts(*limit)?, *format),
+        Verb::List { state, limit, format } => list(&state.open()?, *limit, *format),
+        Verb::Queue { state, limit, format } => queue::list(&state.open()?, *limit, *format),
+        Verb::Retry { receiver, state } => queue::retry(&state.open_beside()?, receiver.as_deref()),
         Verb::Show { id, state, format } => show(&state.open()?, id, *format),
         Verb::Ack { id, state, comment } => ack(&state.open_beside()?, id, comment),
         Verb::Silence(verb) => silence::run(verb),
@@ -72,9 +92,10 @@ pub fn run(verb: &Verb) -> anyhow::Result<Exit> {
     }
 }
 
-fn list(alerts: &[Alert], format: Format) -> anyhow::Result<Exit> {
+fn list(store: &Store, limit: usize, format: Format) -> anyhow::Result<Exit> {
+    let (alerts, in_hand) = (store.alerts(limit)?, store.in_hand()?);
     let mut out = anstream::stdout().lock();
-    for alert in alerts {
+    for alert in &alerts {
         if format == Format::Json {
             writeln!(out, "{}", serde_json::to_string(alert)?)?;
             continue;
@@ -82,16 +103,20 @@ fn list(alerts: &[Alert], format: Format) -> anyhow::Result<Exit> {
         let (mark, style) = mark(alert);
         writeln!(
             out,
-            "{}  {}  {} {:16} {}",
+            "{}  {}  {} {:16} {}{}",
             alert.id.dimmed(),
             alert.starts_at.rfc3339(),
             mark.style(style),
             alert.kind.bold(),
-            plain(&alert.summary)
+            plain(&alert.summary),
+            if in_hand.contains(&alert.id) { " (in hand)" } else { "" }
         )?;
     }
     if alerts.is_empty() && format == Format::Text {
         writeln!(out, "no alerts")?;
+    }
+    if format == Format::Text {
+        queue::summary(&mut out, &store.queues()?)?;
     }
     Ok(Exit::OK)
 }
@@ -131,13 +156,33 @@ fn ack(store: &Store, id: &str, comment: &str) -> anyhow::Result<Exit> {
     Ok(Exit::OK)
 }
 
-fn show(store: &Store, id: &str, format: Format) -> anyhow::Result<Exit> {
+/// How one alert is shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum ShowFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs: one JSON object.
+    Json,
+    /// The incident as Markdown: numbers, timeline, who was told, and what to fill in.
+    Md,
+}
+
+fn show(store: &Store, id: &str, format: ShowFormat) -> anyhow::Result<Exit> {
     let alert = &one(store, id)?;
     let mut out = anstream::stdout().lock();
-    if format == Format::Json {
-        writeln!(out, "{}", serde_json::to_string(alert)?)?;
-        return Ok(Exit::OK);
+    match format {
+        ShowFormat::Text => text(&mut out, store, alert)?,
+        ShowFormat::Json => writeln!(out, "{}", serde_json::to_string(alert)?)?,
+        ShowFormat::Md => {
+            let incident = incident_markdown(alert, &store.timeline(&alert.id)?, &store.receipts(&alert.id)?);
+            write!(out, "{incident}")?;
+        }
     }
+    Ok(Exit::OK)
+}
+
+fn text(out: &mut impl Write, store: &Store, alert: &Alert) -> anyhow::Result<()> {
     let (mark, style) = mark(alert);
     writeln!(out, "{} {}", mark.trim().style(style), plain(&alert.summary).bold())?;
     writeln!(out, "{}", plain(&alert.why))?;
@@ -159,20 +204,20 @@ fn show(store: &Store, id: &str, format: Format) -> anyhow::Result<Exit> {
         writeln!(out, "  {:9} {}", name.dimmed(), plain(text))?;
     }
     let steps: Vec<String> = alert.runbook.iter().map(|s| format!("{}{}", s.step, link(s.link.as_deref()))).collect();
-    section(&mut out, "evidence", &alert.evidence.lines)?;
-    section(&mut out, "likely causes", &alert.likely_causes)?;
-    section(&mut out, "what to do", &steps)?;
+    section(out, "evidence", &alert.evidence.lines)?;
+    section(out, "likely causes", &alert.likely_causes)?;
+    section(out, "what to do", &steps)?;
     let timeline = store.timeline(&alert.id)?.into_iter().map(|change| {
         let author = change.author.map(|a| format!(" by {a}")).unwrap_or_default();
         format!("{} {}{author}: {}", change.at.rfc3339(), change.what, change.note)
     });
-    section(&mut out, "timeline", &timeline.collect::<Vec<_>>())?;
+    section(out, "timeline", &timeline.collect::<Vec<_>>())?;
     let receipts = store.receipts(&alert.id)?.into_iter().map(|r| {
         let error = r.error.map(|e| format!(": {e}")).unwrap_or_default();
-        format!("{} {}: {} after {} attempts{error}", r.receiver, r.transition, r.state, r.attempts)
+        format!("{} {}: {} after {} failed attempts{error}", r.receiver, r.transition, r.state, r.attempts)
     });
-    section(&mut out, "told", &receipts.collect::<Vec<_>>())?;
-    Ok(Exit::OK)
+    section(out, "told", &receipts.collect::<Vec<_>>())?;
+    Ok(())
 }
 
 fn link(link: Option<&str>) -> String {

@@ -9,7 +9,7 @@ use super::exit::Exit;
 use super::style::plain;
 use crate::alert::KINDS;
 use crate::config::{self, Config};
-use crate::delivery::{ReceiverConfig, prove};
+use crate::delivery::{ReceiverConfig, Router, prove};
 use crate::secret::SecretError;
 use crate::sinks::SinkConfig;
 use crate::sources::SourceConfig;
@@ -32,6 +32,7 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
     for line in plan(&config) {
         writeln!(out, "  {line}")?;
     }
+    let router = Router::configured(&config.routes, &config.receivers, &config.calendars);
     let mut exit = Exit::OK;
     for (name, receiver) in &config.receivers {
         let state = ready(receiver);
@@ -43,7 +44,8 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
             }
             Ready::No(why) => writeln!(out, "  receiver {name}: {}: {}", "cannot be used".red().bold(), plain(&why))?,
         }
-        for warning in receiver.secrets().iter().filter_map(|(_, secret)| secret.warning()) {
+        let places = receiver.secrets().into_iter().filter_map(|(_, secret)| secret.warning());
+        for warning in router.idle(name).into_iter().chain(places) {
             writeln!(out, "  receiver {name}: {} {warning}", "warning:".yellow())?;
         }
     }
@@ -73,6 +75,7 @@ fn place(receiver: &ReceiverConfig) -> String {
     match receiver {
         ReceiverConfig::Email(mail) => format!("mail to {} through {}:{}", mail.to.join(", "), mail.host, mail.port()),
         ReceiverConfig::Webhook(_) => "webhook".to_owned(),
+        ReceiverConfig::Command(command) => format!("runs {}", command.program.display()),
     }
 }
 

@@ -14,6 +14,7 @@ mod generate;
 mod init;
 mod keys;
 mod lane;
+mod queue;
 mod reading;
 mod replay;
 mod rules;

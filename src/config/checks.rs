@@ -154,6 +154,12 @@ fn routes(config: &Config, found: &mut Found<'_>) {
         }
         found.names(&at("receivers"), &route.receivers, "receiver", config.receivers.keys().map(String::as_str));
         found.names(&at("kinds"), &route.kinds, "kind of alert", KINDS.iter().map(|kind| kind.name));
+        let calendars = config.calendars.keys().map(String::as_str);
+        for (key, calendar) in [("during", &route.during), ("outside", &route.outside)] {
+            if let Some(calendar) = calendar {
+                found.name(&at(key), calendar, "calendar", calendars.clone());
+            }
+        }
         let groups: Vec<&str> = config.keys.values().filter_map(|key| key.group.as_deref()).collect();
         found.names(&at("key_groups"), &route.key_groups, "key group", groups.iter().copied());
     }
@@ -249,6 +255,10 @@ mod tests {
             (
                 "[receivers.r]\ntype = \"webhook\"\nurl = \"https://x.example\"\n[[routes]]\nreceivers = [\"r\"]\nkinds = [\"volume_spik\"]",
                 &["f.toml:9:10: there is no kind of alert `volume_spik`", "`volume_spike`?"],
+            ),
+            (
+                "[receivers.r]\ntype = \"webhook\"\nurl = \"https://x.example\"\n[[routes]]\nreceivers = [\"r\"]\nduring = \"ofice\"\n[calendars.office]\nzone = \"UTC\"",
+                &["f.toml:9:10: there is no calendar `ofice`", "did you mean `office`?"],
             ),
             ("[detect.volume_spik]\n", &["f.toml:4:9: unknown key `volume_spik` in [detect]", "`volume_spike`?"]),
             ("[detect.new_ip]\nmode = \"exakt\"", &["f.toml:5:8: `detect.new_ip.mode` cannot be `exakt`", "`exact`?"]),

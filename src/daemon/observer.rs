@@ -53,7 +53,7 @@ impl Observer {
         let store = Arc::new(store);
         let redactor = redactor(config, key)?;
         let roles = Roles::new(&config.event)?;
-        let router = Router::new(&config.routes, config.receivers.keys().map(String::as_str));
+        let router = Router::configured(&config.routes, &config.receivers, &config.calendars);
         let watcher = Watcher::new(config, inputs, &redactor, &store, router.clone())?;
         let post = Post::start(config, &store, router)?;
         let wake = post.waker();
@@ -118,7 +118,7 @@ fn observe(queue: &Receiver<Tally>, mut watcher: Watcher, store: &Store, wake: &
         let seen = watcher.look(now);
         let commit =
             Commit { key_state: &seen.key_state, alerts: &seen.alerts, outbox: &seen.outbox, now, ..Commit::default() };
-        if !(seen.key_state.is_empty() && seen.alerts.is_empty()) {
+        if !(seen.key_state.is_empty() && seen.alerts.is_empty() && seen.outbox.is_empty()) {
             store.commit(&commit)?;
         }
         if !seen.outbox.is_empty() {

@@ -136,7 +136,7 @@ impl Daemon {
         let tails = build_tails(config, &store, &positions, &pools)?;
         let counters = Arc::new(Counters::new(redactor.rules().len()));
         let (stop, hurry) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
-        let router = Router::new(&config.routes, config.receivers.keys().map(String::as_str));
+        let router = Router::configured(&config.routes, &config.receivers, &config.calendars);
         let watcher = Watcher::new(config, &sources, &redactor, &store, router.clone())?;
         let readings = readings(config, &redactor)?;
         let post = Post::start(config, &store, router)?;

@@ -4,18 +4,16 @@ use std::sync::Arc;
 
 use crate::alert::{Alert, Monitor, Watch, WatchError};
 use crate::config::Config;
-use crate::delivery::Router;
+use crate::delivery::{Router, Teller};
 use crate::redact::Redactor;
-use crate::store::{OutboxRow, Silence, Store, StoreError};
+use crate::store::{OutboxRow, Store, StoreError};
 use crate::units::Timestamp;
 use crate::window::Tally;
 
 /// Counts what keys do, and says what follows.
 pub(super) struct Watcher {
     monitor: Monitor,
-    router: Router,
-    /// Where silences are.
-    store: Arc<Store>,
+    teller: Teller,
     /// How many rows changed in the last look.
     changed: usize,
 }
@@ -55,7 +53,7 @@ impl Watcher {
         if unread > 0 {
             tracing::warn!("the stored state of {unread} keys cannot be read; they are learned anew");
         }
-        Ok(Self { monitor, router, store: Arc::clone(store), changed: 0 })
+        Ok(Self { monitor, teller: Teller::new(router, store)?, changed: 0 })
     }
 
     /// Takes over what a chunk says.
@@ -79,17 +77,8 @@ impl Watcher {
             let key = alert.key.as_ref().map(|k| format!(" [{}:{}]", k.kind, k.tag)).unwrap_or_default();
             tracing::info!("alert {} {}{key}, id {}", alert.kind, word(alert), alert.id);
         }
-        let silences = if alerts.is_empty() { Vec::new() } else { self.silences(now) };
-        let outbox = alerts.iter().flat_map(|alert| self.router.rows_unless_silenced(alert, &silences, now)).collect();
+        let outbox = self.teller.messages(&alerts, now);
         Seen { key_state, alerts, outbox }
-    }
-
-    /// The silences now. When they cannot be read, nothing is silent.
-    fn silences(&self, now: Timestamp) -> Vec<Silence> {
-        self.store.silences(now).unwrap_or_else(|error| {
-            tracing::warn!("silences cannot be read, and silence nothing: {error}");
-            Vec::new()
-        })
     }
 }
 

@@ -19,6 +19,8 @@ pub enum ReceiverConfig {
     Email(EmailConfig),
     /// An HTTP request to a program or a chat.
     Webhook(WebhookConfig),
+    /// A program on this machine that does something about it.
+    Command(CommandConfig),
 }
 
 /// How an SMTP connection is kept private.
@@ -66,7 +68,7 @@ pub struct EmailConfig {
     /// Recipients.
     #[schemars(example = ["ops@example.com"])]
     pub to: Vec<String>,
-    /// Longest wait for the server at each step.
+    /// Longest time for a whole conversation with the server, from the connection to its last answer.
     #[serde(default = "smtp_timeout", with = "duration")]
     #[schemars(with = "String")]
     pub timeout: Duration,
@@ -154,6 +156,33 @@ pub struct WebhookConfig {
     pub zone: Zone,
 }
 
+/// A receiver of type `command`: a program that contains the damage, such as one that revokes the key. It runs only for
+/// alerts that a route leads to it, and gets the alert as JSON on its standard input.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CommandConfig {
+    /// The program, with its full path. It is run as it is, without a shell.
+    #[schemars(example = "/usr/local/sbin/revoke-key")]
+    pub program: PathBuf,
+    /// Its arguments, as they are. Every user of the machine can read them: no secrets here.
+    #[serde(default)]
+    #[schemars(example = ["--dry-run"])]
+    pub args: Vec<String>,
+    /// Variables of our own environment that it may see; beside them it gets PATH, HOME, LANG and LOGWARDEN_*.
+    #[serde(default)]
+    #[schemars(example = ["AWS_PROFILE"])]
+    pub pass_env: Vec<String>,
+    /// How long it may run; then it and all it started are killed.
+    #[serde(default = "command_timeout", with = "duration")]
+    #[schemars(with = "String")]
+    pub timeout: Duration,
+    /// An alert for which the program did not succeed for this long is given up, kept, and alerted through the other
+    /// receivers.
+    #[serde(default = "command_give_up", with = "duration")]
+    #[schemars(with = "String")]
+    pub give_up_after: Duration,
+}
+
 /// Which alerts go to whom. Every route that fits applies; an alert that fits several goes to a receiver once. With no
 /// route at all every receiver gets every alert.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -171,17 +200,33 @@ pub struct RouteConfig {
     /// Only alerts about keys of these groups. Default: all.
     #[serde(default)]
     pub key_groups: Vec<String>,
+    /// Only in the hours of this calendar (`[calendars.NAME]`). Who was told of the beginning hears of the end at any hour.
+    #[serde(default)]
+    #[schemars(example = &"office")]
+    pub during: Option<String>,
+    /// Only outside of the hours of this calendar.
+    #[serde(default)]
+    #[schemars(example = &"office")]
+    pub outside: Option<String>,
     /// Also tell when an alert is over.
     #[serde(default = "yes")]
     pub resolved: bool,
 }
 
 fn smtp_timeout() -> Duration {
-    Duration::from_secs(30)
+    Duration::from_secs(60)
 }
 
 fn http_timeout() -> Duration {
     Duration::from_secs(10)
+}
+
+fn command_timeout() -> Duration {
+    Duration::from_secs(30)
+}
+
+fn command_give_up() -> Duration {
+    Duration::from_secs(3_600)
 }
 
 fn give_up_after() -> Duration {
@@ -198,6 +243,7 @@ impl ReceiverConfig {
         match self {
             Self::Email(c) => c.give_up_after,
             Self::Webhook(c) => c.give_up_after,
+            Self::Command(c) => c.give_up_after,
         }
     }
 
@@ -209,6 +255,7 @@ impl ReceiverConfig {
                 use WebhookFormat::{Discord, Slack, Teams};
                 matches!(c.format, Slack | Discord | Teams).then_some((c.digest_at, c.zone))
             }
+            Self::Command(_) => None,
         }
     }
 
@@ -222,6 +269,7 @@ impl ReceiverConfig {
                     .filter_map(|(name, s)| s.as_ref().map(|s| (name, s)))
                     .collect()
             }
+            Self::Command(_) => Vec::new(),
         }
     }
 }
@@ -247,7 +295,7 @@ mod tests {
             toml::from_str("type = 'email'\nhost = 'mail.example.com'\nfrom = 'a@example.com'\nto = ['b@example.com']")
                 .unwrap();
         let ReceiverConfig::Email(mail) = mail else { panic!("not mail") };
-        assert_eq!((mail.port(), mail.tls, mail.timeout.as_secs()), (587, TlsMode::Starttls, 30));
+        assert_eq!((mail.port(), mail.tls, mail.timeout.as_secs()), (587, TlsMode::Starttls, 60));
         let hook: ReceiverConfig = toml::from_str("type = 'webhook'\nurl = '${env:HOOK}'\nformat = 'slack'").unwrap();
         assert_eq!(hook.secrets().len(), 1);
         for bad in ["type = 'webhook'\nurll = 'x'", "type = 'webhook'\nformat = 'slak'", "type = 'sms'", "url = 'x'"] {

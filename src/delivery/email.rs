@@ -1,6 +1,6 @@
 //! Mail over SMTP.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use lettre::address::Envelope;
 use lettre::message::header::{self, ContentTransferEncoding, ContentType, Header, HeaderName, HeaderValue};
@@ -10,11 +10,14 @@ use lettre::transport::smtp::client::Tls;
 use lettre::transport::smtp::extension::ClientId;
 use lettre::transport::smtp::{self, response::Category};
 use lettre::{Address, AsyncSmtpTransport, AsyncTransport, Tokio1Executor};
+use tokio::sync::Mutex;
+use tokio::time::timeout;
 
 use super::config::{EmailConfig, TlsMode};
+use super::guard::{Reach, look_up};
 use super::message::{Message, message};
-use super::outcome::{Outcome, chain};
-use super::{clean, tls};
+use super::outcome::{Cause, Failure, Outcome, chain};
+use super::{clean, diagnose, tls};
 use crate::store::OutboxRow;
 use crate::units::Timestamp;
 
@@ -23,6 +26,12 @@ pub struct EmailSender {
     transport: AsyncSmtpTransport<Tokio1Executor>,
     from: Mailbox,
     to: Vec<Mailbox>,
+    host: String,
+    port: u16,
+    /// For a whole conversation; lettre by itself limits the connecting only.
+    timeout: Duration,
+    /// Who has the message that is on its way, when it went to each by itself.
+    have: Mutex<(String, Vec<Address>)>,
 }
 
 /// A header that only has to be written.
@@ -91,47 +100,127 @@ impl EmailSender {
             (None, None) => {}
             _ => return Err("`username` and `password` belong together; set both or none".to_owned()),
         }
-        Ok(Self { transport: builder.build(), from: mailbox(&config.from)?, to })
+        Ok(Self {
+            transport: builder.build(),
+            from: mailbox(&config.from)?,
+            to,
+            host: config.host.clone(),
+            port: config.port(),
+            timeout: config.timeout,
+            have: Mutex::default(),
+        })
     }
 
     /// Sends one alert. When a recipient is refused for good, the others still get it.
     pub async fn send(&self, row: &OutboxRow, now: Timestamp) -> Outcome {
         let bytes = match self.build(row, &message(&row.alert), now) {
             Ok(bytes) => bytes,
-            Err(error) => return Outcome::Refused { error },
+            Err(error) => return Outcome::Refused(Failure::new(Cause::Refused, error)),
         };
-        let all: Vec<Address> = self.to.iter().map(|m| m.email.clone()).collect();
-        let first = self.attempt(&all, &bytes).await;
-        if all.len() == 1 || !matches!(first, Outcome::Refused { .. }) {
-            return first;
+        if let Err(e) = look_up(&self.host, self.port, Reach::Any).await {
+            return Outcome::Down(e.into());
         }
-        let mut sent = None;
-        let mut refused = Vec::new();
-        for one in all {
-            match self.attempt(std::slice::from_ref(&one), &bytes).await {
-                Outcome::Sent(answer) => sent = Some(answer),
-                Outcome::Refused { error } | Outcome::Failed { error, .. } | Outcome::Down { error, .. } => {
-                    refused.push(format!("{one}: {error}"));
-                }
+        let all: Vec<Address> = self.to.iter().map(|m| m.email.clone()).collect();
+        let id = row.message_id();
+        let mut have = self.have.lock().await;
+        if have.0 != id {
+            *have = (id, Vec::new());
+        }
+        if have.1.is_empty() {
+            let first = self.attempt(&all, &bytes).await;
+            if all.len() == 1 || !matches!(first, Outcome::Refused(_)) {
+                return first;
             }
         }
-        match sent {
-            Some(answer) => Outcome::Sent(format!("{answer}; refused for {}", refused.join("; "))),
-            None => Outcome::Refused { error: refused.join("; ") },
+        self.each(all, &bytes, &mut have.1).await
+    }
+
+    /// Sends to each recipient by itself, but for those who `have` it from an earlier attempt.
+    async fn each(&self, all: Vec<Address>, bytes: &[u8], have: &mut Vec<Address>) -> Outcome {
+        let mut refused = Vec::new();
+        let mut answer = String::new();
+        for one in all {
+            if have.contains(&one) {
+                continue;
+            }
+            match self.attempt(std::slice::from_ref(&one), bytes).await {
+                Outcome::Refused(failure) => refused.push(format!("{one}: {}", failure.error)),
+                Outcome::Sent(said) | Outcome::Partly { answer: said, .. } => {
+                    answer = said;
+                    have.push(one);
+                }
+                // The rest comes later; who has it does not get it again.
+                later => return later,
+            }
+        }
+        let refused = refused.join("; ");
+        if have.is_empty() {
+            return Outcome::Refused(Failure::new(Cause::Refused, refused));
+        }
+        Outcome::Sent(answer).but((!refused.is_empty()).then(|| format!("not taken for {refused}")))
+    }
+
+    /// Talks to the server as for a mail, but says goodbye before there is one.
+    pub async fn greet(&self) -> Outcome {
+        if let Err(e) = look_up(&self.host, self.port, Reach::Any).await {
+            return Outcome::Down(e.into());
+        }
+        match timeout(self.timeout, self.transport.test_connection()).await {
+            Ok(Ok(true)) => Outcome::Sent(String::new()),
+            Ok(Ok(false)) => Outcome::Down(Failure::new(Cause::Server, "the server does not want to talk now")),
+            Ok(Err(e)) => self.verdict(&e),
+            Err(_) => self.late(),
         }
     }
 
     async fn attempt(&self, to: &[Address], bytes: &[u8]) -> Outcome {
         let envelope = match Envelope::new(Some(self.from.email.clone()), to.to_vec()) {
             Ok(envelope) => envelope,
-            Err(e) => return Outcome::Refused { error: e.to_string() },
+            Err(e) => return Outcome::Refused(Failure::new(Cause::Refused, e.to_string())),
         };
-        match self.transport.send_raw(&envelope, bytes).await {
-            Ok(answer) => {
+        match timeout(self.timeout, self.transport.send_raw(&envelope, bytes)).await {
+            Ok(Ok(answer)) => {
                 let text: Vec<&str> = answer.message().collect();
                 Outcome::Sent(clean::line(&format!("{} {}", answer.code(), text.join(" ")), 200))
             }
-            Err(e) => verdict(&e),
+            Ok(Err(e)) => self.verdict(&e),
+            Err(_) => self.late(),
+        }
+    }
+
+    fn late(&self) -> Outcome {
+        let place = self.place();
+        Outcome::Failed(Failure::new(
+            Cause::Timeout,
+            format!("no answer in time from {place} (`timeout` says how long)"),
+        ))
+    }
+
+    fn place(&self) -> String {
+        format!("{}:{}", self.host, self.port)
+    }
+
+    /// Connection, TLS, login and "service not available" are the server's trouble; other answers are about this
+    /// message.
+    fn verdict(&self, e: &smtp::Error) -> Outcome {
+        let place = self.place();
+        let Some(code) = e.status() else {
+            let failure = diagnose::connection(e, &place).unwrap_or_else(|| unanswered(e, &place));
+            let connected = matches!(failure.cause, Cause::Cut | Cause::Timeout);
+            return if connected { Outcome::Failed(failure) } else { Outcome::Down(failure) };
+        };
+        let said = chain(e);
+        let said = said.split_once("): ").map_or(said.as_str(), |(_, text)| text);
+        let said = format!("{place} answered {code} {said}");
+        match code.to_string().as_str() {
+            "534" | "535" | "538" | "530" => {
+                let error = format!("the server refuses the user name or password: {said}");
+                Outcome::Down(Failure::new(Cause::Login, error))
+            }
+            "454" => Outcome::Down(Failure::new(Cause::Server, said)),
+            _ if code.category == Category::Connections => Outcome::Down(Failure::new(Cause::Server, said)),
+            _ if e.is_permanent() => Outcome::Refused(Failure::new(Cause::Refused, said)),
+            _ => Outcome::Failed(Failure::new(Cause::Server, said)),
         }
     }
 
@@ -190,18 +279,26 @@ fn hostname() -> Option<String> {
     (!name.is_empty() && name.chars().all(fine)).then(|| name.to_owned())
 }
 
-/// Connection, TLS, login and "service not available" are the server's trouble; other answers are about this message.
-fn verdict(e: &smtp::Error) -> Outcome {
-    let error = chain(e);
-    let Some(code) = e.status() else { return Outcome::down(error) };
-    let text = code.to_string();
-    let login =
-        matches!(text.as_str(), "454" | "530" | "534" | "535" | "538") || code.category == Category::Connections;
-    match (login, e.is_permanent()) {
-        (true, _) => Outcome::down(error),
-        (false, false) => Outcome::Failed { error, asked: None },
-        (false, true) => Outcome::Refused { error },
+/// What the client itself has to say: no STARTTLS, no common way to log in, an answer that is none.
+fn unanswered(e: &smtp::Error, place: &str) -> Failure {
+    let said = chain(e);
+    if said.to_ascii_lowercase().contains("starttls") {
+        let hint = "set `tls = \"implicit\"` if this port speaks TLS from the first byte";
+        return Failure::new(
+            Cause::Tls,
+            format!("{place} does not offer STARTTLS, and nothing is sent in the clear; {hint}"),
+        );
     }
+    let cause = if e.is_client() {
+        Cause::Login
+    } else if e.is_tls() {
+        Cause::Tls
+    } else if e.is_response() || e.is_transport_shutdown() {
+        Cause::Cut
+    } else {
+        Cause::Unreachable
+    };
+    Failure::new(cause, format!("{place}: {said}"))
 }
 
 #[cfg(test)]
@@ -260,6 +357,6 @@ mod tests {
         c.port = Some(1);
         let row = OutboxRow { receiver: "ops".to_owned(), alert: alert() };
         let outcome = EmailSender::new(&c).unwrap().send(&row, Timestamp(0)).await;
-        assert!(matches!(&outcome, Outcome::Down { error, .. } if error.contains("refused")), "{outcome:?}");
+        assert!(matches!(&outcome, Outcome::Down(f) if f.cause == Cause::Unreachable), "{outcome:?}");
     }
 }

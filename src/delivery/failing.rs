@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::clean;
+use super::outcome::{Cause, Failure};
 use super::route::Router;
 use crate::alert::{Alert, Evidence, Links, RunbookStep, Severity, Status, Urgency, episode_id, fingerprint};
 use crate::store::OutboxRow;
@@ -18,27 +19,33 @@ pub(super) struct Failing {
     since: Option<Timestamp>,
     lost: u64,
     told: Option<Alert>,
+    /// What the log was told last.
+    logged: Option<Cause>,
 }
 
 impl Failing {
     /// Nothing fails yet, except what `told` says from before a restart.
     pub(super) fn new(router: Router, host: String, told: Option<Alert>) -> Self {
         let since = told.as_ref().map(|a| a.starts_at);
-        Self { router, host, since, lost: 0, told }
+        Self { router, host, since, lost: 0, told, logged: None }
     }
 
     /// An attempt failed and `lost` messages were given up: an alert when it is time to tell.
-    pub(super) fn failed(&mut self, receiver: &str, error: &str, lost: usize, now: Timestamp) -> Option<Alert> {
-        if self.since.is_none() {
-            tracing::warn!(receiver, "cannot deliver: {error}; it will be tried again");
+    pub(super) fn failed(&mut self, receiver: &str, failure: &Failure, lost: usize, now: Timestamp) -> Option<Alert> {
+        let (error, cause) = (failure.error.as_str(), failure.cause.word());
+        if lost > 0 {
+            tracing::error!(receiver, cause, lost, "given up, and kept for `logwarden alerts retry`: {error}");
+        } else if self.since.is_none() || self.logged != Some(failure.cause) {
+            tracing::warn!(receiver, cause, "cannot deliver: {error}; it will be tried again");
         }
+        self.logged = Some(failure.cause);
         let since = *self.since.get_or_insert(now);
         self.lost += lost as u64;
         let due = lost > 0 || now.since(since) >= PATIENCE;
         if self.told.is_some() || !due {
             return None;
         }
-        tracing::error!(receiver, lost = self.lost, "alerts do not get through: {error}");
+        tracing::error!(receiver, cause, lost = self.lost, "alerts do not get through: {error}");
         let alert = self.alert(receiver, error, since, now);
         self.told = Some(alert.clone());
         Some(alert)
@@ -47,6 +54,7 @@ impl Failing {
     /// A message got through: the end of the alert, if one was told.
     pub(super) fn recovered(&mut self, receiver: &str, now: Timestamp) -> Option<Alert> {
         if let Some(since) = self.since.take() {
+            self.logged = None;
             tracing::info!(receiver, "delivers again after {}", format_duration(now.since(since)));
         }
         self.lost = 0;
@@ -59,15 +67,16 @@ impl Failing {
     }
 
     /// The messages that tell everybody else.
-    pub(super) fn rows(&self, receiver: &str, alert: &Alert) -> Vec<OutboxRow> {
-        self.router.rows(alert).into_iter().filter(|r| r.receiver != receiver).collect()
+    pub(super) fn rows(&self, receiver: &str, alert: &Alert, now: Timestamp) -> Vec<OutboxRow> {
+        self.router.rows(alert, now).into_iter().filter(|r| r.receiver != receiver).collect()
     }
 
     fn alert(&self, receiver: &str, error: &str, since: Timestamp, now: Timestamp) -> Alert {
         let name = clean::line(receiver, 60);
         let given_up = match self.lost {
             0 => "Nothing is lost so far: messages wait and are tried again.".to_owned(),
-            n => format!("{n} messages were given up; the alerts themselves are in the history."),
+            1 => "One message was given up; it is kept.".to_owned(),
+            n => format!("{n} messages were given up; they are kept."),
         };
         Alert {
             schema: Alert::SCHEMA.to_owned(),
@@ -89,10 +98,12 @@ impl Failing {
                 "the server is down or unreachable".to_owned(),
                 "a password, token or address changed".to_owned(),
             ],
-            runbook: vec![RunbookStep {
-                step: format!("Run `logwarden alerts test` and mend receiver {name}"),
-                link: None,
-            }],
+            runbook: [
+                format!("Run `logwarden alerts test` and mend receiver {name}"),
+                format!("Run `logwarden alerts retry {name}` to send what waits or was given up"),
+            ]
+            .map(|step| RunbookStep { step, link: None })
+            .to_vec(),
             count: 1,
             host: self.host.clone(),
             links: Links::default(),
@@ -114,16 +125,17 @@ mod tests {
     #[test]
     fn others_are_told_after_a_while_or_at_once_when_something_is_lost_and_told_of_the_end() {
         let at = |s: i64| Timestamp::from_secs(1_777_636_800 + s);
+        let refused = Failure::new(Cause::Unreachable, "connection refused");
         let new = || Failing::new(Router::new(&[], ["mail", "chat"]), "web-1".to_owned(), None);
         let mut f = new();
-        assert_eq!(f.failed("mail", "connection refused", 0, at(0)), None);
-        let told = f.failed("mail", "connection refused", 0, at(700)).unwrap();
+        assert_eq!(f.failed("mail", &refused, 0, at(0)), None);
+        let told = f.failed("mail", &refused, 0, at(700)).unwrap();
         assert_eq!(told.starts_at, at(0));
-        assert_eq!(f.rows("mail", &told).iter().map(|r| r.receiver.as_str()).collect::<Vec<_>>(), ["chat"]);
-        assert_eq!(f.failed("mail", "connection refused", 5, at(800)), None, "once");
+        assert_eq!(f.rows("mail", &told, at(0)).iter().map(|r| r.receiver.as_str()).collect::<Vec<_>>(), ["chat"]);
+        assert_eq!(f.failed("mail", &refused, 5, at(800)), None, "once");
         let over = f.recovered("mail", at(900)).unwrap();
         assert_eq!((over.status, &over.id, over.ends_at), (Status::Resolved, &told.id, Some(at(900))));
         assert_eq!(f.recovered("mail", at(901)), None);
-        assert!(new().failed("mail", "refused", 2, at(0)).unwrap().why.contains("2 messages were given up"));
+        assert!(new().failed("mail", &refused, 2, at(0)).unwrap().why.contains("2 messages were given up"));
     }
 }

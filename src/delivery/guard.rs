@@ -5,6 +5,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use url::{Host, Url};
 
+use super::diagnose::{LookupError, private};
+
 /// How far a webhook may reach.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reach {
@@ -48,7 +50,7 @@ impl Reach {
             Host::Ipv6(ip) => Some(IpAddr::V6(ip)),
         };
         match literal.filter(|ip| !reach.allows(*ip)) {
-            Some(ip) => Err(refusal(ip)),
+            Some(ip) => Err(private(ip)),
             None => Ok(reach),
         }
     }
@@ -64,10 +66,6 @@ impl Reach {
             },
         }
     }
-}
-
-fn refusal(ip: IpAddr) -> String {
-    format!("{ip} is not a public address; say `allow_private = true` on this receiver if it is meant")
 }
 
 /// Not in the IANA registry of special-purpose IPv4 addresses (as far as they are not globally reachable).
@@ -104,6 +102,23 @@ fn public_v6(ip: Ipv6Addr) -> bool {
     }
 }
 
+/// The addresses of `host` that may be connected to.
+///
+/// # Errors
+/// When the name is not known, or leads to forbidden addresses only.
+pub(super) async fn look_up(host: &str, port: u16, reach: Reach) -> Result<Vec<SocketAddr>, LookupError> {
+    let unknown = |source| LookupError::Unknown { name: host.to_owned(), source };
+    let found: Vec<SocketAddr> = tokio::net::lookup_host((host, port)).await.map_err(unknown)?.collect();
+    let Some(first) = found.first().copied() else {
+        return Err(unknown(std::io::Error::other("it has no address")));
+    };
+    let allowed: Vec<SocketAddr> = found.into_iter().filter(|a| reach.allows(a.ip())).collect();
+    if allowed.is_empty() {
+        return Err(LookupError::Private { name: host.to_owned(), ip: first.ip() });
+    }
+    Ok(allowed)
+}
+
 /// Looks names up and hands out allowed addresses only, at the very moment of connecting: a name that changes its mind
 /// between a check and its use gains nothing.
 #[derive(Clone, Copy, Debug)]
@@ -113,14 +128,7 @@ impl Resolve for GuardedResolver {
     fn resolve(&self, name: Name) -> Resolving {
         let reach = self.0;
         Box::pin(async move {
-            let found: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
-            let Some(first) = found.first().copied() else {
-                return Err(format!("{} has no address", name.as_str()).into());
-            };
-            let allowed: Vec<SocketAddr> = found.into_iter().filter(|a| reach.allows(a.ip())).collect();
-            if allowed.is_empty() {
-                return Err(format!("{} leads to a forbidden address: {}", name.as_str(), refusal(first.ip())).into());
-            }
+            let allowed = look_up(name.as_str(), 0, reach).await?;
             Ok(Box::new(allowed.into_iter()) as Addrs)
         })
     }

@@ -1,6 +1,6 @@
 //! What an outcome means for the message and for its receiver: pure, time and randomness passed in.
 
-use super::outcome::Outcome;
+use super::outcome::{Failure, Outcome};
 use super::retry::{Next, Schedule};
 use crate::store::{Leased, Settle};
 use crate::units::Timestamp;
@@ -20,6 +20,11 @@ pub(super) struct Health {
 }
 
 impl Health {
+    /// Whether the receiver as a whole is at fault, and not one message.
+    pub(super) fn is_down(&self) -> bool {
+        self.down > 0 || self.failed >= BREAKER
+    }
+
     /// What becomes of `message` after `outcome`, with `random` in 0..1; takes note of how the receiver does.
     pub(super) fn judge(
         &mut self,
@@ -34,16 +39,20 @@ impl Health {
                 *self = Self::default();
                 Settle::Sent
             }
-            Outcome::Refused { error } => {
+            Outcome::Partly { problem, .. } => {
+                *self = Self::default();
+                Settle::SentBut { problem }
+            }
+            Outcome::Refused(Failure { error, .. }) => {
                 self.failed = 0;
                 Settle::Dead { error }
             }
-            Outcome::Down { error, asked } => {
+            Outcome::Down(Failure { error, asked, .. }) => {
                 self.down = self.down.saturating_add(1);
                 self.gate = now.plus(schedule.wait(self.down, random, asked));
                 if schedule.expired(message.created, now) { Settle::Dead { error } } else { Settle::Release { error } }
             }
-            Outcome::Failed { error, asked } => {
+            Outcome::Failed(Failure { error, asked, .. }) => {
                 self.failed = self.failed.saturating_add(1);
                 if let Some(beyond) = self.failed.checked_sub(BREAKER) {
                     self.gate = now.plus(schedule.wait(beyond + 1, random, asked));
@@ -62,6 +71,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::delivery::outcome::Cause;
     use crate::delivery::sample::alert;
     use crate::store::OutboxRow;
 
@@ -73,17 +83,21 @@ mod tests {
         health.judge(&Schedule::new(Duration::from_secs(3_600)), &message, outcome, 1.0, at)
     }
 
+    fn down() -> Outcome {
+        Outcome::Down(Failure::new(Cause::Unreachable, "x"))
+    }
+
     fn failed() -> Outcome {
-        Outcome::Failed { error: "boom".to_owned(), asked: None }
+        Outcome::Failed(Failure::new(Cause::Server, "boom"))
     }
 
     #[test]
     fn a_receiver_that_is_down_costs_no_message_an_attempt_until_its_deadline() {
         let mut health = Health::default();
-        assert!(matches!(judge(&mut health, Outcome::down("x"), 0, NOW), Settle::Release { .. }));
+        assert!(matches!(judge(&mut health, down(), 0, NOW), Settle::Release { .. }));
         assert_eq!(health.gate, NOW.plus(Duration::from_secs(5)));
         let late = NOW.plus(Duration::from_secs(3_600));
-        assert!(matches!(judge(&mut health, Outcome::down("x"), 0, late), Settle::Dead { .. }));
+        assert!(matches!(judge(&mut health, down(), 0, late), Settle::Dead { .. }));
         assert_eq!(judge(&mut health, Outcome::Sent(String::new()), 0, late), Settle::Sent);
         assert_eq!(health, Health::default());
     }

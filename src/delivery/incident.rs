@@ -65,7 +65,7 @@ fn sent(receipts: &[Receipt]) -> Vec<Vec<String>> {
         let what = r.transition.split('-').next().unwrap_or_default().to_owned();
         let error = r.error.as_ref().map_or(String::new(), |e| format!(": {e}"));
         let result = match r.state.as_str() {
-            "sent" => "sent".to_owned(),
+            "sent" => r.error.as_ref().map_or("sent".to_owned(), |e| format!("sent, but {e}")),
             "dead" => format!("given up{error}"),
             _ => format!("waiting{error}"),
         };
@@ -110,6 +110,7 @@ mod tests {
             created: at(60),
             settled: (state == "sent").then(|| at(61)),
             error: error.map(str::to_owned),
+            digest: false,
         };
         let timeline =
             vec![change(60, "firing", None, &alert().why), change(300, "acked", Some("ada"), "on it | *now*")];

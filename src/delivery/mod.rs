@@ -6,7 +6,9 @@
 
 mod clean;
 mod clock;
+mod command;
 mod config;
+mod diagnose;
 mod email;
 mod failing;
 mod format;
@@ -24,6 +26,7 @@ mod sender;
 mod service;
 mod sign;
 mod summary;
+mod teller;
 mod tls;
 mod trial;
 mod webhook;
@@ -31,14 +34,15 @@ mod words;
 mod worker;
 
 pub use clock::{Clock, SystemClock};
-pub use config::{EmailConfig, ReceiverConfig, RouteConfig, TlsMode, WebhookConfig, WebhookFormat};
+pub use config::{CommandConfig, EmailConfig, ReceiverConfig, RouteConfig, TlsMode, WebhookConfig, WebhookFormat};
 pub use guard::Reach;
 pub use incident::{incident_markdown, incident_text};
 pub use message::{Message, message};
-pub use outcome::Outcome;
+pub use outcome::{Cause, Failure, Outcome};
 pub use pace::DayTime;
 pub use retry::{Next, Schedule, retry_after};
 pub use route::Router;
 pub use service::{Counts, Delivery, DeliveryError, Setup, check};
 pub use sign::Signer;
+pub use teller::Teller;
 pub use trial::{TestOutcome, prove, send_test, test_alert};

@@ -9,7 +9,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::alert::Zone;
-use crate::store::Lane;
+use crate::store::{Lane, Settle};
 use crate::units::Timestamp;
 
 /// So many messages may come at once before a storm is summarised.
@@ -49,6 +49,26 @@ impl Budget {
     }
 }
 
+/// What a message stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ParcelKind {
+    /// Itself.
+    One,
+    /// What a storm held back in this lane.
+    Storm(Lane),
+    /// The items of a day.
+    Digest,
+}
+
+/// What a storm holds back.
+#[derive(Clone, Copy, Debug)]
+struct Storm {
+    /// Messages up to this moment are told together.
+    until: Timestamp,
+    /// When to try.
+    due: Timestamp,
+}
+
 /// How people are told: what may go by itself, what is held for a summary, when the digest leaves.
 #[derive(Debug)]
 pub(super) struct Pace {
@@ -64,8 +84,7 @@ struct LanePace {
     budget: Budget,
     /// The newest message that was counted, so that a second attempt costs nothing.
     counted: i64,
-    /// A storm is held back until then.
-    storm: Option<Timestamp>,
+    storm: Option<Storm>,
 }
 
 impl Pace {
@@ -98,20 +117,34 @@ impl Pace {
             lane.counted = seq;
             return true;
         }
-        lane.storm = Some(now.plus(STORM));
+        let until = now.plus(STORM);
+        lane.storm = Some(Storm { until, due: until });
         false
     }
 
-    /// The lane whose storm is to be summarised at `now` (or at once, when everything ends), and the moment that was
-    /// set for it.
+    /// The lane whose storm is to be summarised at `now` (or at once, when everything ends), and up to which moment. A
+    /// second attempt tells the same messages.
     pub(super) fn storm_due(&self, now: Timestamp, ending: bool) -> Option<(Lane, Timestamp)> {
-        let due = |n: usize, lane| self.lanes[n].storm.filter(|t| ending || *t <= now).map(|t| (lane, t));
+        let due = |n: usize, lane| self.lanes[n].storm.filter(|s| ending || s.due <= now).map(|s| (lane, s.until));
         due(1, Lane::Urgent).or_else(|| due(0, Lane::Normal))
     }
 
     /// The storm in `lane` has been told.
     pub(super) fn storm_over(&mut self, lane: Lane) {
         self.lane(lane).storm = None;
+    }
+
+    /// Takes note of what became of a message.
+    pub(super) fn settled(&mut self, kind: ParcelKind, settle: &Settle, now: Timestamp) {
+        match (kind, settle) {
+            (ParcelKind::One, _) | (_, Settle::Release { .. }) => {}
+            (ParcelKind::Digest, Settle::Retry { due, .. }) => self.digest_due = *due,
+            (ParcelKind::Digest, _) => self.digest_done(now),
+            (ParcelKind::Storm(lane), Settle::Retry { due, .. }) => {
+                self.lane(lane).storm.iter_mut().for_each(|s| s.due = *due);
+            }
+            (ParcelKind::Storm(lane), _) => self.storm_over(lane),
+        }
     }
 
     /// The last moment at which a digest was to leave.
@@ -126,7 +159,7 @@ impl Pace {
 
     /// The next moment at which something is to be done.
     pub(super) fn next(&self) -> Timestamp {
-        let storms = self.lanes.iter().filter_map(|l| l.storm);
+        let storms = self.lanes.iter().filter_map(|l| l.storm.map(|s| s.due));
         storms.fold(self.digest_due, Timestamp::min)
     }
 }

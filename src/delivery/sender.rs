@@ -1,5 +1,6 @@
 //! A receiver of any type, ready to send.
 
+use super::command::CommandSender;
 use super::config::ReceiverConfig;
 use super::email::EmailSender;
 use super::outcome::Outcome;
@@ -14,6 +15,8 @@ pub(super) enum Sender {
     Email(Box<EmailSender>),
     /// Webhook.
     Webhook(Box<WebhookSender>),
+    /// A program.
+    Command(Box<CommandSender>),
 }
 
 impl Sender {
@@ -25,6 +28,7 @@ impl Sender {
         match config {
             ReceiverConfig::Email(c) => EmailSender::new(c).map(|s| Self::Email(Box::new(s))),
             ReceiverConfig::Webhook(c) => WebhookSender::new(c).map(|s| Self::Webhook(Box::new(s))),
+            ReceiverConfig::Command(c) => CommandSender::new(c).map(|s| Self::Command(Box::new(s))),
         }
     }
 
@@ -33,6 +37,7 @@ impl Sender {
         match self {
             Self::Email(s) => s.send(row, now).await,
             Self::Webhook(s) => s.send(row, now).await,
+            Self::Command(s) => s.send(row).await,
         }
     }
 
@@ -45,7 +50,7 @@ impl Sender {
     pub(super) async fn remind(&self, alerts: &[Alert], now: Timestamp) -> Option<Outcome> {
         match self {
             Self::Webhook(s) => s.remind(alerts, now).await,
-            Self::Email(_) => None,
+            Self::Email(_) | Self::Command(_) => None,
         }
     }
 }

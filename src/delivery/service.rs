@@ -12,6 +12,7 @@ use tokio::task::JoinHandle;
 use super::clock::Clock;
 use super::config::ReceiverConfig;
 use super::failing::{Failing, fingerprint_of};
+use super::outcome::Cause;
 use super::pace::Pace;
 use super::retry::Schedule;
 use super::route::Router;
@@ -71,6 +72,8 @@ pub struct Counts {
     pub failed: u64,
     /// Messages given up.
     pub dead: u64,
+    /// Attempts that failed, by cause (such as `timeout` or `certificate`); those without any left out.
+    pub causes: Vec<(&'static str, u64)>,
 }
 
 /// The running senders, a task for each receiver.
@@ -87,10 +90,17 @@ impl Delivery {
     /// # Errors
     /// The first receiver whose configuration cannot work; nothing runs then.
     pub fn start(setup: Setup<'_>, runtime: &Handle) -> Result<Self, DeliveryError> {
+        let known: Vec<&str> = setup.receivers.keys().map(String::as_str).collect();
+        for (name, messages) in setup.store.give_up_strangers(&known, setup.clock.now())? {
+            tracing::warn!(receiver = name, messages, "given up: the configuration names no receiver of this name");
+        }
         let mut senders = Vec::new();
         for (name, config) in setup.receivers {
             for warning in config.secrets().iter().filter_map(|(_, s)| s.warning()) {
                 tracing::warn!(receiver = name.as_str(), "{warning}");
+            }
+            if let Some(idle) = setup.router.idle(name) {
+                tracing::warn!(receiver = name.as_str(), "{idle}");
             }
             let problem = |problem| DeliveryError::Receiver { name: name.clone(), problem };
             let told = setup.store.firing(&fingerprint_of(name))?;
@@ -135,6 +145,11 @@ impl Delivery {
             sent: get(&c.sent),
             failed: get(&c.failed),
             dead: get(&c.dead),
+            causes: Cause::ALL
+                .iter()
+                .map(|k| (k.word(), get(&c.causes[*k as usize])))
+                .filter(|(_, n)| *n > 0)
+                .collect(),
         };
         self.counters.iter().map(one).collect()
     }

@@ -75,7 +75,8 @@ async fn one(config: ReceiverConfig, mut row: OutboxRow, now: Timestamp) -> (Res
 fn answer(outcome: Outcome) -> Result<String, String> {
     match outcome {
         Outcome::Sent(answer) => Ok(answer),
-        Outcome::Down { error, .. } | Outcome::Failed { error, .. } | Outcome::Refused { error } => Err(error),
+        Outcome::Partly { problem, .. } => Err(problem),
+        Outcome::Down(failure) | Outcome::Failed(failure) | Outcome::Refused(failure) => Err(failure.error),
     }
 }
 
@@ -90,6 +91,7 @@ fn kind(config: &ReceiverConfig) -> String {
             format!("email {tls}")
         }
         ReceiverConfig::Webhook(c) => format!("webhook {}", format!("{:?}", c.format).to_lowercase()),
+        ReceiverConfig::Command(_) => "command".to_owned(),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, LOCATION, RETRY_AFTER};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use reqwest::{Client, Response, StatusCode, redirect};
 use url::Url;
 use zeroize::Zeroizing;
@@ -10,10 +10,10 @@ use zeroize::Zeroizing;
 use super::config::{WebhookConfig, WebhookFormat};
 use super::format::{self, Post};
 use super::guard::{GuardedResolver, Reach};
-use super::outcome::{Outcome, chain};
+use super::outcome::{Cause, Failure, Outcome, chain};
 use super::retry::retry_after;
 use super::sign::Signer;
-use super::{clean, tls};
+use super::{clean, diagnose, tls};
 use crate::alert::Alert;
 use crate::store::OutboxRow;
 use crate::units::Timestamp;
@@ -28,6 +28,8 @@ const ANSWER: usize = 2 << 10;
 pub struct WebhookSender {
     client: Client,
     url: Url,
+    /// Host and port, for messages.
+    place: String,
     format: WebhookFormat,
     signer: Option<Signer>,
     token: Option<Zeroizing<String>>,
@@ -64,7 +66,9 @@ impl WebhookSender {
             .user_agent(concat!("logwarden/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|e| chain(&e))?;
-        Ok(Self { client, url, format: config.format, signer: signer(config)?, token })
+        let port = url.port().map_or(String::new(), |p| format!(":{p}"));
+        let place = format!("{}{port}", url.host_str().unwrap_or_default());
+        Ok(Self { client, url, place, format: config.format, signer: signer(config)?, token })
     }
 
     /// Sends one alert.
@@ -106,20 +110,40 @@ impl WebhookSender {
                     value.set_sensitive(true);
                     request = request.header(AUTHORIZATION, value);
                 }
-                Err(_) => return Outcome::down("the token holds characters that no header may have"),
+                Err(_) => {
+                    let error = "the token holds characters that no header may have; is it the right file?";
+                    return Outcome::Down(Failure::new(Cause::Login, error));
+                }
             }
         }
         match request.body(body).send().await {
             Ok(answer) => self.verdict(answer, now).await,
-            Err(e) if e.is_timeout() => Outcome::down("no answer in time"),
-            Err(e) => Outcome::down(chain(&e.without_url())),
+            Err(e) => self.lost(e),
         }
+    }
+
+    /// An attempt without an answer. Who could not be connected to is down; one who did not answer this message may
+    /// answer another.
+    fn lost(&self, e: reqwest::Error) -> Outcome {
+        let connected = !e.is_connect();
+        let failure = if e.is_timeout() {
+            let what = if connected { "no answer" } else { "no connection" };
+            Failure::new(Cause::Timeout, format!("{what} in time from {} (`timeout` says how long)", self.place))
+        } else {
+            diagnose::connection(&e, &self.place).unwrap_or_else(|| {
+                if connected {
+                    Failure::new(Cause::Cut, format!("{} cut the connection before it answered", self.place))
+                } else {
+                    Failure::new(Cause::Unreachable, self.hide(&chain(&e.without_url())))
+                }
+            })
+        };
+        if connected { Outcome::Failed(failure) } else { Outcome::Down(failure) }
     }
 
     async fn verdict(&self, mut answer: Response, now: Timestamp) -> Outcome {
         let status = answer.status();
         let asked = answer.headers().get(RETRY_AFTER).and_then(|v| v.to_str().ok()).and_then(|v| retry_after(v, now));
-        let location = answer.headers().get(LOCATION).is_some();
         let mut bytes = Vec::new();
         while bytes.len() < ANSWER {
             // An answer that breaks off is judged by its status alone.
@@ -127,35 +151,15 @@ impl WebhookSender {
             bytes.extend_from_slice(&chunk[..chunk.len().min(ANSWER - bytes.len())]);
         }
         let said = self.hide(&clean::line(&String::from_utf8_lossy(&bytes), 200));
-        let error = if said.is_empty() { format!("answered {status}") } else { format!("answered {status}: {said}") };
-        match status {
-            s if s.is_success() => Outcome::Sent(error),
-            s if s.is_redirection() => {
-                let hint =
-                    if location { "redirects are not followed; set `url` to the final address" } else { "unexpected" };
-                Outcome::down(format!("answered {s}: {hint}"))
-            }
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
-                Outcome::down(format!("{error} (is the token or URL right?)"))
-            }
-            StatusCode::NOT_FOUND | StatusCode::GONE | StatusCode::METHOD_NOT_ALLOWED => {
-                Outcome::down(format!("{error} (the endpoint is gone or the URL is wrong)"))
-            }
-            StatusCode::REQUEST_TIMEOUT
-            | StatusCode::TOO_EARLY
-            | StatusCode::TOO_MANY_REQUESTS
-            | StatusCode::BAD_GATEWAY
-            | StatusCode::SERVICE_UNAVAILABLE
-            | StatusCode::GATEWAY_TIMEOUT => Outcome::Down { error, asked },
-            s if s.is_server_error() => Outcome::Failed { error, asked },
-            _ => Outcome::Refused { error },
-        }
+        let said = if said.is_empty() { format!("answered {status}") } else { format!("answered {status}: {said}") };
+        judge(status, said, asked)
     }
 
     /// Our own secrets, should an answer repeat them.
     fn hide(&self, text: &str) -> String {
         let mut text = text.to_owned();
-        for secret in [self.token.as_ref().map(|t| t.as_str()), Some(self.url.path())].into_iter().flatten() {
+        let secrets = [self.token.as_ref().map(|t| t.as_str()), Some(self.url.path()), self.url.query()];
+        for secret in secrets.into_iter().flatten() {
             if secret.len() >= 8 {
                 text = text.replace(secret, "***");
             }
@@ -175,4 +179,31 @@ fn signer(config: &WebhookConfig) -> Result<Option<Signer>, String> {
         return Ok(None);
     }
     Signer::new(secrets.iter().map(|s| s.as_str())).map(Some)
+}
+
+/// What the answer `said` with `status` means. Only what is surely about the receiver as a whole holds back the other
+/// messages.
+fn judge(status: StatusCode, said: String, asked: Option<Duration>) -> Outcome {
+    let failure = |cause, hint: &str| {
+        let hint = if hint.is_empty() { String::new() } else { format!(" ({hint})") };
+        Failure::new(cause, format!("{said}{hint}")).asking(asked)
+    };
+    match status {
+        s if s.is_success() => Outcome::Sent(said),
+        s if s.is_redirection() => {
+            let hint = "redirects are not followed; set `url` to the final address";
+            Outcome::Down(Failure::new(Cause::Redirect, format!("answered {s}: {hint}")))
+        }
+        StatusCode::UNAUTHORIZED => Outcome::Down(failure(Cause::Login, "is the token or URL right?")),
+        // A firewall may refuse the evidence in one message.
+        StatusCode::FORBIDDEN => Outcome::Failed(failure(Cause::Login, "is the token or URL right?")),
+        StatusCode::NOT_FOUND | StatusCode::GONE | StatusCode::METHOD_NOT_ALLOWED => {
+            Outcome::Down(failure(Cause::Gone, "the endpoint is gone or the URL is wrong"))
+        }
+        StatusCode::TOO_MANY_REQUESTS => Outcome::Down(failure(Cause::RateLimited, "")),
+        StatusCode::SERVICE_UNAVAILABLE if asked.is_some() => Outcome::Down(failure(Cause::Server, "")),
+        StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY => Outcome::Failed(failure(Cause::Server, "")),
+        s if s.is_server_error() => Outcome::Failed(failure(Cause::Server, "")),
+        _ => Outcome::Refused(failure(Cause::Refused, "")),
+    }
 }

@@ -10,8 +10,8 @@ use tokio::sync::{Notify, watch};
 use super::clock::Clock;
 use super::failing::Failing;
 use super::health::Health;
-use super::outcome::Outcome;
-use super::pace::Pace;
+use super::outcome::{Cause, Failure, Outcome};
+use super::pace::{Pace, ParcelKind};
 use super::retry::Schedule;
 use super::sender::Sender;
 use super::summary::{Reason, summary};
@@ -28,8 +28,8 @@ const STORE_TROUBLE: Duration = Duration::from_secs(5);
 /// How often a receiver that forgets is reminded. Alertmanager forgets after five minutes.
 const REMINDER: Duration = Duration::from_secs(60);
 
-/// How long to sleep when nothing waits; a wake ends it.
-const IDLE: Duration = Duration::from_secs(3_600);
+/// How long to sleep at most; a wake ends it. Also how soon the word of an operator in another process is heard.
+const IDLE: Duration = Duration::from_secs(30);
 
 /// What a receiver has done since the start.
 #[derive(Debug, Default)]
@@ -37,6 +37,8 @@ pub(super) struct Counters {
     pub(super) sent: AtomicU64,
     pub(super) failed: AtomicU64,
     pub(super) dead: AtomicU64,
+    /// Attempts that failed, by cause.
+    pub(super) causes: [AtomicU64; Cause::ALL.len()],
 }
 
 /// One receiver's task.
@@ -65,13 +67,6 @@ struct Parcel {
     kind: ParcelKind,
 }
 
-#[derive(Clone, Copy)]
-enum ParcelKind {
-    One,
-    Storm(Lane),
-    Digest,
-}
-
 impl Worker {
     /// Runs until told to stop, and then until nothing more may go.
     pub(super) async fn run(mut self) {
@@ -79,6 +74,9 @@ impl Worker {
         let mut reminder = self.clock.now();
         loop {
             let now = self.clock.now();
+            if now < health.gate && self.pressed().await {
+                health.gate = now;
+            }
             let step = if now < health.gate { Ok(false) } else { self.step(&mut health).await };
             match step {
                 Ok(true) => continue,
@@ -95,7 +93,7 @@ impl Worker {
                 self.remind(now).await;
                 reminder = now.plus(REMINDER);
             }
-            let mut until = self.next(now).await.max(health.gate);
+            let mut until = self.next(now).await.max(health.gate).min(now.plus(IDLE));
             if self.sender.forgets() {
                 until = until.min(reminder);
             }
@@ -119,6 +117,11 @@ impl Worker {
         self.pace.as_ref().map_or(next, |p| next.min(p.next()))
     }
 
+    /// Whether somebody wants a try now, although the receiver was down a moment ago.
+    async fn pressed(&self) -> bool {
+        self.with_store(|store, name| store.pressed(name)).await.unwrap_or(false)
+    }
+
     /// The lanes whose messages go one by one.
     fn lanes(&self) -> Option<RangeInclusive<Lane>> {
         self.pace.as_ref().map_or(Some(Lane::Digest..=Lane::Urgent), Pace::lanes)
@@ -130,23 +133,22 @@ impl Worker {
         let Some(parcel) = self.pick(now).await? else { return Ok(false) };
         let outcome = self.sender.send(&parcel.message.row, now).await;
         let now = self.clock.now();
-        if let Outcome::Sent(answer) = &outcome {
-            tracing::debug!(receiver = self.name, alert = parcel.message.row.alert.id, "sent: {answer}");
-        }
-        let settle = health.judge(&self.schedule, &parcel.message, outcome, random(), now);
-        self.count(&settle, parcel.seqs.len() as u64);
-        if let (Some(pace), Settle::Sent | Settle::Dead { .. }) = (&mut self.pace, &settle) {
-            match parcel.kind {
-                ParcelKind::One => {}
-                ParcelKind::Storm(lane) => pace.storm_over(lane),
-                ParcelKind::Digest => pace.digest_done(now),
+        let id = parcel.message.row.alert.id.as_str();
+        match &outcome {
+            Outcome::Sent(answer) => tracing::debug!(receiver = self.name, alert = id, "sent: {answer}"),
+            Outcome::Partly { problem, .. } => {
+                tracing::warn!(receiver = self.name, alert = id, "sent, but not as it should be: {problem}");
             }
+            _ => {}
         }
-        if let (Some(pace), Settle::Retry { due, .. }, ParcelKind::Digest) = (&mut self.pace, &settle, parcel.kind) {
-            pace.digest_due = *due;
+        let failure = outcome.failure().cloned();
+        let settle = health.judge(&self.schedule, &parcel.message, outcome, random(), now);
+        self.count(&settle, failure.as_ref(), parcel.seqs.len() as u64);
+        if let Some(pace) = &mut self.pace {
+            pace.settled(parcel.kind, &settle, now);
         }
         self.settle(parcel.seqs, settle.clone(), now).await;
-        self.tell(&settle, health, now).await;
+        self.tell(&settle, failure, health, now).await;
         Ok(true)
     }
 
@@ -156,7 +158,7 @@ impl Worker {
         let ending = *self.stop.borrow();
         if let Some(pace) = &self.pace {
             if let Some((lane, at)) = pace.storm_due(now, ending) {
-                let many = self.with_store(move |s, name| s.lease_lane(name, lane, now, now, until)).await?;
+                let many = self.with_store(move |s, name| s.lease_lane(name, lane, at, now, until)).await?;
                 if let Some(parcel) = self.together(many, Reason::Storm, ParcelKind::Storm(lane), at) {
                     return Ok(Some(parcel));
                 }
@@ -195,13 +197,16 @@ impl Worker {
         Some(Parcel { message: Leased { seq: seqs[0], row, created, attempts }, seqs, kind })
     }
 
-    fn count(&self, settle: &Settle, messages: u64) {
+    fn count(&self, settle: &Settle, failure: Option<&Failure>, messages: u64) {
         let counter = match settle {
-            Settle::Sent => &self.counters.sent,
+            Settle::Sent | Settle::SentBut { .. } => &self.counters.sent,
             Settle::Retry { .. } | Settle::Release { .. } => &self.counters.failed,
             Settle::Dead { .. } => &self.counters.dead,
         };
         counter.fetch_add(messages, Ordering::Relaxed);
+        if let Some(failure) = failure {
+            self.counters.causes[failure.cause as usize].fetch_add(1, Ordering::Relaxed);
+        }
     }
 
     /// Files the outcome, however long the store needs: a message that was sent must not be sent again.
@@ -224,27 +229,23 @@ impl Worker {
     }
 
     /// Lets the log and the other receivers know when this one stops working, and when it works again.
-    async fn tell(&mut self, settle: &Settle, health: &Health, now: Timestamp) {
-        let error = match settle {
-            Settle::Sent => None,
-            Settle::Retry { error, .. } | Settle::Release { error } | Settle::Dead { error } => Some(error.clone()),
-        };
+    async fn tell(&mut self, settle: &Settle, failure: Option<Failure>, health: &Health, now: Timestamp) {
         let lost = match settle {
             Settle::Dead { error } => {
                 let (before, error) = (now.minus(self.schedule.give_up_after), error.clone());
-                let down = health.down > 0;
+                let down = health.is_down();
                 let expired =
                     self.with_store(move |s, name| if down { s.expire(name, before, &error, now) } else { Ok(0) });
                 1 + expired.await.unwrap_or(0)
             }
             _ => 0,
         };
-        let news = match &error {
+        let news = match &failure {
             None => self.failing.recovered(&self.name, now),
-            Some(error) => self.failing.failed(&self.name, error, lost, now),
+            Some(failure) => self.failing.failed(&self.name, failure, lost, now),
         };
         if let Some(alert) = news {
-            let rows = self.failing.rows(&self.name, &alert);
+            let rows = self.failing.rows(&self.name, &alert, now);
             let filed = self.with_store(move |store, _| {
                 let alerts = std::slice::from_ref(&alert);
                 store.commit(&Commit { alerts, outbox: &rows, now, ..Default::default() })

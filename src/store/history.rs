@@ -1,8 +1,11 @@
 //! Alerts as they were, and what happened to each of them.
 
+use std::collections::HashSet;
+
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::db::{Store, StoreError};
+use super::outbox::Lane;
 use crate::alert::{Alert, Status};
 use crate::units::Timestamp;
 
@@ -116,6 +119,46 @@ impl Store {
     /// # Errors
     /// When the database cannot be written.
     pub fn ack(&self, alert_id: &str, author: &str, comment: &str, now: Timestamp) -> Result<(), StoreError> {
-        add(&self.lock(), alert_id, now, "acked", Some(author), comment)
+        add(&self.lock(), alert_id, now, ACKED, Some(author), comment)
+    }
+
+    /// Whether somebody has taken an alert in hand, and nobody needs to hear again how it stands: what is more urgent
+    /// than anything told so far is news all the same.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn is_in_hand(&self, alert: &Alert) -> Result<bool, StoreError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM change WHERE alert_id = ?1 AND what = ?2)
+                   AND coalesce((SELECT max(lane) FROM outbox WHERE alert_id = ?1), -1) >= ?3";
+        let what = params![alert.id, ACKED, Lane::of_alert(alert).rank()];
+        Ok(self.lock().prepare_cached(sql)?.query_row(what, |r| r.get(0))?)
+    }
+
+    /// The ids of alerts that somebody has taken in hand.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn in_hand(&self) -> Result<HashSet<String>, StoreError> {
+        let db = self.lock();
+        let mut query = db.prepare_cached("SELECT DISTINCT alert_id FROM change WHERE what = ?1")?;
+        let ids = query.query_map([ACKED], |r| r.get(0))?.collect::<Result<_, _>>()?;
+        Ok(ids)
+    }
+
+    /// Alerts that still hold and that nobody was told of.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn untold(&self) -> Result<Vec<Alert>, StoreError> {
+        let db = self.lock();
+        let mut query = db.prepare_cached(
+            "SELECT body FROM alert a WHERE status = 'firing'
+             AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.alert_id = a.id) ORDER BY id",
+        )?;
+        let bodies = query.query_map([], |r| r.get::<_, String>(0))?.collect::<Result<Vec<_>, _>>()?;
+        bodies.iter().map(|b| decode(b)).collect()
     }
 }
+
+/// What a timeline says of an alert that somebody has taken in hand.
+const ACKED: &str = "acked";

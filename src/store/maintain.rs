@@ -16,7 +16,7 @@ impl Store {
         let mut db = self.lock();
         let tx = db.transaction()?;
         for sql in [
-            "DELETE FROM outbox WHERE coalesce(settled, created) < ?1",
+            "DELETE FROM outbox WHERE state <> 'pending' AND coalesce(settled, created) < ?1",
             "DELETE FROM change WHERE alert_id IN (SELECT id FROM alert WHERE updated_at < ?1 AND status <> 'firing')",
             "DELETE FROM alert WHERE updated_at < ?1 AND status <> 'firing'",
             "DELETE FROM silence WHERE ends_at < ?1",

@@ -35,11 +35,7 @@ impl OutboxRow {
 
     /// Which lane the message travels in.
     pub fn lane(&self) -> Lane {
-        match (self.alert.urgency, self.alert.severity) {
-            (Urgency::Page, _) | (_, Severity::Critical) => Lane::Urgent,
-            (Urgency::Ticket, _) => Lane::Normal,
-            (Urgency::Digest, _) => Lane::Digest,
-        }
+        Lane::of_alert(&self.alert)
     }
 }
 
@@ -55,6 +51,15 @@ pub enum Lane {
 }
 
 impl Lane {
+    /// The lane of messages about `alert`.
+    pub(super) fn of_alert(alert: &Alert) -> Self {
+        match (alert.urgency, alert.severity) {
+            (Urgency::Page, _) | (_, Severity::Critical) => Lane::Urgent,
+            (Urgency::Ticket, _) => Lane::Normal,
+            (Urgency::Digest, _) => Lane::Digest,
+        }
+    }
+
     fn of(rank: i64) -> Self {
         match rank {
             0 => Lane::Digest,
@@ -63,7 +68,7 @@ impl Lane {
         }
     }
 
-    fn rank(self) -> i64 {
+    pub(super) fn rank(self) -> i64 {
         match self {
             Lane::Digest => 0,
             Lane::Normal => 1,
@@ -90,6 +95,11 @@ pub struct Leased {
 pub enum Settle {
     /// The receiver has it.
     Sent,
+    /// The receiver has it, though not as it should be.
+    SentBut {
+        /// What is not as it should be, for people.
+        problem: String,
+    },
     /// It failed; try again at `due`.
     Retry {
         /// Not before this.
@@ -136,6 +146,7 @@ fn settle(db: &Connection, seq: i64, outcome: &Settle, now: Timestamp) -> Result
     let done = "UPDATE outbox SET leased = 0, state = ?2, settled = ?3, error = ?4 WHERE seq = ?1";
     match outcome {
         Settle::Sent => db.prepare_cached(done)?.execute(params![seq, "sent", now.0, None::<String>])?,
+        Settle::SentBut { problem } => db.prepare_cached(done)?.execute(params![seq, "sent", now.0, problem])?,
         Settle::Dead { error } => db.prepare_cached(done)?.execute(params![seq, "dead", now.0, error])?,
         Settle::Retry { due, error } => db
             .prepare_cached(

@@ -1,6 +1,6 @@
 //! How the outbox stands: queues, receipts, what was given up.
 
-use rusqlite::params;
+use rusqlite::{ToSql, params};
 
 use super::db::{Store, StoreError};
 use super::history;
@@ -43,8 +43,10 @@ pub struct Receipt {
     pub created: Timestamp,
     /// When it was sent or given up.
     pub settled: Option<Timestamp>,
-    /// The last error.
+    /// The last error, or what was not as it should be.
     pub error: Option<String>,
+    /// Whether it leaves with the daily digest.
+    pub digest: bool,
 }
 
 impl Store {
@@ -105,12 +107,16 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub fn receipts(&self, alert_id: &str) -> Result<Vec<Receipt>, StoreError> {
+        self.select_receipts("alert_id = ?1 ORDER BY seq", params![alert_id])
+    }
+
+    fn select_receipts(&self, which: &str, what: &[&dyn ToSql]) -> Result<Vec<Receipt>, StoreError> {
         let db = self.lock();
-        let mut query = db.prepare_cached(
-            "SELECT seq, receiver, alert_id, transition, state, attempts, created, settled, error
-             FROM outbox WHERE alert_id = ?1 ORDER BY seq",
-        )?;
-        let rows = query.query_map([alert_id], |r| {
+        let mut query = db.prepare_cached(&format!(
+            "SELECT seq, receiver, alert_id, transition, state, attempts, created, settled, error, lane = 0
+             FROM outbox WHERE {which}"
+        ))?;
+        let rows = query.query_map(what, |r| {
             Ok(Receipt {
                 seq: r.get(0)?,
                 receiver: r.get(1)?,
@@ -121,20 +127,79 @@ impl Store {
                 created: Timestamp(r.get(6)?),
                 settled: r.get::<_, Option<i64>>(7)?.map(Timestamp),
                 error: r.get(8)?,
+                digest: r.get(9)?,
             })
         })?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// Puts given-up messages of `receiver` (or of all) back in the queue and says how many.
+    /// Puts given-up messages of `receiver` (or of all) back in the queue, and has what waits there tried at once; says
+    /// how many were given up and how many waited.
     ///
     /// # Errors
     /// When the database cannot be written.
-    pub fn revive(&self, receiver: Option<&str>, now: Timestamp) -> Result<usize, StoreError> {
-        Ok(self.lock().execute(
-            "UPDATE outbox SET state = 'pending', due = 0, attempts = 0, created = ?2, settled = NULL
+    pub fn retry(&self, receiver: Option<&str>, now: Timestamp) -> Result<(usize, usize), StoreError> {
+        let mut db = self.lock();
+        let tx = db.transaction()?;
+        let waited = tx.execute(
+            "UPDATE outbox SET due = ?2 WHERE state = 'pending' AND lane > 0 AND leased = 0
+             AND (?1 IS NULL OR receiver = ?1)",
+            params![receiver, PRESSED],
+        )?;
+        let revived = tx.execute(
+            "UPDATE outbox SET state = 'pending', due = ?3, attempts = 0, created = ?2, settled = NULL
              WHERE state = 'dead' AND (?1 IS NULL OR receiver = ?1)",
-            params![receiver, now.0],
-        )?)
+            params![receiver, now.0, PRESSED],
+        )?;
+        tx.commit()?;
+        Ok((revived, waited))
+    }
+
+    /// Whether [`Store::retry`] was asked for `receiver` since the last time this was; answers yes once.
+    ///
+    /// # Errors
+    /// When the database cannot be read or written.
+    pub fn pressed(&self, receiver: &str) -> Result<bool, StoreError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM outbox WHERE receiver = ?1 AND state = 'pending' AND due = ?2)";
+        let db = self.lock();
+        let pressed: bool = db.prepare_cached(sql)?.query_row(params![receiver, PRESSED], |r| r.get(0))?;
+        if pressed {
+            db.execute(
+                "UPDATE outbox SET due = 0 WHERE receiver = ?1 AND state = 'pending' AND due = ?2",
+                params![receiver, PRESSED],
+            )?;
+        }
+        Ok(pressed)
+    }
+
+    /// Messages that are not sent, those given up first, then the oldest; at most `limit`.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn unsent(&self, limit: usize) -> Result<Vec<Receipt>, StoreError> {
+        self.select_receipts("state <> 'sent' ORDER BY state, seq LIMIT ?1", params![limit as i64])
+    }
+
+    /// Gives up what waits for receivers other than `known`, and says for whom and how much.
+    ///
+    /// # Errors
+    /// When the database cannot be read or written.
+    pub fn give_up_strangers(&self, known: &[&str], now: Timestamp) -> Result<Vec<(String, usize)>, StoreError> {
+        let db = self.lock();
+        let mut query = db.prepare("SELECT DISTINCT receiver FROM outbox WHERE state = 'pending'")?;
+        let names = query.query_map([], |r| r.get::<_, String>(0))?.collect::<Result<Vec<_>, _>>()?;
+        let mut strangers = Vec::new();
+        for name in names.into_iter().filter(|n| !known.contains(&n.as_str())) {
+            let many = db.execute(
+                "UPDATE outbox SET state = 'dead', leased = 0, settled = ?2, error = ?3
+                 WHERE receiver = ?1 AND state = 'pending'",
+                params![name, now.0, "the configuration names no receiver of this name"],
+            )?;
+            strangers.push((name, many));
+        }
+        Ok(strangers)
     }
 }
+
+/// The due time of a message that somebody wants tried now.
+const PRESSED: i64 = -1;

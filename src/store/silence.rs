@@ -190,6 +190,27 @@ mod tests {
     }
 
     #[test]
+    fn a_silence_covers_what_all_its_matchers_fit_while_it_lasts() {
+        let body = r#"{"schema":"logwarden.alert/v1","id":"1","status":"firing","kind":"volume_spike","severity":"warning",
+            "urgency":"ticket","key":{"type":"API_KEY","tag":"01k7","label":"billing-prod","group":"prod"},"source":null,
+            "fingerprint":"5f","starts_at":"2026-05-01T12:00:00Z","ends_at":null,"updated_at":"2026-05-01T12:00:00Z",
+            "summary":"","why":"","evidence":{"unit":"","observed":null,"expected":null,"threshold":null,"window_s":null,
+            "score":null,"networks":[],"lines":[]},"likely_causes":[],"runbook":[],"count":1,"host":"","links":{"page":null}}"#;
+        let alert: Alert = serde_json::from_str(body).unwrap();
+        let at = |s: i64| Timestamp::from_secs(1_777_636_800 + s);
+        let covers = |text: &[&str], s| {
+            let matchers = text.iter().map(|t| t.parse().unwrap()).collect();
+            let (id, author, comment) = ("1".to_owned(), "ada".to_owned(), "load test".to_owned());
+            Silence { id, matchers, starts_at: at(0), ends_at: at(60), author, comment }.covers(&alert, at(s))
+        };
+        assert!(covers(&["key=billing-*", "kind=volume_spike"], 59));
+        assert!(!covers(&["key=billing-*", "kind=volume_spike"], 60), "it has ended");
+        assert!(!covers(&["key=billing-*", "kind=new_ip"], 30), "both must fit");
+        assert!(covers(&["group=prod"], 30) && covers(&["key=01k7"], 0) && covers(&["key=API_*"], 0));
+        assert!(!covers(&[], 30), "no matcher is no silence");
+    }
+
+    #[test]
     fn matchers_are_written_as_they_are_read() {
         for text in ["kind=volume_spike", "key=billing-*", "group=prod", "source=nginx", "fingerprint=5f*"] {
             assert_eq!(text.parse::<Matcher>().unwrap().to_string(), text);

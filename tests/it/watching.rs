@@ -1,5 +1,6 @@
 //! From a line to a message: the service and the filter with detectors and receivers.
 
+use std::collections::BTreeSet;
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::path::Path;
@@ -69,7 +70,7 @@ async fn a_leaked_key_becomes_one_message_also_across_a_kill() {
     configure(dir.path(), &receiver.url());
     append(dir.path(), &line(1));
     let mut child = start(dir.path());
-    until("the message", || receiver.seen().len() == 1).await;
+    until("the message", || !receiver.seen().is_empty()).await;
     let alert = receiver.seen()[0].json();
     assert_eq!((alert["kind"].as_str(), alert["source"].as_str()), (Some("secret_leaked"), Some("app")));
     let tag = alert["key"]["tag"].as_str().unwrap().to_owned();
@@ -81,10 +82,13 @@ async fn a_leaked_key_becomes_one_message_also_across_a_kill() {
     append(dir.path(), &line(2));
     let mut child = start(dir.path());
     until("the second line", || fs::read_to_string(dir.path().join("out.log")).unwrap().lines().count() == 2).await;
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    // what follows from it is committed and sent before the service ends
     signal(&child, "-TERM");
     assert_eq!(wait(&mut child, Duration::from_secs(10)), Some(0));
-    assert_eq!(receiver.seen().len(), 1, "{:?}", receiver.seen());
+    // A kill between the answer and the filing of it doubles the message, under the same id.
+    let ids: BTreeSet<String> = receiver.seen().iter().map(|r| r.header("webhook-id").to_owned()).collect();
+    assert_eq!(ids.len(), 1, "{:?}", receiver.seen());
+    assert!(receiver.seen().len() <= 2, "one kill, one double: {:?}", receiver.seen());
     nothing_raw(dir.path());
 }
 

@@ -33,7 +33,7 @@ async fn victim(dir: &Path, url: &str, alerts: u64) {
     let first = store.alerts(1).unwrap().first().map_or(0, |a| a.id[8..].parse::<u64>().unwrap() + 1);
     for n in first..first + alerts {
         let alert = alert(n, n % 4);
-        let outbox = router.rows(&alert);
+        let outbox = router.rows(&alert, START);
         let alerts = std::slice::from_ref(&alert);
         store.commit(&Commit { alerts, outbox: &outbox, now: START, ..Commit::default() }).unwrap();
         delivery.wake();

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use logwarden::alert::{Alert, AlertKey, Evidence, Links, RunbookStep, Severity, Status, Urgency};
-use logwarden::delivery::{Clock, Delivery, DeliveryError, ReceiverConfig, Router, Setup, SystemClock};
+use logwarden::delivery::{Clock, Counts, Delivery, DeliveryError, ReceiverConfig, Router, Setup, SystemClock};
 use logwarden::store::{Commit, Store};
 use logwarden::units::Timestamp;
 use tokio::runtime::Handle;
@@ -90,11 +90,17 @@ impl Rig {
 
     /// Commits alerts and their messages to every receiver.
     pub fn raise(&self, alerts: &[Alert]) {
-        let outbox: Vec<_> = alerts.iter().flat_map(|a| self.router.rows(a)).collect();
+        let outbox: Vec<_> = alerts.iter().flat_map(|a| self.router.rows(a, self.clock.now())).collect();
         self.store.commit(&Commit { alerts, outbox: &outbox, now: self.clock.now(), ..Commit::default() }).unwrap();
         if let Some(delivery) = &self.delivery {
             delivery.wake();
         }
+    }
+
+    /// What `receiver` has done.
+    pub fn counts(&self, receiver: &str) -> Counts {
+        let counts = self.delivery.as_ref().unwrap().counts();
+        counts.into_iter().find(|c| c.receiver == receiver).unwrap()
     }
 
     /// Lets time pass.

@@ -10,4 +10,5 @@ mod pace;
 mod peers;
 mod smtp;
 mod tls;
+mod trouble;
 mod webhook;

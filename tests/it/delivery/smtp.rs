@@ -38,6 +38,8 @@ pub struct Manners {
     pub implicit: Option<TlsAcceptor>,
     /// Ask for this user and password, as base64 of `\0user\0password`.
     pub login: Option<String>,
+    /// Take connections and never say a word.
+    pub mute: bool,
 }
 
 #[derive(Default)]
@@ -103,7 +105,12 @@ async fn accept(listener: TcpListener, log: Arc<Mutex<Log>>) {
     while let Ok((stream, _)) = listener.accept().await {
         let log = Arc::clone(&log);
         tokio::spawn(async move {
-            let implicit = log.lock().unwrap().manners.implicit.clone();
+            let manners = log.lock().unwrap().manners.clone();
+            if manners.mute {
+                let _kept_open = stream;
+                return std::future::pending().await;
+            }
+            let implicit = manners.implicit;
             match implicit {
                 Some(tls) => {
                     if let Ok(stream) = tls.accept(stream).await {
