@@ -1,10 +1,10 @@
 //! From a signal to the alert that people read.
 
-use super::config::Common;
 use super::detector::Signal;
 use super::episode::{episode_id, fingerprint};
 use super::kind::{Kind, usual_severity};
 use super::object::{Alert, AlertKey, Evidence, Links, RunbookStep, Status, Urgency};
+use super::settings::Common;
 use crate::redact::{Redactor, RuleId};
 use crate::rules::RuleDef;
 use crate::units::Timestamp;
@@ -92,7 +92,7 @@ pub(super) fn alert(
     let info = kind.info();
     let tag = about.key.as_ref().map_or("", |k| k.tag.as_str());
     let fingerprint = fingerprint(info.name, tag, &about.policy);
-    let urgency = if signal.escalate { Urgency::Page } else { c.urgency };
+    let urgency = if signal.escalate { Urgency::Page } else { signal.urgency.unwrap_or(c.urgency) };
     let name = about.key.as_ref().map(name_of);
     let summary = match &name {
         Some(name) => format!("{name} {}", signal.summary),

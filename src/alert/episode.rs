@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use ulid::Ulid;
 
-use super::config::Common;
 use super::object::{Alert, Status};
+use super::settings::Common;
 use crate::units::Timestamp;
 
 /// Where an episode stands.

@@ -8,36 +8,34 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use super::after_hours::AfterHours;
 use super::compose::{About, RuleNotes, alert, name_of};
-use super::config::{Common, DetectConfig};
-use super::detector::{Detector, Signal, View};
+use super::crowd::Crowd;
+use super::detector::{Detector, Signal};
 use super::episode::{Episode, Phase};
-use super::fleet;
-use super::key_dormant::KeyDormant;
+use super::fleet::Fleet;
+use super::geo::Places;
 use super::kind::Kind;
-use super::leaked_key_used::LeakedKeyUsed;
-use super::leaks;
-use super::new_ip::NewIp;
+use super::kinds;
+use super::notice::Notice;
 use super::object::{Alert, AlertKey};
+use super::origin::Sources;
 use super::policy::{Policies, WatchError};
 use super::recent::Recent;
-use super::shares::Shares;
+use super::settings::Common;
 use super::storm::{self, Storm};
-use super::volume_spike::VolumeSpike;
 use super::watch::{Counters, Watch};
 use crate::redact::Redactor;
 use crate::units::Timestamp;
-use crate::window::{Counts, KeyDelta, KeyId, KeyState, Keys, LATE_BUCKETS, Tally, Visit, bucket, bucket_start};
+use crate::window::{Clockwork, Facts, KeyId, KeyState, Keys, Sighting, Tally, Word, Words};
 
 /// How far ahead of the clock an event may be.
-const AHEAD: Duration = Duration::from_secs(300);
+pub(super) const AHEAD: Duration = Duration::from_secs(300);
 
 /// Silence after which time goes on by the clock.
 const IDLE: Duration = Duration::from_secs(600);
 
-/// How long another signal about a key makes a new network worth a page.
-const COMPANY: Duration = Duration::from_secs(86_400);
+/// Names of endpoints, models and the like that are kept for all keys together.
+const MAX_WORDS: usize = 65_536;
 
 /// What an episode is about.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -47,36 +45,38 @@ pub(super) struct EpisodeId {
     pub policy: String,
 }
 
-/// One bucket of one key.
-struct Step<'a> {
-    bucket: i64,
-    id: &'a KeyId,
-    delta: &'a KeyDelta,
-    counts: Counts,
-    /// The newest event time among them.
-    at: Timestamp,
-    /// Networks first seen in it.
-    visits: Vec<Visit>,
-}
-
 /// See the module.
 pub struct Monitor {
-    watch: Watch,
-    policies: Policies,
-    rules: RuleNotes,
-    detectors: Vec<(Box<dyn Detector>, Common)>,
-    leak_settings: Common,
+    pub(super) watch: Watch,
+    pub(super) policies: Policies,
+    pub(super) rules: RuleNotes,
+    pub(super) detectors: Vec<(Box<dyn Detector>, Common)>,
+    pub(super) clock: Clockwork,
     pub(super) keys: Keys,
-    recent: Recent,
+    pub(super) words: Words,
+    /// Names that are not stored yet.
+    pub(super) new_words: Vec<Word>,
+    pub(super) recent: Recent,
     pub(super) episodes: HashMap<EpisodeId, Episode>,
     pub(super) changed: HashSet<EpisodeId>,
     pending: Tally,
+    notices: Vec<(Notice, Timestamp)>,
     pub(super) newest: Option<Timestamp>,
     pub(super) fed: Option<Timestamp>,
-    pub(super) fleet: f64,
+    pub(super) fleet: Fleet,
+    pub(super) crowd: Crowd,
+    pub(super) sources: Sources,
+    pub(super) places: Places,
     pub(super) storm: Storm,
-    counters: Counters,
+    pub(super) counters: Counters,
     pub(super) moved: bool,
+    /// The bucket in which silence was looked for last.
+    pub(super) silence_at: Option<i64>,
+    /// While learning, nothing is raised.
+    learning: bool,
+    /// Buffers.
+    pub(super) facts: Facts,
+    pub(super) sightings: Vec<Sighting>,
 }
 
 impl Monitor {
@@ -87,39 +87,37 @@ impl Monitor {
     pub fn new(watch: Watch, redactor: &Redactor) -> Result<Self, WatchError> {
         let policies = Policies::new(&watch.detect, &watch.calendars, &watch.keys)?;
         let d = &watch.detect;
-        let mut detectors: Vec<(Box<dyn Detector>, Common)> = Vec::new();
-        let mut add = |detector: Box<dyn Detector>, c: Common| {
-            if c.enabled {
-                detectors.push((detector, c));
-            }
-        };
-        let zone = d.zone.0;
-        add(Box::new(VolumeSpike { config: d.volume_spike.clone(), zone }), d.volume_spike.common());
-        add(Box::new(Shares::errors(&d.error_rate)), d.error_rate.common());
-        add(Box::new(Shares::refused(&d.auth_failures)), d.auth_failures.common());
-        add(Box::new(AfterHours { config: d.after_hours.clone() }), d.after_hours.common());
-        add(Box::new(KeyDormant { config: d.key_dormant.clone() }), d.key_dormant.common());
-        add(Box::new(LeakedKeyUsed { config: d.leaked_key_used.clone() }), d.leaked_key_used.common());
-        // Last, so that it knows what the others say of the key.
-        add(Box::new(NewIp { config: d.new_ip.clone() }), d.new_ip.common());
-        let leak_settings = d.secret_leaked.common();
-        let keys = Keys::new(d.max_keys);
+        let with_settings = kinds::detectors(d, d.zone.0).into_iter().map(|k| {
+            let common = d.common(k.kind());
+            (k, common)
+        });
+        let detectors = with_settings.filter(|(_, c)| c.enabled).collect();
         Ok(Self {
             policies,
             rules: RuleNotes::new(redactor),
             detectors,
-            leak_settings,
-            keys,
+            clock: Clockwork::new(d.zone.0, d.volume_spike.learn.as_secs() as i64),
+            keys: Keys::new(d.max_keys),
+            words: Words::new(MAX_WORDS),
+            new_words: Vec::new(),
             recent: Recent::default(),
             episodes: HashMap::new(),
             changed: HashSet::new(),
             pending: Tally::default(),
+            notices: Vec::new(),
             newest: None,
             fed: None,
-            fleet: 1.0,
+            fleet: Fleet::default(),
+            crowd: Crowd::default(),
+            sources: Sources::default(),
+            places: Places::new(watch.geo.clone()),
             storm: Storm::default(),
             counters: Counters::default(),
             moved: false,
+            silence_at: None,
+            learning: false,
+            facts: Facts::default(),
+            sightings: Vec::new(),
             watch,
         })
     }
@@ -127,6 +125,17 @@ impl Monitor {
     /// Takes over what was counted; it is looked at by the next [`Monitor::tick`].
     pub fn absorb(&mut self, tally: Tally) {
         self.pending.merge(tally);
+    }
+
+    /// Hears of a condition from outside, for example that the audit log is broken; it holds now, and is over when it was
+    /// not heard of for the kind's `resolve_after`.
+    pub fn notice(&mut self, notice: Notice, at: Timestamp) {
+        self.notices.push((notice, at));
+    }
+
+    /// While `on`, keys are learned and nothing is raised: for history that is read to know what is usual.
+    pub fn learn_only(&mut self, on: bool) {
+        self.learning = on;
     }
 
     /// Looks at what was absorbed and at what time has ended; gives every transition: alerts that begin, go on for
@@ -142,8 +151,15 @@ impl Monitor {
             self.counters.untimed += tally.untimed;
             self.look_at_leaks(&tally, now, &mut out);
             self.look_at_keys(&tally, now, &mut out);
+            self.look_at_attacks(&tally, now, &mut out);
+            self.look_at_sources(&tally, now, &mut out);
         }
-        self.settle(self.time(now), &mut out);
+        for (notice, at) in std::mem::take(&mut self.notices) {
+            self.hear(notice, at, &mut out);
+        }
+        let time = self.time(now);
+        self.look_at_silence(time, &mut out);
+        self.settle(time, &mut out);
         out
     }
 
@@ -158,6 +174,11 @@ impl Monitor {
         &self.keys
     }
 
+    /// The names behind what keys were used for.
+    pub fn words(&self) -> &Words {
+        &self.words
+    }
+
     /// The name and policy of a key, as alerts show it.
     pub fn describe(&self, id: &KeyId, state: &KeyState) -> AlertKey {
         let policy = self.policies.of(id, &state.kind);
@@ -169,99 +190,13 @@ impl Monitor {
         }
     }
 
-    fn look_at_keys(&mut self, tally: &Tally, now: Timestamp, out: &mut Vec<Alert>) {
-        let limit = bucket(now.plus(AHEAD));
-        let mut steps: Vec<(i64, &KeyId, &KeyDelta, Counts)> = Vec::new();
-        for (id, delta) in &tally.keys {
-            self.recent.add(id, delta, &tally.lines);
-            steps.extend(delta.buckets.iter().map(|(b, c)| ((*b).min(limit), id, delta, *c)));
-        }
-        steps.sort_unstable_by_key(|s| (s.0, s.1));
-        for (b, id, delta, counts) in steps {
-            let newest = self.newest.map_or(i64::MIN, bucket);
-            if b < newest.saturating_sub(LATE_BUCKETS) {
-                self.counters.late += u64::from(counts.uses);
-                continue;
-            }
-            if b > newest && self.newest.is_some() {
-                self.fleet = fleet::factor(&self.keys, b - 1, self.watch.detect.zone.0);
-                self.settle(bucket_start(b), out);
-            }
-            let end = Timestamp(bucket_start(b + 1).0 - 1);
-            let at = delta.last.min(end).max(bucket_start(b));
-            self.newest = self.newest.max(Some(at));
-            let visits = delta.visits.iter().filter(|v| bucket(v.first).min(limit) == b).copied().collect();
-            self.step(&Step { bucket: b, id, delta, counts, at, visits }, out);
-        }
-    }
-
-    /// Adds one bucket of one key and asks every detector.
-    fn step(&mut self, step: &Step<'_>, out: &mut Vec<Alert>) {
-        let (id, at) = (step.id, step.at);
-        let kind = self.kind_of(id, step.delta);
-        let (zone, learn) = (self.watch.detect.zone.0, self.watch.detect.volume_spike.learn.as_secs() as i64);
-        let state = self.keys.touch(id, || KeyState::new(&kind, step.delta.first));
-        if *state.kind != *kind && self.rules.is_better(&kind, &state.kind) {
-            state.kind = kind.into();
-        }
-        state.advance(step.bucket, zone, learn);
-        let facts = state.add(step.bucket, step.counts, &step.visits, at);
-        let Some(state) = self.keys.get(id) else { return };
-        let policy = self.policies.of(id, &state.kind);
-        let calendar = self.policies.calendar(policy);
-        let mut signals = Vec::new();
-        for (detector, common) in &self.detectors {
-            let subject = EpisodeId { kind: detector.kind(), key: Some(*id), policy: String::new() };
-            let phase = self.episodes.get(&subject).map(|e| e.phase);
-            let firing = phase == Some(Phase::Firing);
-            let (bucket, fleet) = (step.bucket, self.fleet);
-            let view = View { state, bucket, facts: &facts, policy, calendar, fleet, firing, now: at };
-            match detector.look(&view) {
-                Some(signal) => signals.push((subject, signal, *common)),
-                None if phase == Some(Phase::Pending) => {
-                    self.episodes.remove(&subject);
-                    self.changed.insert(subject);
-                }
-                None => {}
-            }
-        }
-        for (subject, signal, common) in signals {
-            self.key_signal(subject, step, signal, &common, out);
-        }
-    }
-
-    fn key_signal(
-        &mut self,
-        subject: EpisodeId,
-        step: &Step<'_>,
-        mut signal: Signal,
-        common: &Common,
-        out: &mut Vec<Alert>,
-    ) {
-        let (id, at) = (step.id, step.at);
-        let Some(state) = self.keys.get(id) else { return };
-        if subject.kind == Kind::NewIp && state.signal_at.is_some_and(|t| at.since(t) <= COMPANY) {
-            signal.escalate = true;
-        }
-        let going = self.episodes.get(&subject).is_some_and(|e| e.phase == Phase::Firing)
-            || self.storm.rages(subject.kind.name(), at);
-        let about = About {
-            key: Some(self.describe(id, state)),
-            source: self.watch.sources.get(usize::from(step.delta.source.0)).cloned(),
-            policy: String::new(),
-            // Only the beginning needs them: an episode keeps the lines it began with.
-            lines: if going { Vec::new() } else { self.recent.lines(id, signal.bad_lines) },
-            single: self.policies.of(id, &state.kind).sensitive,
-        };
-        let kind = subject.kind;
-        self.raise(subject, &about, &signal, common, at, out);
-        if kind != Kind::NewIp {
-            self.keys.touch(id, || KeyState::new("", at)).signal_at = Some(at);
-        }
+    /// The newest event time.
+    pub fn newest(&self) -> Option<Timestamp> {
+        self.newest
     }
 
     /// Tells the episode that its condition holds. When too many of the kind begin within an hour, they are one.
-    fn raise(
+    pub(super) fn raise(
         &mut self,
         id: EpisodeId,
         about: &About,
@@ -270,6 +205,9 @@ impl Monitor {
         at: Timestamp,
         out: &mut Vec<Alert>,
     ) {
+        if self.learning {
+            return;
+        }
         if !self.episodes.contains_key(&id)
             && !about.single
             && let Some(n) = self.storm.begin(id.kind.name(), at)
@@ -284,40 +222,12 @@ impl Monitor {
 
     fn hold(&mut self, id: EpisodeId, about: &About, signal: &Signal, c: &Common, at: Timestamp, out: &mut Vec<Alert>) {
         let fresh = alert(id.kind, about, signal, c, &self.rules, &self.watch.host, at);
+        if let Some(place) = id.key.filter(|_| id.policy.is_empty()).and_then(|key| self.keys.place(&key)) {
+            self.keys.at_mut(place).open |= 1 << id.kind as u32;
+        }
         self.changed.insert(id.clone());
         let episode = self.episodes.entry(id).or_insert_with(|| Episode::new(fresh.clone(), at));
         out.extend(episode.holds(fresh, at, c));
-    }
-
-    fn look_at_leaks(&mut self, tally: &Tally, now: Timestamp, out: &mut Vec<Alert>) {
-        let settings = &self.watch.detect.secret_leaked;
-        let access_logs = settings.access_logs;
-        for found in leaks::found(tally, &self.rules, &self.watch.sources, access_logs) {
-            let at = found.first.min(now.plus(AHEAD));
-            if let Some(id) = found.leaked {
-                let state = self.keys.touch(&id, || KeyState::new(&found.kind, at));
-                if state.leaked_at.is_none_or(|t| at < t) {
-                    state.leaked_at = Some(at);
-                }
-            }
-            if !self.leak_settings.enabled {
-                continue;
-            }
-            let key = found.leaked.and_then(|id| Some(self.describe(&id, self.keys.get(&id)?)));
-            let about =
-                About { key, source: found.source, policy: found.policy.clone(), lines: found.lines, single: false };
-            let subject = EpisodeId { kind: Kind::SecretLeaked, key: found.leaked, policy: found.policy };
-            let common = self.leak_settings;
-            self.raise(subject, &about, &found.signal, &common, at, out);
-        }
-    }
-
-    fn kind_of(&self, id: &KeyId, delta: &KeyDelta) -> String {
-        let by_rule = delta.rule.and_then(|r| self.rules.get(r)).map(|r| r.kind.clone());
-        by_rule
-            .or_else(|| delta.kind.as_ref().map(|k| k.to_string()))
-            .or_else(|| id.space().map(str::to_owned))
-            .unwrap_or_else(|| "KEY".to_owned())
     }
 
     /// How far time has come: to the newest event, or on by the clock when nothing has arrived for a while.
@@ -331,11 +241,11 @@ impl Monitor {
     }
 
     /// Ends what has been over for long enough at `at`, and forgets what mutes nothing any more.
-    fn settle(&mut self, at: Timestamp, out: &mut Vec<Alert>) {
+    pub(super) fn settle(&mut self, at: Timestamp, out: &mut Vec<Alert>) {
         let mut ended: Vec<Alert> = Vec::new();
         let mut spent: Vec<EpisodeId> = Vec::new();
         for (id, episode) in &mut self.episodes {
-            let common = common_of(&self.watch.detect, id.kind);
+            let common = self.watch.detect.common(id.kind);
             if let Some(alert) = episode.settle(at, &common) {
                 ended.push(alert);
                 self.changed.insert(id.clone());
@@ -347,27 +257,16 @@ impl Monitor {
         ended.sort_by(|a, b| (a.ends_at, &a.id).cmp(&(b.ends_at, &b.id)));
         out.extend(ended);
         for id in spent {
-            self.episodes.remove(&id);
-            self.changed.insert(id);
+            self.forget(id);
         }
     }
 
-    /// The newest event time.
-    pub fn newest(&self) -> Option<Timestamp> {
-        self.newest
-    }
-}
-
-/// The settings that every kind has.
-pub(super) fn common_of(d: &DetectConfig, kind: Kind) -> Common {
-    match kind {
-        Kind::VolumeSpike => d.volume_spike.common(),
-        Kind::ErrorRate => d.error_rate.common(),
-        Kind::AuthFailures => d.auth_failures.common(),
-        Kind::NewIp => d.new_ip.common(),
-        Kind::AfterHours => d.after_hours.common(),
-        Kind::KeyDormant => d.key_dormant.common(),
-        Kind::SecretLeaked => d.secret_leaked.common(),
-        Kind::LeakedKeyUsed => d.leaked_key_used.common(),
+    /// Forgets an episode.
+    pub(super) fn forget(&mut self, id: EpisodeId) {
+        self.episodes.remove(&id);
+        if let Some(place) = id.key.filter(|_| id.policy.is_empty()).and_then(|key| self.keys.place(&key)) {
+            self.keys.at_mut(place).open &= !(1 << id.kind as u32);
+        }
+        self.changed.insert(id);
     }
 }

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::calendar::{Calendar, CalendarConfig};
-use super::config::{DetectConfig, KeyConfig};
+use super::config::DetectConfig;
+use super::key_config::KeyConfig;
 use crate::window::KeyId;
 
 /// Why the settings for watching cannot be used.
@@ -39,18 +40,15 @@ pub struct Policy {
     pub group: Option<String>,
     /// Whether a new network is worth a page.
     pub sensitive: bool,
+    /// Everything else that the operator says.
+    pub config: KeyConfig,
     /// Its calendar, by position.
     calendar: Option<usize>,
 }
 
-struct Rule {
-    config: KeyConfig,
-    policy: Policy,
-}
-
 /// All policies and calendars.
 pub struct Policies {
-    rules: Vec<Rule>,
+    rules: Vec<Policy>,
     calendars: Vec<(String, Calendar)>,
     usual: Policy,
 }
@@ -86,20 +84,30 @@ impl Policies {
             }
             let calendar = find(format!("keys.{name}"), &config.calendar)?.or(usual);
             let label = Some(config.label.clone().unwrap_or_else(|| name.clone()));
-            let policy = Policy { label, group: config.group.clone(), sensitive: config.sensitive, calendar };
-            rules.push(Rule { config: config.clone(), policy });
+            let (group, sensitive) = (config.group.clone(), config.sensitive);
+            rules.push(Policy { label, group, sensitive, config: config.clone(), calendar });
         }
         Ok(Self { rules, calendars: ready, usual: Policy { calendar: usual, ..Policy::default() } })
     }
 
     /// The policy of a key.
     pub fn of(&self, id: &KeyId, kind: &str) -> &Policy {
+        self.get(self.find(id, kind))
+    }
+
+    /// The policy at a position that [`Policies::find`] gave.
+    pub fn get(&self, at: u32) -> &Policy {
+        self.rules.get(at as usize).unwrap_or(&self.usual)
+    }
+
+    /// The position of a key's policy.
+    pub fn find(&self, id: &KeyId, kind: &str) -> u32 {
         let fits = |c: &KeyConfig| {
             c.tag.as_ref().is_none_or(|t| id.space().is_none() && t == id.name())
                 && c.id.as_ref().is_none_or(|i| i == id.name() || i == id.as_str())
                 && c.pattern.as_ref().is_none_or(|p| like(p, &format!("{kind}:{}", id.name())))
         };
-        self.rules.iter().find(|r| fits(&r.config)).map_or(&self.usual, |r| &r.policy)
+        self.rules.iter().position(|r| fits(&r.config)).unwrap_or(self.rules.len()) as u32
     }
 
     /// The calendar of a policy, with its name.
@@ -109,7 +117,7 @@ impl Policies {
 }
 
 /// Whether `text` is of the form of `pattern`, in which `*` stands for any text.
-fn like(pattern: &str, text: &str) -> bool {
+pub(super) fn like(pattern: &str, text: &str) -> bool {
     let mut pieces = pattern.split('*');
     let Some(mut rest) = pieces.next().and_then(|first| text.strip_prefix(first)) else { return false };
     let mut pieces = pieces.peekable();

@@ -4,24 +4,25 @@ use std::collections::BTreeMap;
 
 use chrono_tz::Tz;
 
-use super::config::{DetectConfig, KeyConfig};
+use super::config::DetectConfig;
+use super::key_config::KeyConfig;
 use super::monitor::Monitor;
 use super::object::{Alert, Status, Urgency};
 use super::watch::Watch;
 use crate::event::{SourceId, Text};
 use crate::redact::{PseudonymKey, Redactor};
 use crate::units::Timestamp;
-use crate::window::{Counts, KeyDelta, KeyId, Network, Samples, Tally, Visit, bucket};
+use crate::window::{Amounts, Aspect, Counts, KeyDelta, KeyId, Sighting, Slice, Tally, Visit, Word, bucket};
 
-const MINUTE: i64 = 60;
-const HOUR: i64 = 3_600;
-const DAY: i64 = 86_400;
+pub(super) const MINUTE: i64 = 60;
+pub(super) const HOUR: i64 = 3_600;
+pub(super) const DAY: i64 = 86_400;
 
 /// Monday, 2026-03-02T00:00:00Z.
-const START: i64 = 1_772_409_600;
+pub(super) const START: i64 = 1_772_409_600;
 
 /// SplitMix64 (Steele, Lea, Flood 2014).
-struct Dice(u64);
+pub(super) struct Dice(pub u64);
 
 impl Dice {
     fn next(&mut self) -> u64 {
@@ -37,7 +38,7 @@ impl Dice {
     }
 
     /// A Poisson number (Knuth), for small means.
-    fn poisson(&mut self, mean: f64) -> u32 {
+    pub(super) fn poisson(&mut self, mean: f64) -> u32 {
         let (limit, mut n, mut p) = ((-mean).exp(), 0, self.unit());
         while p > limit {
             n += 1;
@@ -48,50 +49,54 @@ impl Dice {
 }
 
 /// A monitor that is fed minute by minute.
-struct Story {
-    monitor: Monitor,
-    alerts: Vec<Alert>,
+pub(super) struct Story {
+    pub monitor: Monitor,
+    pub alerts: Vec<Alert>,
 }
 
 impl Story {
-    fn new(watch: Watch) -> Self {
+    pub(super) fn new(watch: Watch) -> Self {
         let redactor = Redactor::new(PseudonymKey::new(0, b"k"));
         Self { monitor: Monitor::new(watch, &redactor).unwrap(), alerts: Vec::new() }
     }
 
-    fn plain() -> Self {
+    pub(super) fn plain() -> Self {
         Self::new(Watch { host: "h".to_owned(), ..Watch::default() })
     }
 
     /// Feeds what happened in the minute that begins at `t`, then looks.
-    fn minute(&mut self, t: i64, acts: &[Act]) {
+    pub(super) fn minute(&mut self, t: i64, acts: &[Act]) {
         for act in acts {
             self.monitor.absorb(act.tally(t));
         }
         self.alerts.extend(self.monitor.tick(Timestamp::from_secs(t + MINUTE)));
     }
 
-    fn fired(&self, kind: &str) -> Vec<&Alert> {
+    pub(super) fn fired(&self, kind: &str) -> Vec<&Alert> {
         self.alerts.iter().filter(|a| a.kind == kind && a.status == Status::Firing).collect()
     }
 
-    fn pages(&self) -> Vec<&Alert> {
+    pub(super) fn pages(&self) -> Vec<&Alert> {
         self.alerts.iter().filter(|a| a.urgency == Urgency::Page && a.status == Status::Firing).collect()
     }
 }
 
 /// Uses of a key within one minute.
 #[derive(Clone, Copy)]
-struct Act {
-    key: &'static str,
-    uses: u32,
-    errors: u32,
-    refused: u32,
-    ip: &'static str,
+pub(super) struct Act {
+    pub key: &'static str,
+    pub uses: u32,
+    pub errors: u32,
+    pub refused: u32,
+    pub ip: &'static str,
+    /// What all of them were used for.
+    pub is: &'static [(Aspect, &'static str)],
+    pub tokens: u64,
+    pub bytes: u64,
 }
 
-const fn good(key: &'static str, uses: u32) -> Act {
-    Act { key, uses, errors: 0, refused: 0, ip: "192.0.2.1" }
+pub(super) const fn good(key: &'static str, uses: u32) -> Act {
+    Act { key, uses, errors: 0, refused: 0, ip: "192.0.2.1", is: &[], tokens: 0, bytes: 0 }
 }
 
 impl Act {
@@ -99,22 +104,21 @@ impl Act {
         KeyId::named("API_KEY_ID", Text::plain(self.key.as_bytes()))
     }
 
-    fn tally(&self, t: i64) -> Tally {
+    pub(super) fn tally(&self, t: i64) -> Tally {
         let at = Timestamp::from_secs(t + 30);
         let counts = Counts { uses: self.uses, errors: self.errors, refused: self.refused };
-        let network = Network::of(self.ip.parse().unwrap());
-        let delta = KeyDelta {
-            rule: None,
-            kind: None,
-            source: SourceId(0),
-            first: at,
-            last: at,
-            buckets: vec![(bucket(at), counts)],
-            visits: vec![Visit { network, first: at, last: at, uses: self.uses }],
-            good: Samples::default(),
-            bad: Samples::default(),
-        };
+        let amounts = Amounts { tokens: self.tokens, cost: 0, bytes: self.bytes };
         let mut tally = Tally::default();
+        let mut delta = KeyDelta::new(SourceId(0), at);
+        delta.count(Slice { bucket: bucket(at), counts, amounts });
+        let ip = self.ip.parse().unwrap();
+        delta.visit(Visit { ip, first: at, last: at, uses: self.uses, refused: self.refused });
+        for (aspect, name) in self.is {
+            let word = Word::of(name.as_bytes());
+            tally.words.keep(word, name.as_bytes());
+            let sighting = Sighting { aspect: *aspect, word, first: at, uses: self.uses };
+            tally.sightings.note(&mut delta.sightings, sighting);
+        }
         if self.uses > 0 {
             tally.keys.insert(self.id(), delta);
             tally.events = u64::from(self.uses);

@@ -3,14 +3,25 @@
 use serde::{Deserialize, Serialize};
 
 use super::episode::{Episode, fingerprint};
+use super::fleet::Fleet;
 use super::kind::KINDS;
 use super::monitor::{EpisodeId, Monitor};
+use super::origin::Origin;
 use super::storm::Storm;
 use crate::units::Timestamp;
-use crate::window::{KeyId, KeyState};
+use crate::window::{KeyId, KeyState, Word};
 
 /// Row of the monitor's own state among the stored rows; no key is called so.
 const OWN_ROW: &str = "!monitor";
+
+/// Row of the addresses that were refused lately.
+const CROWD_ROW: &str = "!crowd";
+
+/// Prefix of the rows of sources.
+const SOURCE_ROW: &str = "!source/";
+
+/// Prefix of the rows of names; their word in hex follows.
+const WORD_ROW: &str = "!word/";
 
 /// Prefix of the rows of episodes.
 const EPISODE_ROW: &str = "!alert/";
@@ -29,9 +40,10 @@ struct StoredEpisode {
 #[serde(default)]
 struct StoredSelf {
     newest: Option<Timestamp>,
-    fleet: f64,
+    fleet: Fleet,
     storm: Storm,
     fed: Option<Timestamp>,
+    silence_at: Option<i64>,
 }
 
 impl Monitor {
@@ -53,8 +65,25 @@ impl Monitor {
             rows.push((row, bytes.unwrap_or_default()));
         }
         if std::mem::take(&mut self.moved) {
-            let own = StoredSelf { newest: self.newest, fleet: self.fleet, storm: self.storm.clone(), fed: self.fed };
+            let own = StoredSelf {
+                newest: self.newest,
+                fleet: self.fleet.clone(),
+                storm: self.storm.clone(),
+                fed: self.fed,
+                silence_at: self.silence_at,
+            };
             rows.push((OWN_ROW.to_owned(), serde_json::to_vec(&own).unwrap_or_default()));
+        }
+        if std::mem::take(&mut self.crowd.changed) {
+            rows.push((CROWD_ROW.to_owned(), serde_json::to_vec(&self.crowd).unwrap_or_default()));
+        }
+        for name in std::mem::take(&mut self.sources.changed) {
+            let bytes = self.sources.all.get(&name).map(Origin::to_bytes).unwrap_or_default();
+            rows.push((format!("{SOURCE_ROW}{name}"), bytes));
+        }
+        for word in std::mem::take(&mut self.new_words) {
+            let name = self.words.get(word).unwrap_or_default();
+            rows.push((format!("{WORD_ROW}{:016x}", word.0), name.as_bytes().to_vec()));
         }
         rows
     }
@@ -68,11 +97,24 @@ impl Monitor {
                 self.restore_self(&bytes)
             } else if row.starts_with(EPISODE_ROW) {
                 self.restore_episode(&bytes)
+            } else if row == CROWD_ROW {
+                serde_json::from_slice(&bytes).map(|crowd| self.crowd = crowd).is_ok()
+            } else if let Some(name) = row.strip_prefix(SOURCE_ROW) {
+                let origin = Origin::from_bytes(&bytes);
+                origin.map(|origin| self.sources.all.insert(name.to_owned(), origin)).is_some()
+            } else if let Some(word) = row.strip_prefix(WORD_ROW) {
+                let word = u64::from_str_radix(word, 16);
+                word.map(|word| self.words.keep(Word(word), &bytes)).is_ok()
             } else {
                 let state = KeyId::parse(&row).zip(KeyState::from_bytes(&bytes));
                 state.map(|(id, state)| self.keys.restore(id, state)).is_some()
             };
             unread += usize::from(!done);
+        }
+        for id in self.episodes.keys().filter(|id| id.policy.is_empty()) {
+            if let Some(place) = id.key.and_then(|key| self.keys.place(&key)) {
+                self.keys.mark_open(place, 1 << id.kind as u32);
+            }
         }
         unread
     }
@@ -80,6 +122,7 @@ impl Monitor {
     fn restore_self(&mut self, bytes: &[u8]) -> bool {
         let Ok(own) = serde_json::from_slice::<StoredSelf>(bytes) else { return false };
         (self.newest, self.fleet, self.storm, self.fed) = (own.newest, own.fleet, own.storm, own.fed);
+        self.silence_at = own.silence_at;
         true
     }
 

@@ -1,9 +1,12 @@
 //! What the monitor is told, and what it counts.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::calendar::CalendarConfig;
-use super::config::{DetectConfig, KeyConfig};
+use super::config::DetectConfig;
+use super::geo::Geo;
+use super::key_config::KeyConfig;
 
 /// Everything the monitor is told.
 #[derive(Clone, Debug, Default)]
@@ -16,6 +19,8 @@ pub struct Watch {
     pub keys: BTreeMap<String, KeyConfig>,
     /// Names of the sources, by [`crate::event::SourceId`].
     pub sources: Vec<String>,
+    /// The databases of `[geoip]`.
+    pub geo: Option<Arc<Geo>>,
     /// This machine's name.
     pub host: String,
 }

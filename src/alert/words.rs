@@ -13,6 +13,11 @@ pub(super) fn count(n: f64) -> String {
     out
 }
 
+/// An amount: whole from ten on, else with two digits: `1 234`, `0.25`.
+pub(super) fn amount(n: f64) -> String {
+    if n >= 10.0 { count(n) } else { format!("{n:.2}") }
+}
+
 /// A share in percent: `12 %`, `0.4 %`.
 pub(super) fn percent(share: f64) -> String {
     let p = share * 100.0;

@@ -99,7 +99,7 @@ impl Key {
             "networks": self.networks(),
             "error_share": errors,
             "refused_share": refused,
-            "leaked_at": self.state.leaked_at,
+            "leaked_at": self.state.leak().map(|(at, _)| at),
         })
     }
 }
@@ -118,7 +118,7 @@ fn list(keys: &[Key], format: Format) -> anyhow::Result<Exit> {
         let shown = networks.iter().take(3).cloned().collect::<Vec<_>>().join(" ");
         let more = networks.len().checked_sub(4).map(|n| format!(" and {} more", n + 1)).unwrap_or_default();
         let label = key.policy.label.as_ref().map(|l| format!(" {l}")).unwrap_or_default();
-        let leaked = if key.state.leaked_at.is_some() { " LEAKED" } else { "" };
+        let leaked = if key.state.leak().is_some() { " LEAKED" } else { "" };
         writeln!(
             out,
             "{:width$}  {:>10}  {:20}  {:20}  {shown}{more}{}{}",
@@ -156,7 +156,7 @@ fn show(keys: &[Key], wanted: &str, format: Format) -> anyhow::Result<Exit> {
             ("requests", Some(format!("{} in {} hours of use", key.state.total, key.state.active_hours()))),
             ("usually", Some(format!("{:.1} % fail, {:.1} % are refused", errors * 100.0, refused * 100.0))),
             ("networks", Some(key.networks().join(" "))),
-            ("leaked", key.state.leaked_at.map(|at| format!("found in a log at {}", seconds(at)))),
+            ("leaked", key.state.leak().map(|(at, place)| format!("found in a log at {} ({place})", seconds(at)))),
         ];
         for (name, text) in rows.iter().filter_map(|(name, text)| Some((name, text.as_ref()?))) {
             writeln!(out, "  {:11} {}", name.dimmed(), plain(text))?;

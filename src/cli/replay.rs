@@ -57,6 +57,7 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
     let redactor = Redactor::configured(key(args)?, &config.rules.read()?, &config.redact)?;
     let mut lanes = lanes(args, &config, &redactor)?;
     let watch = Watch {
+        geo: config.geoip.read()?,
         detect: config.detect,
         calendars: config.calendars,
         keys: config.keys,

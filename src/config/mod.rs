@@ -5,6 +5,7 @@
 
 mod checks;
 mod error;
+mod geoip;
 mod load;
 mod model;
 mod read;
@@ -15,6 +16,7 @@ mod suggest;
 mod tree;
 
 pub use error::{ConfigError, Problem};
+pub use geoip::{GeoipConfig, GeoipError};
 pub use load::{files, load, parse};
 pub use model::Config;
 pub use read::MOST_PROBLEMS;

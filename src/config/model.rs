@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::geoip::GeoipConfig;
 use super::rules::RulesConfig;
 use crate::alert::{CalendarConfig, DetectConfig, KeyConfig};
 use crate::delivery::{ReceiverConfig, RouteConfig};
@@ -38,6 +39,8 @@ pub struct Config {
     pub routes: Vec<RouteConfig>,
     /// Rule packs beside the built-in ones.
     pub rules: RulesConfig,
+    /// Where addresses are.
+    pub geoip: GeoipConfig,
     /// Where the service keeps what must outlive it.
     pub state: StateConfig,
     /// How long things are kept.

@@ -100,7 +100,8 @@ impl StartError {
     pub fn is_config(&self) -> bool {
         match self {
             Self::NoState | Self::NoSources | Self::Pattern { .. } | Self::Rules(_) | Self::Event(_) => true,
-            Self::Watch(WatcherError::Config(_)) | Self::Delivery(DeliveryError::Receiver { .. }) => true,
+            Self::Watch(WatcherError::Config(_) | WatcherError::Geoip(_))
+            | Self::Delivery(DeliveryError::Receiver { .. }) => true,
             Self::Watch(WatcherError::Store(_)) | Self::Delivery(DeliveryError::Store(_)) => false,
             Self::Store(_) | Self::Sink { .. } | Self::Thread(_) => false,
         }

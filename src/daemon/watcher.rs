@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::alert::{Alert, Monitor, Watch, WatchError};
-use crate::config::Config;
+use crate::config::{Config, GeoipError};
 use crate::delivery::{Router, Teller};
 use crate::redact::Redactor;
 use crate::store::{OutboxRow, Store, StoreError};
@@ -42,6 +42,7 @@ impl Watcher {
         router: Router,
     ) -> Result<Self, WatcherError> {
         let watch = Watch {
+            geo: config.geoip.read()?,
             detect: config.detect.clone(),
             calendars: config.calendars.clone(),
             keys: config.keys.clone(),
@@ -95,6 +96,9 @@ pub enum WatcherError {
     /// Detectors, calendars or keys as configured make no sense.
     #[error(transparent)]
     Config(#[from] WatchError),
+    /// Databases of where addresses are.
+    #[error(transparent)]
+    Geoip(#[from] GeoipError),
     /// What is stored cannot be read.
     #[error(transparent)]
     Store(#[from] StoreError),

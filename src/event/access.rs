@@ -19,6 +19,12 @@ pub(super) struct Access {
     pub time: Range<usize>,
     /// User of the common log format; empty when there is none.
     pub user: Range<usize>,
+    /// Bytes sent, of the common log format; empty when there is none.
+    pub bytes: Range<usize>,
+    /// `Referer` of the combined log format; empty when there is none.
+    pub referer: Range<usize>,
+    /// `User-Agent` of the combined log format; empty when there is none.
+    pub agent: Range<usize>,
 }
 
 /// How far into a text a request line is looked for.
@@ -34,10 +40,28 @@ pub(super) fn find(text: &[u8], range: Range<usize>) -> Option<Access> {
     let digits = text[from..range.end].iter().take_while(|b| b.is_ascii_digit()).count();
     if rest > 0 && value::status(&text[from..from + digits]).is_some() {
         found.status = from..from + digits;
+        combined(text, from + digits..range.end, &mut found);
     } else {
         found.status = two_statuses(text, range.start..method.start);
     }
     Some(found)
+}
+
+/// What the combined log format has behind the status: ` 512 "https://referer/" "agent"`.
+fn combined(text: &[u8], range: Range<usize>, found: &mut Access) {
+    let Some(rest) = text[range.clone()].strip_prefix(b" ") else { return };
+    let from = range.start + 1;
+    let digits = rest.iter().take_while(|b| b.is_ascii_digit()).count();
+    let dash = usize::from(digits == 0 && rest.first() == Some(&b'-'));
+    found.bytes = from..from + digits;
+    let mut at = digits + dash;
+    for slot in [&mut found.referer, &mut found.agent] {
+        let Some(quoted) = rest[at..].strip_prefix(b" \"") else { return };
+        let Some(len) = memchr::memchr(b'"', quoted) else { return };
+        let start = from + at + 2;
+        *slot = if quoted[..len] == *b"-" { 0..0 } else { start..start + len };
+        at += len + 3;
+    }
 }
 
 /// The first of two statuses in a row: load balancers write theirs and the target's before the request line.

@@ -8,7 +8,9 @@
 //! Redaction never depends on this room: it sits behind the privacy wall and sees redacted lines only.
 
 mod access;
+mod attack;
 mod config;
+mod endpoint;
 mod explain;
 mod join;
 mod model;
@@ -24,6 +26,7 @@ mod value;
 mod walk;
 
 pub use config::{EventConfig, EventError, Identity};
+pub use endpoint::endpoint;
 pub use explain::{Explanation, RoleFound};
 pub use model::{Clock, Event, KeyRef, Secret};
 pub use reader::{MAX_AHEAD, Reader, SourceReading};

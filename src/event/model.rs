@@ -87,6 +87,22 @@ pub struct Event<'a> {
     pub tokens_out: Option<u64>,
     /// Cost in the log's own unit.
     pub cost: Option<f64>,
+    /// Bytes sent to the caller.
+    pub bytes_out: Option<u64>,
+    /// Scheme, protocol or TLS version.
+    pub scheme: Option<Text<'a>>,
+    /// `Origin` or `Referer`.
+    pub origin: Option<Text<'a>>,
+    /// `User-Agent`.
+    pub user_agent: Option<Text<'a>>,
+    /// Region that served.
+    pub region: Option<Text<'a>>,
+    /// Environment of the service.
+    pub environment: Option<Text<'a>>,
+    /// Service that wrote the line.
+    pub service: Option<Text<'a>>,
+    /// The signature of the attack that the request line shows.
+    pub attack: Option<&'a str>,
     /// User or account.
     pub user: Option<Text<'a>>,
     /// Customer, team or organisation.
@@ -116,6 +132,24 @@ impl<'a> Event<'a> {
     /// Whether the request failed for another reason: any other status from 400 on.
     pub fn failed(&self) -> bool {
         self.status.is_some_and(|s| s >= 400 && !matches!(s, 401 | 403))
+    }
+
+    /// The web page that called as scheme, host and port: `https://app.example.com`; `None` for a page that hides itself.
+    pub fn origin(&self) -> Option<&'a [u8]> {
+        super::endpoint::origin(self.origin?.raw())
+    }
+
+    /// Whether the caller calls itself a browser.
+    pub fn in_browser(&self) -> bool {
+        self.user_agent.is_some_and(|agent| super::endpoint::browser(agent.raw()))
+    }
+
+    /// Whether the request came without TLS, when the line says.
+    pub fn is_plaintext(&self) -> bool {
+        match self.scheme {
+            Some(scheme) => super::endpoint::plaintext(scheme.raw()),
+            None => self.path.is_some_and(|p| p.raw().get(..7).is_some_and(|p| p.eq_ignore_ascii_case(b"http://"))),
+        }
     }
 
     /// The line's redactions, in order of place.

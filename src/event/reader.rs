@@ -261,6 +261,14 @@ impl Reader {
             tokens_in: whole(Role::TokensIn),
             tokens_out: whole(Role::TokensOut),
             cost: number(Role::Cost),
+            bytes_out: whole(Role::BytesOut),
+            scheme: words(Role::Scheme),
+            origin: words(Role::Origin),
+            user_agent: words(Role::UserAgent),
+            region: words(Role::Region),
+            environment: words(Role::Environment),
+            service: words(Role::Service),
+            attack: path.and_then(|p| tables.attacks.find(p)),
             user: words(Role::User),
             tenant: words(Role::Tenant),
             request_id: words(Role::RequestId),
@@ -359,6 +367,9 @@ fn take_access(notes: &mut Notes, found: &access::Access) {
         (Role::Ip, &found.ip),
         (Role::Time, &found.time),
         (Role::User, &found.user),
+        (Role::BytesOut, &found.bytes),
+        (Role::Origin, &found.referer),
+        (Role::UserAgent, &found.agent),
     ] {
         notes.by_form(role, at.start, at.end, false);
     }

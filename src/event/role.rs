@@ -43,13 +43,27 @@ pub enum Role {
     RequestId,
     /// What says whether the caller was let in, for example `event = "login_failed"`.
     Auth,
+    /// Scheme, protocol or TLS version of the request: `https`, `TLSv1.3`.
+    Scheme,
+    /// The web page that called: `Origin` or `Referer`.
+    Origin,
+    /// The client's own name: `User-Agent`.
+    UserAgent,
+    /// The region that served the request.
+    Region,
+    /// The environment that the service belongs to: `prod`, `staging`.
+    Environment,
+    /// The service that wrote the line.
+    Service,
+    /// Bytes sent to the caller.
+    BytesOut,
     /// Text that may hold an access line (`10.0.0.3:0 - "POST /v1/x HTTP/1.1" 200`).
     Message,
 }
 
 impl Role {
     /// Number of roles.
-    pub(super) const COUNT: usize = 19;
+    pub(super) const COUNT: usize = 26;
 
     /// All roles, in order of declaration.
     pub const ALL: [Self; Self::COUNT] = [
@@ -71,6 +85,13 @@ impl Role {
         Self::Tenant,
         Self::RequestId,
         Self::Auth,
+        Self::Scheme,
+        Self::Origin,
+        Self::UserAgent,
+        Self::Region,
+        Self::Environment,
+        Self::Service,
+        Self::BytesOut,
         Self::Message,
     ];
 
@@ -95,6 +116,13 @@ impl Role {
             Self::Tenant => "tenant",
             Self::RequestId => "request_id",
             Self::Auth => "auth",
+            Self::Scheme => "scheme",
+            Self::Origin => "origin",
+            Self::UserAgent => "user_agent",
+            Self::Region => "region",
+            Self::Environment => "environment",
+            Self::Service => "service",
+            Self::BytesOut => "bytes_out",
             Self::Message => "message",
         }
     }

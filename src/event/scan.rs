@@ -285,7 +285,8 @@ pub(super) fn fits(role: Role, cap: &Cap, line: &[u8], tables: &Tables, trusted_
     };
     let Some(t) = small else {
         // Too long for an escaped value of most roles.
-        return is(matches!(role, Role::Path | Role::Message | Role::RequestLine) && cap.kind == Kind::Str);
+        return is(matches!(role, Role::Path | Role::Message | Role::RequestLine | Role::UserAgent | Role::Origin)
+            && cap.kind == Kind::Str);
     };
     match role {
         Role::Key if cap.tagged.is_some() || (trusted_labels && label(t).is_some()) => Fit::Yes,
@@ -315,6 +316,9 @@ pub(super) fn fits(role: Role, cap: &Cap, line: &[u8], tables: &Tables, trusted_
         Role::RequestLine => is(cap.kind == Kind::Str && value::request_line(t).is_some()),
         Role::Status => is(value::status(t).is_some()),
         Role::Latency => or_masked(cap.kind != Kind::Word && value::latency(t, Unit::Ms).is_some()),
+        Role::Scheme | Role::Origin | Role::UserAgent => or_masked(cap.kind == Kind::Str && !t.is_empty() && t != b"-"),
+        Role::Region | Role::Environment | Role::Service => or_masked(cap.kind == Kind::Str && value::word(t)),
+        Role::BytesOut => is(value::number(t).is_some_and(|n| n >= 0.0)),
         Role::TokensIn | Role::TokensOut | Role::Cost => is(value::number(t).is_some()),
         Role::Auth => is(cap.kind == Kind::Str && value::auth(t).is_some()),
         Role::Message => {

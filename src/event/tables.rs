@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
+use super::attack::Attacks;
 use super::config::{EventConfig, EventError, Identity};
 use super::paths::norm_name;
 use super::role::{Role, Unit};
@@ -36,6 +37,7 @@ impl Roles {
             let choice = Choice { exact: tables.exact(pointer), unit: config.latency_unit };
             tables.overrides[role as usize].push(choice);
         }
+        tables.attacks = Attacks::embedded()?;
         tables.identity.clone_from(&config.identity);
         tables.latency_unit = config.latency_unit;
         tables.masked = config.masked.iter().map(|m| m.as_bytes().into()).collect();
@@ -126,6 +128,8 @@ pub(super) struct Tables {
     pub identity: Vec<Identity>,
     pub latency_unit: Option<Unit>,
     pub masked: Vec<Box<[u8]>>,
+    /// What attacks look like in a request line.
+    pub attacks: Attacks,
     /// Names of what ids identify: `API_KEY_ID`.
     pub spaces: Vec<Box<str>>,
 }

@@ -104,6 +104,12 @@ pub(super) fn number(text: &[u8]) -> Option<f64> {
     std::str::from_utf8(text).ok()?.parse().ok().filter(|n: &f64| n.is_finite())
 }
 
+/// Whether `text` is a name of a region, an environment or a service.
+pub(super) fn word(text: &[u8]) -> bool {
+    let plain = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'/' | b':' | b'@' | b' ');
+    (1..=64).contains(&text.len()) && text.iter().all(plain) && !masked(text)
+}
+
 /// Whether a value says "nothing here" or "hidden": such a value is nobody's name.
 pub(super) fn masked(text: &[u8]) -> bool {
     let t = text.trim_ascii();

@@ -91,6 +91,17 @@ impl KeyId {
         text.split_once(':').map_or(text, |(_, name)| name)
     }
 
+    /// A number spread evenly over keys, the same in every process.
+    pub fn spread(&self) -> u64 {
+        let mut hash = self.len as u64;
+        for piece in self.bytes().chunks(8) {
+            let mut word = [0; 8];
+            word[..piece.len()].copy_from_slice(piece);
+            hash = mix(hash ^ u64::from_le_bytes(word));
+        }
+        hash
+    }
+
     fn bytes(&self) -> &[u8] {
         &self.text[..usize::from(self.len)]
     }
@@ -162,6 +173,14 @@ impl fmt::Display for Network {
         } else {
             write!(f, "{}/24", Ipv4Addr::from((self.bits as u32) << 8))
         }
+    }
+}
+
+/// A number spread evenly over addresses.
+pub(super) fn spread_of(ip: IpAddr) -> u64 {
+    match ip {
+        IpAddr::V4(ip) => mix(u64::from(u32::from(ip))),
+        IpAddr::V6(ip) => mix((u128::from(ip) >> 64) as u64 ^ mix(u128::from(ip) as u64)),
     }
 }
 

@@ -5,11 +5,34 @@ use super::pack::{Pack, Unpack};
 /// Hours in a week.
 pub const WEEK: usize = 168;
 
+/// Days of which the totals are kept: three weeks to compare with, and the three days compared.
+const DAYS: usize = 25;
+
+/// A number kept in 16 bits: the upper half of an `f32` (bfloat16), exact to 0.4 %.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Short(u16);
+
+impl Short {
+    fn of(f: f32) -> Self {
+        // Rounds to the nearest; the numbers here are never NaN or near the largest.
+        Self((f.to_bits().wrapping_add(0x8000) >> 16) as u16)
+    }
+
+    fn unpack(u: &mut Unpack<'_>) -> Option<Self> {
+        let short = Self(u16::try_from(u.uint()?).ok()?);
+        short.get().is_finite().then_some(short)
+    }
+
+    fn get(self) -> f32 {
+        f32::from_bits(u32::from(self.0) << 16)
+    }
+}
+
 /// Learned volume of one key. All numbers are requests an hour unless said otherwise.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Profile {
     /// Mean of each hour of the week, learned at 1/visits down to 1/4.
-    mean: [f32; WEEK],
+    mean: [Short; WEEK],
     /// How often each hour of the week was seen, up to 255.
     visits: [u8; WEEK],
     /// Observed over expected these days: moves 3 % of the way each hour, within 0.2 to 5.
@@ -24,12 +47,18 @@ pub struct Profile {
     alpha: f32,
     /// Hours learned.
     hours: u32,
+    /// Totals of the last days that are over, by day of the local calendar modulo [`DAYS`].
+    days: [Short; DAYS],
+    /// The day at hand by the local calendar, counted from 1970, and its total.
+    today: (i32, f32),
+    /// Days that are over and in `days`.
+    known_days: u8,
 }
 
 impl Default for Profile {
     fn default() -> Self {
         Self {
-            mean: [0.0; WEEK],
+            mean: [Short(0); WEEK],
             visits: [0; WEEK],
             level: 1.0,
             record: 0.0,
@@ -37,6 +66,9 @@ impl Default for Profile {
             waiting: [0.0; 2],
             alpha: 0.5,
             hours: 0,
+            days: [Short(0); DAYS],
+            today: (0, 0.0),
+            known_days: 0,
         }
     }
 }
@@ -58,9 +90,10 @@ impl Profile {
     /// The mean of an hour of the week; for one never seen, the largest mean of the same hour on other days.
     fn usual(&self, hour: usize) -> f32 {
         if self.visits[hour] > 0 {
-            return self.mean[hour];
+            return self.mean[hour].get();
         }
-        (0..7).map(|d| (hour + d * 24) % WEEK).filter(|h| self.visits[*h] > 0).map(|h| self.mean[h]).fold(0.0, f32::max)
+        let same_hour = (0..7).map(|d| (hour + d * 24) % WEEK).filter(|h| self.visits[*h] > 0);
+        same_hour.map(|h| self.mean[h].get()).fold(0.0, f32::max)
     }
 
     /// Requests to be expected in an hour around this hour of the week: the largest of it and its neighbours times the
@@ -88,7 +121,8 @@ impl Profile {
         let cap = if young && visits == 0 { f32::INFINITY } else { 4.0 * before + 50.0 };
         let held = seen.min(cap);
         let rate = (1.0 / (f32::from(visits) + 1.0)).max(0.25);
-        self.mean[hour] = if visits == 0 { held } else { self.mean[hour] + rate * (held - self.mean[hour]) };
+        let mean = self.mean[hour].get();
+        self.mean[hour] = Short::of(if visits == 0 { held } else { mean + rate * (held - mean) });
         self.visits[hour] = visits.saturating_add(1);
         let ratio = (held + 1.0) / (before + 1.0);
         if self.hours >= 24 {
@@ -96,6 +130,73 @@ impl Profile {
         }
         self.learn_records([seen, peak as f32], young);
         self.hours = self.hours.saturating_add(1);
+    }
+
+    /// Adds a finished hour to its day, counted from 1970 by the local calendar.
+    pub fn learn_day(&mut self, day: i32, count: u32) {
+        let (today, sum) = self.today;
+        if day > today {
+            if self.hours > 1 {
+                for d in today..day.min(today + DAYS as i32) {
+                    let total = if d == today { sum } else { 0.0 };
+                    self.days[d.rem_euclid(DAYS as i32) as usize] = Short::of(total);
+                    self.known_days = (self.known_days + 1).min(DAYS as u8);
+                }
+            }
+            self.today = (day, 0.0);
+        }
+        self.today.1 += count as f32;
+    }
+
+    /// The mean of the last three days that are over, and that of the same weekdays of the three weeks before; `None`
+    /// while fewer days are known.
+    pub fn ramp(&self) -> Option<(f64, f64)> {
+        if usize::from(self.known_days) < DAYS {
+            return None;
+        }
+        let ago = |n: i32| f64::from(self.days[(self.today.0 - n).rem_euclid(DAYS as i32) as usize].get());
+        let now = (1..=3).map(ago).sum::<f64>() / 3.0;
+        let before = [7, 14, 21].iter().flat_map(|w| (1..=3).map(move |d| ago(w + d))).sum::<f64>() / 9.0;
+        Some((now, before))
+    }
+
+    /// The day at hand by the local calendar, counted from 1970, and what of it was learned.
+    pub fn today(&self) -> (i32, f64) {
+        (self.today.0, f64::from(self.today.1))
+    }
+
+    /// Whether every hour of the week was learned at least twice.
+    pub fn is_settled(&self) -> bool {
+        self.visits.iter().all(|v| *v >= 2)
+    }
+
+    /// The hours of the week in which the key is used, as far as was learned: the mean or that of an hour within `near`
+    /// hours is at least `least`.
+    pub fn active(&self, near: usize, least: f32) -> [bool; WEEK] {
+        let used = self.mean.map(|m| m.get() >= least);
+        std::array::from_fn(|h| (0..=2 * near).any(|d| used[(h + WEEK + d - near) % WEEK]))
+    }
+
+    /// Requests to be expected at least in an hour around this hour of the week: the smallest of it and its neighbours,
+    /// times the level when that is below one.
+    pub fn expected_at_least(&self, hour: usize) -> f64 {
+        let near = [WEEK - 1, 0, 1].map(|d| self.usual((hour + d) % WEEK)).into_iter().fold(f32::INFINITY, f32::min);
+        f64::from(near * self.level.min(1.0))
+    }
+
+    /// The most requests in an hour so far; halves in 14 days.
+    pub fn record(&self) -> f64 {
+        f64::from(self.record)
+    }
+
+    /// Measures everything in another unit.
+    pub(super) fn scale(&mut self, by: f32) {
+        self.mean = self.mean.map(|m| Short::of(m.get() * by));
+        self.days = self.days.map(|m| Short::of(m.get() * by));
+        let [hour, peak] = &mut self.waiting;
+        for n in [&mut self.record, &mut self.burst, &mut self.today.1, hour, peak] {
+            *n *= by;
+        }
     }
 
     fn learn_records(&mut self, seen: [f32; 2], young: bool) {
@@ -120,13 +221,17 @@ impl Profile {
         for (mean, visits) in self.mean.iter().zip(self.visits) {
             p.uint(u64::from(visits));
             if visits > 0 {
-                p.float(*mean);
+                p.uint(u64::from(mean.0));
             }
         }
         for f in [self.level, self.record, self.burst, self.waiting[0], self.waiting[1], self.alpha] {
             p.float(f);
         }
         p.uint(u64::from(self.hours));
+        self.days.iter().for_each(|d| p.uint(u64::from(d.0)));
+        p.int(i64::from(self.today.0));
+        p.float(self.today.1);
+        p.uint(u64::from(self.known_days));
     }
 
     pub(super) fn unpack(u: &mut Unpack<'_>) -> Option<Self> {
@@ -134,7 +239,7 @@ impl Profile {
         for hour in 0..WEEK {
             this.visits[hour] = u8::try_from(u.uint()?).ok()?;
             if this.visits[hour] > 0 {
-                this.mean[hour] = u.float()?;
+                this.mean[hour] = Short::unpack(u)?;
             }
         }
         let [hour, peak] = &mut this.waiting;
@@ -142,6 +247,11 @@ impl Profile {
             *f = u.float()?;
         }
         this.hours = u.small()?;
+        for day in &mut this.days {
+            *day = Short::unpack(u)?;
+        }
+        this.today = (i32::try_from(u.int()?).ok()?, u.float()?);
+        this.known_days = u8::try_from(u.uint()?).ok()?;
         Some(this)
     }
 }
@@ -170,6 +280,22 @@ mod tests {
         p.learn(0, 100_000, 9_000, false);
         p.learn(1, 10, 2, false);
         assert!(p.expected(0) < 60.0, "{}", p.expected(0));
+    }
+
+    #[test]
+    fn days_are_compared_with_the_same_days_of_weeks_before() {
+        let mut p = Profile::default();
+        for day in 0..40 {
+            for hour in 0..24 {
+                p.learn((day as usize * 24 + hour) % WEEK, 10, 1, day == 0);
+                p.learn_day(100 + day, if day >= 37 { 50 } else { 10 });
+            }
+            assert_eq!(p.ramp().is_some(), day >= 25, "{day}");
+        }
+        // The day at hand is not over: of the last three, two are busier.
+        let (now, before) = p.ramp().unwrap();
+        assert!((now - 880.0).abs() < 5.0 && (before - 240.0).abs() < 2.0, "{now} {before}");
+        assert_eq!(p.today(), (139, 1200.0));
     }
 
     #[test]

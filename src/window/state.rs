@@ -1,12 +1,18 @@
 //! What is remembered of one key.
 
+use std::cell::Cell;
+
 use chrono::{Datelike, Timelike};
 use chrono_tz::Tz;
 
+use super::extra::{Extra, Place};
+use super::habits::{Habit, Habits, Seen};
 use super::id::Network;
-use super::pack::{Pack, Unpack};
+use super::meter::Meter;
+use super::networks::{Known, MAX_KNOWN};
 use super::profile::{Profile, WEEK};
-use super::tally::{BUCKET_S, Counts, Visit, bucket, bucket_start};
+use super::sighting::Sighting;
+use super::tally::{BUCKET_S, Counts, Slice, Visit, bucket, bucket_start};
 use crate::units::Timestamp;
 
 /// Buckets in the ring: one hour.
@@ -15,26 +21,11 @@ pub const RING: usize = 12;
 /// Buckets that a line may be behind the newest and still be counted: 10 minutes.
 pub const LATE_BUCKETS: i64 = 2;
 
-/// Networks remembered per key.
-const MAX_KNOWN: usize = 16;
-
-/// First byte of the stored form.
-const VERSION: u8 = 1;
-
 /// Per-hour factor of a half-life of 7 days.
 const BASE_DECAY: f32 = 0.995_882_6;
 
 /// Longest silence that is learned hour by hour: two weeks.
 const MAX_QUIET_HOURS: i64 = 2 * WEEK as i64;
-
-/// A network that the key was used from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Known {
-    /// The network.
-    pub network: Network,
-    /// Hour of its last use, counted from 1970.
-    pub hour: u32,
-}
 
 /// What changed when counts were added.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -51,9 +42,49 @@ pub struct Facts {
     pub new_before: u32,
     /// Whether any network was known before.
     pub had_networks: bool,
+    /// What it was used for and how, compared with what was known.
+    pub seen: Vec<Seen>,
 }
 
-/// One key's memory: about 300 bytes, 1,150 once it has a profile.
+impl Facts {
+    fn clear(&mut self) {
+        self.new_networks.clear();
+        self.far_networks.clear();
+        self.seen.clear();
+        self.silence_s = 0;
+    }
+}
+
+/// The clocks that learned hours follow.
+#[derive(Debug)]
+pub struct Clockwork {
+    /// The zone.
+    pub zone: Tz,
+    /// How long a key is learned before it is judged, in seconds.
+    pub learn_s: i64,
+    /// The hour asked for last, with its place in the week and its day.
+    last: Cell<(i64, usize, i32)>,
+}
+
+impl Clockwork {
+    /// Clocks of a zone.
+    pub fn new(zone: Tz, learn_s: i64) -> Self {
+        Self { zone, learn_s, last: Cell::new((i64::MIN, 0, 0)) }
+    }
+
+    /// The hour of the week and the day of an hour counted from 1970.
+    fn at(&self, hour: i64) -> (usize, i32) {
+        let (last, week, day) = self.last.get();
+        if last == hour {
+            return (week, day);
+        }
+        let (week, day) = (hour_of_week(hour, self.zone), local_day(hour, self.zone));
+        self.last.set((hour, week, day));
+        (week, day)
+    }
+}
+
+/// One key's memory: about 350 bytes, 950 once it has a profile.
 #[derive(Clone, Debug, PartialEq)]
 pub struct KeyState {
     /// The label's type: `OPENAI_API_KEY`.
@@ -65,31 +96,29 @@ pub struct KeyState {
     /// All uses.
     pub total: u64,
     /// Newest bucket.
-    head: i64,
-    ring: [Counts; RING],
+    pub(super) head: i64,
+    pub(super) ring: [Counts; RING],
     /// The hour before, which late lines may still reach, and the one that is filling.
-    hours: [Hour; 2],
-    profile: Option<Box<Profile>>,
-    active_hours: u32,
-    longest_gap_s: u32,
-    networks: Vec<Known>,
-    new_networks: u32,
+    pub(super) hours: [Hour; 2],
+    pub(super) profile: Option<Box<Profile>>,
+    pub(super) active_hours: u32,
+    pub(super) longest_gap_s: u32,
+    pub(super) networks: Vec<Known>,
+    pub(super) new_networks: u32,
     /// Decayed sums of (uses, errors, refused); half-life 7 days.
-    base: [f32; 3],
-    /// When the key was found leaked in a log.
-    pub leaked_at: Option<Timestamp>,
-    /// When a signal about the key was last raised.
-    pub signal_at: Option<Timestamp>,
+    pub(super) base: [f32; 3],
+    pub(super) habits: Habits,
+    pub(super) extra: Option<Box<Extra>>,
 }
 
 /// An hour that is not learned yet.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-struct Hour {
+pub(super) struct Hour {
     /// Counted from 1970.
-    at: i64,
-    sum: Counts,
+    pub at: i64,
+    pub sum: Counts,
     /// Uses in its busiest bucket.
-    peak: u32,
+    pub peak: u32,
 }
 
 impl Hour {
@@ -107,6 +136,12 @@ fn hour_of_bucket(bucket: i64) -> i64 {
 pub fn hour_of_week(hour: i64, zone: Tz) -> usize {
     let local = Timestamp::from_secs(hour * 3600).to_utc().with_timezone(&zone);
     local.weekday().num_days_from_monday() as usize * 24 + local.hour() as usize
+}
+
+/// The day, counted from 1970 by the calendar of `zone`, of an hour counted from 1970.
+pub fn local_day(hour: i64, zone: Tz) -> i32 {
+    let local = Timestamp::from_secs(hour * 3600).to_utc().with_timezone(&zone).date_naive();
+    local.num_days_from_ce() - 719_163
 }
 
 impl KeyState {
@@ -128,8 +163,8 @@ impl KeyState {
             networks: Vec::new(),
             new_networks: 0,
             base: [0.0; 3],
-            leaked_at: None,
-            signal_at: None,
+            habits: Habits::default(),
+            extra: None,
         }
     }
 
@@ -139,10 +174,11 @@ impl KeyState {
     }
 
     /// Moves on to `bucket`: empties the ring's passed places and learns the hours that are over.
-    pub fn advance(&mut self, bucket: i64, zone: Tz, learn_s: i64) {
+    pub fn advance(&mut self, bucket: i64, clock: &Clockwork) {
         if self.total == 0 {
             // Only heard of until now (found in a log): its time begins with its first use.
-            *self = Self { leaked_at: self.leaked_at, ..Self::new(&self.kind, bucket_start(bucket)) };
+            let extra = self.extra.take();
+            *self = Self { extra, ..Self::new(&self.kind, bucket_start(bucket)) };
         }
         if bucket <= self.head {
             return;
@@ -156,37 +192,49 @@ impl KeyState {
         if hour <= filling.at {
             return;
         }
-        self.close(before, zone, learn_s);
+        self.close(before, clock);
         if hour == filling.at + 1 {
             self.hours = [filling, Hour::empty(hour)];
             return;
         }
-        self.close(filling, zone, learn_s);
+        self.close(filling, clock);
         for quiet in (filling.at + 1).max(hour - 1 - MAX_QUIET_HOURS)..hour - 1 {
-            self.close(Hour::empty(quiet), zone, learn_s);
+            self.close(Hour::empty(quiet), clock);
         }
         self.hours = [Hour::empty(hour - 1), Hour::empty(hour)];
     }
 
     /// Learns a finished hour; hours before the first use are none.
-    fn close(&mut self, hour: Hour, zone: Tz, learn_s: i64) {
+    fn close(&mut self, hour: Hour, clock: &Clockwork) {
         if hour.at < self.first_seen.secs().div_euclid(3600) {
             return;
         }
         let counts = hour.sum;
         self.active_hours += u32::from(counts.uses > 0);
-        let young = hour.at * 3600 - self.first_seen.secs() < learn_s;
+        let young = hour.at * 3600 - self.first_seen.secs() < clock.learn_s;
         let profile = self.profile.get_or_insert_default();
-        profile.learn(hour_of_week(hour.at, zone), counts.uses, hour.peak, young);
+        let (week, day) = clock.at(hour.at);
+        profile.learn(week, counts.uses, hour.peak, young);
+        profile.learn_day(day, counts.uses);
         for (sum, n) in self.base.iter_mut().zip([counts.uses, counts.errors, counts.refused]) {
             *sum = *sum * BASE_DECAY + n as f32;
         }
     }
 
-    /// Adds the counts of a bucket that is at most [`LATE_BUCKETS`] behind, and what is new about the networks.
-    /// `newest` is the newest event time among them.
-    pub fn add(&mut self, bucket: i64, counts: Counts, visits: &[Visit], newest: Timestamp) -> Facts {
-        let mut facts = Facts { longest_s: i64::from(self.longest_gap_s), ..Facts::default() };
+    /// Adds what happened in a bucket that is at most [`LATE_BUCKETS`] behind, and says in `facts` what is new about it.
+    /// `newest` is the newest event time among it.
+    pub fn add(
+        &mut self,
+        slice: &Slice,
+        visits: &[Visit],
+        sightings: &[Sighting],
+        newest: Timestamp,
+        clock: &Clockwork,
+        facts: &mut Facts,
+    ) {
+        facts.clear();
+        let Slice { bucket, counts, amounts } = *slice;
+        facts.longest_s = i64::from(self.longest_gap_s);
         if self.total > 0 {
             facts.silence_s = (bucket_start(bucket).max(self.last_seen).secs() - self.last_seen.secs()).max(0);
             self.longest_gap_s = self.longest_gap_s.max(u32::try_from(facts.silence_s).unwrap_or(u32::MAX));
@@ -203,27 +251,55 @@ impl KeyState {
         facts.had_networks = !self.networks.is_empty();
         facts.new_before = self.new_networks;
         for visit in visits {
-            self.visit(visit, &mut facts);
+            self.visit(visit, facts);
         }
-        facts
+        facts.seen.extend(sightings.iter().map(|s| self.habits.see(s)));
+        let young = self.age_s(bucket) < clock.learn_s;
+        let consumed = if amounts.tokens > 0 { amounts.tokens as f32 } else { amounts.cost as f32 };
+        if consumed > 0.0 || self.extra.as_ref().is_some_and(|e| e.tokens.is_some()) {
+            let meter = self.extra().tokens.get_or_insert_with(|| Box::new(Meter::new(bucket)));
+            meter.add(bucket, consumed, counts.uses, clock.zone, young);
+        }
+        if amounts.bytes > 0 {
+            let meter = self.extra().bytes.get_or_insert_with(|| Box::new(Meter::new(bucket)));
+            meter.add(bucket, amounts.bytes as f32, counts.uses, clock.zone, young);
+        }
+    }
+
+    fn extra(&mut self) -> &mut Extra {
+        self.extra.get_or_insert_default()
     }
 
     fn visit(&mut self, visit: &Visit, facts: &mut Facts) {
+        let network = Network::of(visit.ip);
         let hour = u32::try_from(visit.last.secs().div_euclid(3600)).unwrap_or(0);
-        if let Some(at) = self.networks.iter().position(|k| k.network == visit.network) {
-            let known = self.networks.remove(at);
-            self.networks.push(Known { hour: known.hour.max(hour), ..known });
+        if let Some(fan) = self.extra.as_mut().and_then(|e| e.fan.as_mut()) {
+            fan.add(network, hour);
+        }
+        if let Some(at) = self.networks.iter().rposition(|k| k.network == network) {
+            self.networks[at].hour = self.networks[at].hour.max(hour);
+            self.networks[at..].rotate_left(1);
             return;
         }
-        facts.new_networks.push((visit.network, visit.first));
-        if !self.networks.iter().any(|k| k.network.near(visit.network)) {
-            facts.far_networks.push(visit.network);
+        facts.new_networks.push((network, visit.first));
+        if !self.networks.iter().any(|k| k.network.near(network)) {
+            facts.far_networks.push(network);
         }
         self.new_networks = self.new_networks.saturating_add(1);
         if self.networks.len() == MAX_KNOWN {
+            let known: Vec<Known> = self.networks.iter().filter(|k| k.hour == hour).copied().collect();
+            let fan = self.extra().fan.get_or_insert_with(|| {
+                let mut fan = Box::<super::networks::Fan>::default();
+                known.iter().for_each(|k| fan.add(k.network, k.hour));
+                fan
+            });
+            fan.add(network, hour);
             self.networks.remove(0);
         }
-        self.networks.push(Known { network: visit.network, hour });
+        if self.networks.len() == self.networks.capacity() {
+            self.networks.reserve_exact(if self.networks.is_empty() { 1 } else { 3 });
+        }
+        self.networks.push(Known { network, hour });
     }
 
     /// The sum of the last `buckets` buckets up to `now`, at most an hour.
@@ -252,9 +328,90 @@ impl KeyState {
         self.active_hours
     }
 
+    /// The longest silence between two uses, in seconds.
+    pub fn longest_gap_s(&self) -> u32 {
+        self.longest_gap_s
+    }
+
     /// The remembered networks, the one used last at the end.
     pub fn networks(&self) -> &[Known] {
         &self.networks
+    }
+
+    /// From how many networks the key was used in the hour of `now`, and the most in an hour before.
+    pub fn fan(&self, now: Timestamp) -> (f64, f64) {
+        let hour = u32::try_from(now.secs().div_euclid(3600)).unwrap_or(0);
+        match self.extra.as_ref().and_then(|e| e.fan.as_ref()) {
+            Some(fan) => fan.at(hour),
+            None => (self.networks.iter().filter(|k| k.hour == hour).count() as f64, 0.0),
+        }
+    }
+
+    /// What it was used for and how.
+    pub fn habits(&self) -> &[Habit] {
+        self.habits.all()
+    }
+
+    /// Adds a sighting that comes from looking something up, and compares it with what was known.
+    pub fn see(&mut self, sighting: &Sighting) -> Seen {
+        self.habits.see(sighting)
+    }
+
+    /// How much it uses of tokens (or of cost, when the log tells no tokens).
+    pub fn tokens(&self) -> Option<&Meter> {
+        self.extra.as_ref()?.tokens.as_deref()
+    }
+
+    /// How many bytes it is sent.
+    pub fn bytes(&self) -> Option<&Meter> {
+        self.extra.as_ref()?.bytes.as_deref()
+    }
+
+    /// When it was first found leaked in a log, and where.
+    pub fn leak(&self) -> Option<(Timestamp, &str)> {
+        let extra = self.extra.as_ref()?;
+        Some((extra.leaked_at?, &*extra.leaked_in))
+    }
+
+    /// Notes that it was found leaked; the first time counts.
+    pub fn leaked(&mut self, at: Timestamp, place: &str) {
+        let extra = self.extra();
+        if extra.leaked_at.is_none_or(|t| at < t) {
+            (extra.leaked_at, extra.leaked_in) = (Some(at), place.into());
+        }
+    }
+
+    /// When a signal about the key was last raised.
+    pub fn signal_at(&self) -> Option<Timestamp> {
+        self.extra.as_ref()?.signal_at
+    }
+
+    /// Notes that a signal about the key was raised.
+    pub fn signalled(&mut self, at: Timestamp) {
+        self.extra().signal_at = Some(at);
+    }
+
+    /// Where it was used last, and how often it was farther away than anybody travels.
+    pub fn place(&self) -> (Option<Place>, u32) {
+        self.extra.as_ref().map_or((None, 0), |e| (e.place, e.jumps))
+    }
+
+    /// Notes where it was used last.
+    pub fn moved(&mut self, place: Place, jumped: bool) {
+        let extra = self.extra();
+        extra.place = Some(place);
+        extra.jumps = extra.jumps.saturating_add(u32::from(jumped));
+    }
+
+    /// Uses after the operator retired it.
+    pub fn since_retired(&self) -> u32 {
+        self.extra.as_ref().map_or(0, |e| e.since_retired)
+    }
+
+    /// Adds uses after the operator retired it.
+    pub fn used_retired(&mut self, uses: u32) {
+        let extra = self.extra();
+        extra.since_retired = extra.since_retired.saturating_add(uses);
     }
 
     /// The usual share of requests that fail (first) and that are refused (second); 0 until 20 requests were learned.
@@ -267,88 +424,28 @@ impl KeyState {
     pub fn age_s(&self, now: i64) -> i64 {
         now * BUCKET_S - self.first_seen.secs()
     }
-
-    /// Compact bytes for the store.
-    pub fn to_bytes(&self) -> Vec<u8> {
-        let mut p = Pack(vec![VERSION]);
-        p.text(&self.kind);
-        p.int(self.first_seen.0);
-        p.int(self.last_seen.0);
-        p.uint(self.total);
-        p.int(self.head);
-        let counts = |p: &mut Pack, c: &Counts| [c.uses, c.errors, c.refused].iter().for_each(|n| p.uint((*n).into()));
-        self.ring.iter().for_each(|c| counts(&mut p, c));
-        for hour in &self.hours {
-            p.int(hour.at);
-            counts(&mut p, &hour.sum);
-            p.uint(hour.peak.into());
-        }
-        [self.active_hours, self.longest_gap_s, self.new_networks].iter().for_each(|n| p.uint((*n).into()));
-        p.uint(self.networks.len() as u64);
-        for known in &self.networks {
-            let (v6, bits) = known.network.parts();
-            p.uint(v6.into());
-            p.uint(bits);
-            p.uint(known.hour.into());
-        }
-        self.base.iter().for_each(|f| p.float(*f));
-        for t in [self.leaked_at, self.signal_at] {
-            p.int(t.map_or(i64::MIN, |t| t.0));
-        }
-        p.uint(self.profile.is_some().into());
-        if let Some(profile) = &self.profile {
-            profile.pack(&mut p);
-        }
-        p.0
-    }
-
-    /// Reads what [`KeyState::to_bytes`] wrote; `None` for other bytes and other versions.
-    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        let mut u = Unpack(bytes);
-        if u.byte()? != VERSION {
-            return None;
-        }
-        let mut this = Self::new(u.text()?, Timestamp(u.int()?));
-        this.last_seen = Timestamp(u.int()?);
-        this.total = u.uint()?;
-        this.head = u.int()?;
-        let counts = |u: &mut Unpack<'_>| Some(Counts { uses: u.small()?, errors: u.small()?, refused: u.small()? });
-        for c in &mut this.ring {
-            *c = counts(&mut u)?;
-        }
-        for hour in &mut this.hours {
-            *hour = Hour { at: u.int()?, sum: counts(&mut u)?, peak: u.small()? };
-        }
-        for n in [&mut this.active_hours, &mut this.longest_gap_s, &mut this.new_networks] {
-            *n = u.small()?;
-        }
-        for _ in 0..u.uint()?.min(MAX_KNOWN as u64) {
-            let network = Network::from_parts(u.uint()? == 1, u.uint()?);
-            this.networks.push(Known { network, hour: u.small()? });
-        }
-        for f in &mut this.base {
-            *f = u.float()?;
-        }
-        for t in [&mut this.leaked_at, &mut this.signal_at] {
-            *t = Some(u.int()?).filter(|n| *n != i64::MIN).map(Timestamp);
-        }
-        if u.uint()? == 1 {
-            this.profile = Some(Box::new(Profile::unpack(&mut u)?));
-        }
-        u.0.is_empty().then_some(this)
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::window::{Amounts, Aspect, Where, Word};
 
-    fn uses(n: u32) -> Counts {
-        Counts { uses: n, ..Counts::default() }
+    /// Adds uses to a key in UTC.
+    fn add(s: &mut KeyState, bucket: i64, n: u32, visits: &[Visit], at: Timestamp) -> Facts {
+        let mut facts = Facts::default();
+        let counts = Counts { uses: n, ..Counts::default() };
+        let slice = Slice { bucket, counts, ..Slice::default() };
+        s.add(&slice, visits, &[], at, &utc(), &mut facts);
+        facts
+    }
+
+    fn utc() -> Clockwork {
+        Clockwork::new(Tz::UTC, 0)
     }
 
     fn visit(ip: &str, at: Timestamp) -> Visit {
-        Visit { network: Network::of(ip.parse().unwrap()), first: at, last: at, uses: 1 }
+        Visit { ip: ip.parse().unwrap(), first: at, last: at, uses: 1, refused: 0 }
     }
 
     #[test]
@@ -357,8 +454,8 @@ mod tests {
         let mut s = KeyState::new("K", t);
         let b0 = bucket(t);
         for i in 0..20 {
-            s.advance(b0 + i, Tz::UTC, 0);
-            s.add(b0 + i, uses(10), &[], bucket_start(b0 + i));
+            s.advance(b0 + i, &utc());
+            add(&mut s, b0 + i, 10, &[], bucket_start(b0 + i));
         }
         assert_eq!(s.window(b0 + 19, 12).uses, 120);
         assert_eq!(s.window(b0 + 19, 1).uses, 10);
@@ -366,7 +463,7 @@ mod tests {
         assert_eq!(s.window(b0 + 31, 12).uses, 0);
         assert_eq!(s.window(b0 + 25, 12).uses, 60);
         // A line ten minutes late still counts.
-        s.add(b0 + 17, uses(5), &[], bucket_start(b0 + 17));
+        add(&mut s, b0 + 17, 5, &[], bucket_start(b0 + 17));
         assert_eq!(s.window(b0 + 19, 12).uses, 125);
     }
 
@@ -374,11 +471,11 @@ mod tests {
     fn hours_are_learned_with_the_quiet_ones_between() {
         let t = Timestamp::from_secs(1_777_636_800);
         let mut s = KeyState::new("K", t);
-        s.add(bucket(t), uses(60), &[], t);
-        s.advance(bucket(t) + 12 * 5, Tz::UTC, 0);
+        add(&mut s, bucket(t), 60, &[], t);
+        s.advance(bucket(t) + 12 * 5, &utc());
         let p = s.profile().unwrap();
         assert_eq!((p.hours(), s.active_hours()), (4, 1));
-        s.advance(bucket(t) + 12 * 24 * 365, Tz::UTC, 0);
+        s.advance(bucket(t) + 12 * 24 * 365, &utc());
         assert!(s.profile().unwrap().hours() < 500);
     }
 
@@ -386,14 +483,14 @@ mod tests {
     fn networks_are_new_once() {
         let t = Timestamp::from_secs(1_777_636_800);
         let mut s = KeyState::new("K", t);
-        let facts = s.add(bucket(t), uses(1), &[visit("203.0.113.7", t)], t);
+        let facts = add(&mut s, bucket(t), 1, &[visit("203.0.113.7", t)], t);
         assert_eq!((facts.new_networks.len(), facts.had_networks), (1, false));
         let facts =
-            s.add(bucket(t), uses(1), &[visit("203.0.113.9", t), visit("203.0.1.1", t), visit("198.51.100.1", t)], t);
+            add(&mut s, bucket(t), 1, &[visit("203.0.113.9", t), visit("203.0.1.1", t), visit("198.51.100.1", t)], t);
         assert_eq!(facts.new_networks.len(), 2);
         assert_eq!(facts.far_networks, [Network::of("198.51.100.1".parse().unwrap())]);
         for i in 0..40 {
-            s.add(bucket(t), uses(1), &[visit(&format!("10.{i}.0.1"), t)], t);
+            add(&mut s, bucket(t), 1, &[visit(&format!("10.{i}.0.1"), t)], t);
         }
         assert_eq!(s.networks().len(), MAX_KNOWN);
     }
@@ -402,14 +499,21 @@ mod tests {
     fn the_stored_form_comes_back_whole() {
         let t = Timestamp::from_secs(1_777_636_800);
         let mut s = KeyState::new("OPENAI_API_KEY", t);
+        let clock = Clockwork::new(Tz::Europe__Berlin, 3600);
         for i in 0..200 {
             let at = bucket_start(bucket(t) + i);
-            s.advance(bucket(at), Tz::Europe__Berlin, 3600);
-            s.add(bucket(at), Counts { uses: i as u32, errors: 1, refused: 2 }, &[visit("2001:db8::1", at)], at);
+            s.advance(bucket(at), &clock);
+            let counts = Counts { uses: i as u32, errors: 1, refused: 2 };
+            let amounts = Amounts { tokens: 1000 + i as u64, cost: 0, bytes: 0 };
+            let word = Word::of(&[i as u8 % 3]);
+            let seen = Sighting { aspect: Aspect::Model, word, first: at, uses: 1 };
+            let slice = Slice { bucket: bucket(at), counts, amounts };
+            s.add(&slice, &[visit("2001:db8::1", at)], &[seen], at, &clock, &mut Facts::default());
         }
-        s.leaked_at = Some(t);
+        s.leaked(t, "app /msg");
+        s.moved(Place { at: Where { latitude: 52.5, longitude: 13.4 }, time: t }, true);
         let bytes = s.to_bytes();
-        assert!(bytes.len() < 700, "{}", bytes.len());
+        assert!(bytes.len() < 1500, "{}", bytes.len());
         assert_eq!(KeyState::from_bytes(&bytes), Some(s));
         assert_eq!(KeyState::from_bytes(&bytes[..bytes.len() - 1]), None);
         assert_eq!(KeyState::from_bytes(b"\x63"), None);

@@ -1,9 +1,10 @@
 //! All keys that are watched, with a bound on their number.
 
-use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasher, RandomState};
 
 use super::id::KeyId;
 use super::state::KeyState;
+use super::words::ByHash;
 
 /// Share of the bound that is freed at once when it is reached.
 const FREED: usize = 20;
@@ -11,10 +12,32 @@ const FREED: usize = 20;
 /// Uses and hours after which a key is no passer-by: it is kept before all that are.
 const SETTLED_HOURS: u32 = 2;
 
+/// Keys in one piece of memory; more keys make more pieces, so that nothing is ever copied to make room.
+const PIECE: usize = 1024;
+
+/// A key and its memory.
+pub struct Slot {
+    /// The key.
+    pub id: KeyId,
+    /// Its memory.
+    pub state: KeyState,
+    /// Its policy, by position; for the monitor.
+    pub policy: u32,
+    /// Kinds of alerts that are open about it, one bit each; for the monitor.
+    pub open: u64,
+    dirty: bool,
+    live: bool,
+}
+
 /// The live keys, and which of them changed since they were last stored.
 pub struct Keys {
-    states: HashMap<KeyId, KeyState>,
-    dirty: HashSet<KeyId>,
+    pieces: Vec<Vec<Slot>>,
+    index: ByHash<u64, u32>,
+    hash: RandomState,
+    free: Vec<u32>,
+    dirty: Vec<u32>,
+    gone: Vec<KeyId>,
+    len: usize,
     max: usize,
     evicted: u64,
 }
@@ -22,52 +45,151 @@ pub struct Keys {
 impl Keys {
     /// An empty table for at most `max` keys (at least 16).
     pub fn new(max: usize) -> Self {
-        Self { states: HashMap::new(), dirty: HashSet::new(), max: max.max(16), evicted: 0 }
+        Self {
+            pieces: Vec::new(),
+            index: ByHash::default(),
+            hash: RandomState::new(),
+            free: Vec::new(),
+            dirty: Vec::new(),
+            gone: Vec::new(),
+            len: 0,
+            max: max.max(16),
+            evicted: 0,
+        }
+    }
+
+    /// Where a key is, or where it would be entered.
+    fn find(&self, id: &KeyId) -> Result<u32, u64> {
+        let mut hash = self.hash.hash_one(id);
+        while let Some(&at) = self.index.get(&hash) {
+            if self.at(at).id == *id {
+                return Ok(at);
+            }
+            // Two keys with one 64-bit hash: the next number.
+            hash = hash.wrapping_add(1);
+        }
+        Err(hash)
+    }
+
+    /// The place of a key.
+    pub fn place(&self, id: &KeyId) -> Option<u32> {
+        self.find(id).ok()
+    }
+
+    /// The key at a place that [`Keys::place`] or [`Keys::enter`] gave.
+    pub fn at(&self, place: u32) -> &Slot {
+        &self.pieces[place as usize / PIECE][place as usize % PIECE]
+    }
+
+    /// The key at a place, to be changed.
+    pub fn at_mut(&mut self, place: u32) -> &mut Slot {
+        let slot = &mut self.pieces[place as usize / PIECE][place as usize % PIECE];
+        if !slot.dirty {
+            slot.dirty = true;
+            self.dirty.push(place);
+        }
+        slot
+    }
+
+    /// Notes kinds of alerts that are open about a key; it does not count as changed.
+    pub fn mark_open(&mut self, place: u32, kinds: u64) {
+        self.pieces[place as usize / PIECE][place as usize % PIECE].open |= kinds;
     }
 
     /// The state of a key.
     pub fn get(&self, id: &KeyId) -> Option<&KeyState> {
-        self.states.get(id)
+        self.place(id).map(|at| &self.at(at).state)
     }
 
-    /// The state of a key, made by `new` when it is not known; it counts as changed. When the table is full, the keys
-    /// seen longest ago make room: first those that were never used over more than two hours, so that an attacker who
-    /// mints keys cannot push out the true ones.
-    pub fn touch(&mut self, id: &KeyId, new: impl FnOnce() -> KeyState) -> &mut KeyState {
-        if self.states.len() >= self.max && !self.states.contains_key(id) {
+    /// The place of a key, made by `new` when it is not known. When the table is full, the keys seen longest ago make
+    /// room: first those that were never used over more than two hours, so that an attacker who mints keys cannot push
+    /// out the true ones.
+    pub fn enter(&mut self, id: &KeyId, new: impl FnOnce() -> KeyState) -> u32 {
+        let mut hash = match self.find(id) {
+            Ok(at) => return at,
+            Err(hash) => hash,
+        };
+        if self.len >= self.max {
             self.evict();
+            hash = match self.find(id) {
+                Ok(at) => return at,
+                Err(hash) => hash,
+            };
         }
-        self.dirty.insert(*id);
-        self.states.entry(*id).or_insert_with(new)
+        let at = self.put(hash, *id, new());
+        self.at_mut(at);
+        at
+    }
+
+    fn put(&mut self, hash: u64, id: KeyId, state: KeyState) -> u32 {
+        let slot = Slot { id, state, policy: u32::MAX, open: 0, dirty: false, live: true };
+        self.len += 1;
+        let at = match self.free.pop() {
+            Some(at) => {
+                self.pieces[at as usize / PIECE][at as usize % PIECE] = slot;
+                at
+            }
+            None => {
+                if self.pieces.last().is_none_or(|p| p.len() == PIECE) {
+                    self.pieces.push(Vec::with_capacity(PIECE));
+                }
+                let pieces = self.pieces.len();
+                let last = &mut self.pieces[pieces - 1];
+                last.push(slot);
+                ((pieces - 1) * PIECE + last.len() - 1) as u32
+            }
+        };
+        self.index.insert(hash, at);
+        at
     }
 
     fn evict(&mut self) {
         let worth = |s: &KeyState| (s.active_hours() >= SETTLED_HOURS, s.last_seen);
-        let mut all: Vec<_> = self.states.iter().map(|(id, s)| (worth(s), *id)).collect();
+        let mut all: Vec<_> = self.places().map(|(at, slot)| (worth(&slot.state), slot.id, at)).collect();
         let n = (self.max / FREED).max(1).min(all.len());
         all.select_nth_unstable(n - 1);
-        for (_, id) in &all[..n] {
-            self.states.remove(id);
-            self.dirty.insert(*id);
+        let mut leaving: Vec<u32> = all[..n].iter().map(|(.., at)| *at).collect();
+        leaving.sort_unstable();
+        for at in leaving {
+            let slot = &mut self.pieces[at as usize / PIECE][at as usize % PIECE];
+            self.gone.push(slot.id);
+            (slot.live, slot.dirty) = (false, false);
+            slot.state = KeyState::new("", slot.state.first_seen);
+            self.free.push(at);
         }
+        self.len -= n;
         self.evicted += n as u64;
+        // Removing from the index one by one would break the chains of equal hashes.
+        let mut index = ByHash::with_capacity_and_hasher(self.len + n, Default::default());
+        for (at, slot) in self.places() {
+            let mut hash = self.hash.hash_one(slot.id);
+            while index.contains_key(&hash) {
+                hash = hash.wrapping_add(1);
+            }
+            index.insert(hash, at);
+        }
+        self.index = index;
+        let pieces = &self.pieces;
+        self.dirty.retain(|at| pieces[*at as usize / PIECE][*at as usize % PIECE].dirty);
     }
 
     /// Puts a stored state back; it does not count as changed.
     pub fn restore(&mut self, id: KeyId, state: KeyState) {
-        if self.states.len() < self.max {
-            self.states.insert(id, state);
+        if self.len < self.max
+            && let Err(hash) = self.find(&id)
+        {
+            self.put(hash, id, state);
         }
     }
 
     /// Number of keys.
     pub fn len(&self) -> usize {
-        self.states.len()
+        self.len
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.states.is_empty()
+        self.len == 0
     }
 
     /// Keys that had to make room so far.
@@ -75,17 +197,30 @@ impl Keys {
         self.evicted
     }
 
+    /// All keys with their places, in no order.
+    pub fn places(&self) -> impl Iterator<Item = (u32, &Slot)> {
+        (0u32..).zip(self.pieces.iter().flatten()).filter(|(_, slot)| slot.live)
+    }
+
     /// All keys, in no order.
     pub fn iter(&self) -> impl Iterator<Item = (&KeyId, &KeyState)> {
-        self.states.iter()
+        self.places().map(|(_, slot)| (&slot.id, &slot.state))
     }
 
     /// What changed since the last call: (key, bytes), empty bytes for a key that is gone.
     pub fn take_dirty(&mut self) -> Vec<(String, Vec<u8>)> {
-        let mut ids: Vec<KeyId> = self.dirty.drain().collect();
-        ids.sort_unstable();
-        let row = |id: KeyId| (id.to_string(), self.states.get(&id).map(KeyState::to_bytes).unwrap_or_default());
-        ids.into_iter().map(row).collect()
+        let mut rows: Vec<(String, Vec<u8>)> = Vec::with_capacity(self.gone.len() + self.dirty.len());
+        // A key that went and came back has its row behind that of its going.
+        rows.extend(self.gone.drain(..).map(|id| (id.to_string(), Vec::new())));
+        rows.sort_unstable();
+        let before = rows.len();
+        for at in std::mem::take(&mut self.dirty) {
+            let slot = &mut self.pieces[at as usize / PIECE][at as usize % PIECE];
+            slot.dirty = false;
+            rows.push((slot.id.to_string(), slot.state.to_bytes()));
+        }
+        rows[before..].sort_unstable();
+        rows
     }
 }
 
@@ -96,23 +231,27 @@ mod tests {
     use super::*;
     use crate::event::Text;
     use crate::units::Timestamp;
-    use crate::window::{Counts, bucket};
+    use crate::window::{Clockwork, Counts, Facts, Slice, bucket};
 
     #[test]
     fn minted_keys_push_out_each_other_and_not_the_true_ones() {
         let mut keys = Keys::new(1000);
         let t = Timestamp::from_secs(1_777_636_800);
+        let clock = Clockwork::new(Tz::UTC, 0);
         let id = |space: &str, n: u32| KeyId::named(space, Text::plain(n.to_string().as_bytes()));
         for n in 0..500 {
-            let s = keys.touch(&id("TRUE", n), || KeyState::new("K", t));
+            let at = keys.enter(&id("TRUE", n), || KeyState::new("K", t));
+            let s = &mut keys.at_mut(at).state;
             for hour in 0..5 {
-                s.advance(bucket(t) + hour * 12, Tz::UTC, 0);
-                s.add(bucket(t) + hour * 12, Counts { uses: 1, ..Counts::default() }, &[], t);
+                let counts = Counts { uses: 1, ..Counts::default() };
+                let slice = Slice { bucket: bucket(t) + hour * 12, counts, ..Slice::default() };
+                s.advance(slice.bucket, &clock);
+                s.add(&slice, &[], &[], t, &clock, &mut Facts::default());
             }
         }
         let late = t.plus(std::time::Duration::from_secs(6 * 3600));
         for n in 0..20_000 {
-            keys.touch(&id("RANDOM", n), || KeyState::new("K", late));
+            keys.enter(&id("RANDOM", n), || KeyState::new("K", late));
         }
         assert!(keys.len() <= 1000);
         assert!(keys.evicted() > 15_000);

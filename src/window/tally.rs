@@ -1,19 +1,23 @@
 //! What a stretch of lines adds up to, per key; sums that may be merged in any order.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
+use std::net::IpAddr;
 
-use super::id::{KeyId, Network, mix};
+use super::few::Few;
+use super::id::{KeyId, mix, spread_of};
 use super::samples::{Lines, Samples};
-use crate::event::{Clock, Event, KeyRef, SourceId};
+use super::sighting::{Aspect, Chain, Sighting, Sightings};
+use super::words::{Word, Words};
+use crate::event::{Clock, Event, KeyRef, SourceId, endpoint};
 use crate::redact::{RedactedLine, RuleId};
 use crate::units::Timestamp;
 
 /// Length of a bucket of event time in seconds.
 pub const BUCKET_S: i64 = 300;
 
-/// Networks kept per key and tally; of more, an even choice is kept.
-const MAX_NETWORKS: usize = 64;
+/// Addresses kept per key and tally; of more, an even choice is kept.
+const MAX_ADDRESSES: usize = 64;
 
 /// The bucket of an instant: whole 5-minute steps since 1970.
 pub fn bucket(t: Timestamp) -> i64 {
@@ -45,17 +49,56 @@ impl Counts {
     }
 }
 
-/// A network a key was used from.
+/// What the requests of a key used up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Amounts {
+    /// Tokens read and written by models.
+    pub tokens: u64,
+    /// Cost in millionths of the log's own unit.
+    pub cost: u64,
+    /// Bytes sent to the caller.
+    pub bytes: u64,
+}
+
+impl Amounts {
+    /// Adds `other`.
+    pub fn add(&mut self, other: Self) {
+        self.tokens = self.tokens.saturating_add(other.tokens);
+        self.cost = self.cost.saturating_add(other.cost);
+        self.bytes = self.bytes.saturating_add(other.bytes);
+    }
+
+    fn of(event: &Event<'_>) -> Self {
+        let cost = event.cost.filter(|c| (0.0..1e9).contains(c)).map_or(0, |c| (c * 1e6).round() as u64);
+        let tokens = event.tokens_in.unwrap_or(0).saturating_add(event.tokens_out.unwrap_or(0));
+        Self { tokens, cost, bytes: event.bytes_out.unwrap_or(0) }
+    }
+}
+
+/// What happened in one bucket.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Slice {
+    /// The bucket.
+    pub bucket: i64,
+    /// Requests.
+    pub counts: Counts,
+    /// What they used up.
+    pub amounts: Amounts,
+}
+
+/// An address a key was used from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Visit {
-    /// The network.
-    pub network: Network,
+    /// The address.
+    pub ip: IpAddr,
     /// Its first use in the tally.
     pub first: Timestamp,
     /// Its last use in the tally.
     pub last: Timestamp,
     /// Number of uses.
     pub uses: u32,
+    /// How many of them were refused.
+    pub refused: u32,
 }
 
 /// What one key did.
@@ -71,10 +114,12 @@ pub struct KeyDelta {
     pub first: Timestamp,
     /// Last event time.
     pub last: Timestamp,
-    /// Counts per bucket, in order of time.
-    pub buckets: Vec<(i64, Counts)>,
-    /// Networks, in order of [`Network`]; an even choice when there are many.
-    pub visits: Vec<Visit>,
+    /// What happened per bucket, in order of time.
+    pub slices: Few<Slice>,
+    /// Addresses, in order; an even choice when there are many.
+    pub visits: Few<Visit>,
+    /// What it was used for and how, within [`Tally::sightings`].
+    pub sightings: Chain,
     /// Lines of requests that went well.
     pub good: Samples,
     /// Lines of requests that failed or were refused.
@@ -82,57 +127,96 @@ pub struct KeyDelta {
 }
 
 impl KeyDelta {
-    fn new(source: SourceId, time: Timestamp) -> Self {
+    /// Nothing yet, from a line of `source` at `time`.
+    pub fn new(source: SourceId, time: Timestamp) -> Self {
         Self {
             rule: None,
             kind: None,
             source,
             first: time,
             last: time,
-            buckets: Vec::new(),
-            visits: Vec::new(),
+            slices: Few::None,
+            visits: Few::None,
+            sightings: Chain::default(),
             good: Samples::default(),
             bad: Samples::default(),
         }
     }
 
-    fn count(&mut self, bucket: i64, counts: Counts) {
-        match self.buckets.binary_search_by_key(&bucket, |(b, _)| *b) {
-            Ok(at) => self.buckets[at].1.add(counts),
-            Err(at) => self.buckets.insert(at, (bucket, counts)),
+    /// Adds what happened in a bucket.
+    pub fn count(&mut self, slice: Slice) {
+        if let Some(old) = self.slices.find(&slice.bucket, |s| s.bucket, || slice) {
+            old.counts.add(slice.counts);
+            old.amounts.add(slice.amounts);
         }
     }
 
-    fn visit(&mut self, visit: Visit) {
-        match self.visits.binary_search_by_key(&visit.network, |v| v.network) {
-            Ok(at) => {
-                let old = &mut self.visits[at];
-                old.first = old.first.min(visit.first);
-                old.last = old.last.max(visit.last);
-                old.uses = old.uses.saturating_add(visit.uses);
-            }
-            Err(at) => {
-                self.visits.insert(at, visit);
-                if self.visits.len() > MAX_NETWORKS {
-                    // Dropping the largest of a fixed hash keeps the same networks in whatever order they come.
-                    let drop = self.visits.iter().enumerate().max_by_key(|(_, v)| v.network.spread()).map(|(i, _)| i);
-                    drop.map(|i| self.visits.remove(i));
-                }
-            }
+    /// Adds uses from an address.
+    pub fn visit(&mut self, visit: Visit) {
+        if let Some(old) = self.visits.find(&visit.ip, |v| v.ip, || visit) {
+            old.first = old.first.min(visit.first);
+            old.last = old.last.max(visit.last);
+            old.uses = old.uses.saturating_add(visit.uses);
+            old.refused = old.refused.saturating_add(visit.refused);
+        } else if self.visits.len() > MAX_ADDRESSES {
+            // Dropping the largest of a fixed hash keeps the same addresses in whatever order they come.
+            self.visits.drop_largest(|v| spread_of(v.ip));
         }
     }
 
-    fn merge(&mut self, other: Self, theirs: &Lines, lines: &mut Lines) {
+    fn merge(&mut self, other: &Self, theirs: (&Lines, &Sightings), mine: (&mut Lines, &mut Sightings)) {
         self.rule = [self.rule, other.rule].into_iter().flatten().min();
-        self.kind = [self.kind.take(), other.kind].into_iter().flatten().min();
+        self.kind = [self.kind.take(), other.kind.clone()].into_iter().flatten().min();
         self.source = self.source.min(other.source);
         self.first = self.first.min(other.first);
         self.last = self.last.max(other.last);
-        other.buckets.into_iter().for_each(|(b, c)| self.count(b, c));
-        other.visits.into_iter().for_each(|v| self.visit(v));
-        self.good.merge(&other.good, theirs, lines);
-        self.bad.merge(&other.bad, theirs, lines);
+        other.slices.iter().for_each(|s| self.count(*s));
+        other.visits.iter().for_each(|v| self.visit(*v));
+        theirs.1.of(other.sightings).for_each(|s| mine.1.note(&mut self.sightings, *s));
+        self.good.merge(&other.good, theirs.0, mine.0);
+        self.bad.merge(&other.bad, theirs.0, mine.0);
     }
+}
+
+/// What one source gave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SourceDelta {
+    /// Events read.
+    pub events: u64,
+    /// Events whose line has no time that can be used.
+    pub untimed: u64,
+    /// Events whose line's time lies in the future.
+    pub ahead: u64,
+    /// First event time.
+    pub first: Timestamp,
+    /// Last event time.
+    pub last: Timestamp,
+}
+
+/// An attack in a request.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct AttackId {
+    /// The signature.
+    pub signature: Word,
+    /// Where it was found.
+    pub source: SourceId,
+    /// Whose request it was, when the line says.
+    pub key: Option<KeyId>,
+}
+
+/// How often an attack was seen.
+#[derive(Clone, Debug, Default)]
+pub struct AttackDelta {
+    /// Number of requests.
+    pub count: u32,
+    /// Requests that the service did not refuse: status below 400.
+    pub answered: u32,
+    /// First event time.
+    pub first: Timestamp,
+    /// Addresses, an even choice when there are many.
+    pub visits: Few<IpAddr>,
+    /// Lines, redacted.
+    pub lines: Samples,
 }
 
 /// What a credential in the log is known by.
@@ -147,6 +231,8 @@ pub struct LeakId {
     /// Whether it stood where callers present their credential (a header of an access log), rather than leaked into a
     /// message, a URL or another field.
     pub presented: bool,
+    /// Whether it stood in the URL of a request.
+    pub in_url: bool,
 }
 
 /// How often a credential was found in the log.
@@ -165,13 +251,21 @@ pub struct LeakDelta {
 }
 
 /// What a stretch of lines adds up to. Merging is associative and commutative, so chunks, threads and hosts add up in
-/// any order; it is the only thing that reaches the monitor.
+/// any order (but for names and lines beyond their bounds); it is the only thing that reaches the monitor.
 #[derive(Clone, Debug, Default)]
 pub struct Tally {
     /// Per key.
     pub keys: HashMap<KeyId, KeyDelta>,
     /// Credentials found in the log.
     pub leaks: HashMap<LeakId, LeakDelta>,
+    /// Attacks found in requests.
+    pub attacks: HashMap<AttackId, AttackDelta>,
+    /// Per source.
+    pub sources: BTreeMap<SourceId, SourceDelta>,
+    /// What keys were used for and how.
+    pub sightings: Sightings,
+    /// The names behind words.
+    pub words: Words,
     /// The text of lines kept as evidence.
     pub lines: Lines,
     /// Events read.
@@ -185,18 +279,39 @@ pub struct Tally {
 impl Tally {
     /// Counts one event and its line.
     pub fn add(&mut self, event: &Event<'_>, line: RedactedLine<'_>) {
+        let (untimed, ahead) = (event.clock == Clock::Arrival, event.clock == Clock::Ahead);
         self.events += 1;
-        self.untimed += u64::from(event.clock == Clock::Arrival);
-        self.ahead += u64::from(event.clock == Clock::Ahead);
+        self.untimed += u64::from(untimed);
+        self.ahead += u64::from(ahead);
+        let (first, last) = (event.time, event.time);
+        let (untimed, ahead) = (u64::from(untimed), u64::from(ahead));
+        self.source(event.source, SourceDelta { events: 1, untimed, ahead, first, last });
         let lot = mix(event.time.0 as u64 ^ (line.bytes().len() as u64) << 48);
-        if let Some(key) = event.key.as_ref().filter(|_| event.counts) {
-            self.add_use(key, event, line, lot);
+        let key = event.key.as_ref().filter(|_| event.counts);
+        let id = key.map(KeyId::of);
+        if let Some((key, id)) = key.zip(id) {
+            self.add_use(key, id, event, line, lot);
+        }
+        if let Some(signature) = event.attack {
+            self.add_attack(signature, id, event, line, lot);
         }
         self.add_leaks(event, line, lot);
     }
 
-    fn add_use(&mut self, key: &KeyRef<'_>, event: &Event<'_>, line: RedactedLine<'_>, lot: u64) {
-        let delta = self.keys.entry(KeyId::of(key)).or_insert_with(|| KeyDelta::new(event.source, event.time));
+    fn source(&mut self, source: SourceId, delta: SourceDelta) {
+        let Some(old) = self.sources.get_mut(&source) else {
+            self.sources.insert(source, delta);
+            return;
+        };
+        old.events += delta.events;
+        old.untimed += delta.untimed;
+        old.ahead += delta.ahead;
+        old.first = old.first.min(delta.first);
+        old.last = old.last.max(delta.last);
+    }
+
+    fn add_use(&mut self, key: &KeyRef<'_>, id: KeyId, event: &Event<'_>, line: RedactedLine<'_>, lot: u64) {
+        let delta = self.keys.entry(id).or_insert_with(|| KeyDelta::new(event.source, event.time));
         if let KeyRef::Tag { rule, kind, .. } = key {
             delta.rule = [delta.rule, *rule].into_iter().flatten().min();
             if let (None, Some(kind)) = (&delta.kind, kind) {
@@ -208,20 +323,68 @@ impl Tally {
         delta.last = delta.last.max(event.time);
         delta.source = delta.source.min(event.source);
         let counts = Counts { uses: 1, errors: u32::from(failed), refused: u32::from(refused) };
-        delta.count(bucket(event.time), counts);
+        delta.count(Slice { bucket: bucket(event.time), counts, amounts: Amounts::of(event) });
         if let Some(ip) = event.ip {
-            delta.visit(Visit { network: Network::of(ip), first: event.time, last: event.time, uses: 1 });
+            let refused = u32::from(refused);
+            delta.visit(Visit { ip, first: event.time, last: event.time, uses: 1, refused });
         }
         let samples = if refused || failed { &mut delta.bad } else { &mut delta.good };
         samples.offer(lot, event.time, line.bytes(), &mut self.lines);
+        let (words, sightings) = (&mut self.words, &mut self.sightings);
+        let mut note = |aspect: Aspect, text: &[u8]| {
+            let word = Word::of(text);
+            words.keep(word, text);
+            sightings.note(&mut delta.sightings, Sighting { aspect, word, first: event.time, uses: 1 });
+        };
+        let mut buf = [0; 160];
+        if let Some(path) = event.path {
+            note(Aspect::Endpoint, endpoint(event.method, path, &mut buf));
+        }
+        let named = [
+            (Aspect::Model, event.model),
+            (Aspect::Region, event.region),
+            (Aspect::Environment, event.environment),
+            (Aspect::Service, event.service),
+        ];
+        for (aspect, text) in named {
+            let mut buf = [0; 96];
+            if let Some(text) = text.as_ref().and_then(|t| t.small(&mut buf)).filter(|t| !t.is_empty()) {
+                note(aspect, text);
+            }
+        }
+        if let Some(origin) = event.origin() {
+            note(Aspect::Origin, origin);
+        }
+        if event.in_browser() {
+            note(Aspect::Browser, b"a browser");
+        }
+        if event.is_plaintext() {
+            note(Aspect::Plaintext, b"without TLS");
+        }
+    }
+
+    fn add_attack(&mut self, name: &str, key: Option<KeyId>, event: &Event<'_>, line: RedactedLine<'_>, lot: u64) {
+        let signature = Word::of(name.as_bytes());
+        self.words.keep(signature, name.as_bytes());
+        let id = AttackId { signature, source: event.source, key };
+        let new = || AttackDelta { first: event.time, ..AttackDelta::default() };
+        let attack = self.attacks.entry(id).or_insert_with(new);
+        attack.count = attack.count.saturating_add(1);
+        attack.answered += u32::from(event.status.is_some_and(|s| s < 400));
+        attack.first = attack.first.min(event.time);
+        if let Some(ip) = event.ip {
+            attack.visit(ip);
+        }
+        attack.lines.offer(lot, event.time, line.bytes(), &mut self.lines);
     }
 
     fn add_leaks(&mut self, event: &Event<'_>, line: RedactedLine<'_>, lot: u64) {
         for secret in event.secrets() {
             let key = secret.tag.map(KeyId::tag);
+            let request = event.status.is_some() || event.method.is_some();
             // In the field of a credential of a request it is a use; anywhere else it has leaked.
-            let presented = secret.presented && (event.status.is_some() || event.method.is_some());
-            let id = LeakId { rule: secret.rule, source: event.source, key, presented };
+            let (presented, in_url) = (secret.presented && request, secret.in_url && request);
+            let id = LeakId { rule: secret.rule, source: event.source, key, presented, in_url };
             let leak = match self.leaks.entry(id) {
                 Entry::Occupied(e) => e.into_mut(),
                 Entry::Vacant(e) => e.insert(LeakDelta {
@@ -244,23 +407,28 @@ impl Tally {
 
     /// Adds everything of `other`.
     pub fn merge(&mut self, other: Self) {
+        if self.is_empty() {
+            *self = other;
+            return;
+        }
         self.events += other.events;
         self.untimed += other.untimed;
         self.ahead += other.ahead;
-        if self.keys.is_empty() && self.leaks.is_empty() {
-            (self.keys, self.leaks, self.lines) = (other.keys, other.leaks, other.lines);
-            return;
-        }
+        self.words.merge(other.words);
+        other.sources.into_iter().for_each(|(id, delta)| self.source(id, delta));
+        let theirs = (&other.lines, &other.sightings);
         for (id, delta) in other.keys {
-            match self.keys.entry(id) {
-                Entry::Occupied(mut e) => e.get_mut().merge(delta, &other.lines, &mut self.lines),
-                Entry::Vacant(e) => {
-                    let (good, bad) = (delta.good, delta.bad);
-                    let mine = e.insert(KeyDelta { good: Samples::default(), bad: Samples::default(), ..delta });
-                    mine.good.merge(&good, &other.lines, &mut self.lines);
-                    mine.bad.merge(&bad, &other.lines, &mut self.lines);
-                }
-            }
+            let new = || KeyDelta::new(delta.source, delta.first);
+            self.keys.entry(id).or_insert_with(new).merge(&delta, theirs, (&mut self.lines, &mut self.sightings));
+        }
+        for (id, delta) in other.attacks {
+            let new = || AttackDelta { first: delta.first, ..AttackDelta::default() };
+            let attack = self.attacks.entry(id).or_insert_with(new);
+            attack.count = attack.count.saturating_add(delta.count);
+            attack.answered = attack.answered.saturating_add(delta.answered);
+            attack.first = attack.first.min(delta.first);
+            delta.visits.iter().for_each(|ip| attack.visit(*ip));
+            attack.lines.merge(&delta.lines, &other.lines, &mut self.lines);
         }
         for (id, delta) in other.leaks {
             let leak = self.leaks.entry(id).or_insert_with(|| LeakDelta {
@@ -282,6 +450,14 @@ impl Tally {
     /// Whether nothing was counted.
     pub fn is_empty(&self) -> bool {
         self.events == 0 && self.keys.is_empty() && self.leaks.is_empty()
+    }
+}
+
+impl AttackDelta {
+    fn visit(&mut self, ip: IpAddr) {
+        if self.visits.find(&ip, |v| *v, || ip).is_none() && self.visits.len() > MAX_ADDRESSES {
+            self.visits.drop_largest(|v| spread_of(*v));
+        }
     }
 }
 
@@ -322,14 +498,17 @@ mod tests {
     fn told(t: &Tally) -> Vec<String> {
         let lines = |s: &Samples| s.in_order(&t.lines).into_iter().map(|(t, l)| format!("{t} {l}")).collect::<Vec<_>>();
         let key = |(id, d): (&KeyId, &KeyDelta)| {
+            let mut sightings: Vec<_> =
+                t.sightings.of(d.sightings).map(|s| (s.aspect, s.word, s.first, s.uses)).collect();
+            sightings.sort();
             format!(
-                "{id} {:?} {:?} {} {} {:?} {:?} {:?} {:?}",
+                "{id} {:?} {:?} {} {} {:?} {:?} {:?} {:?} {sightings:?}",
                 d.rule,
                 d.kind,
                 d.first,
                 d.last,
-                d.buckets,
-                d.visits,
+                d.slices.as_slice(),
+                d.visits.as_slice(),
                 lines(&d.good),
                 lines(&d.bad)
             )
@@ -373,12 +552,14 @@ mod tests {
         let t = tally(&lines, 1, 0);
         let delta = t.keys.values().next().unwrap();
         assert_eq!((t.keys.len(), t.events), (1, 100));
-        let sum = delta.buckets.iter().fold(Counts::default(), |mut sum, (_, c)| {
-            sum.add(*c);
+        let sum = delta.slices.iter().fold(Counts::default(), |mut sum, s| {
+            sum.add(s.counts);
             sum
         });
-        assert_eq!((delta.buckets.len(), sum), (4, Counts { uses: 100, errors: 25, refused: 0 }));
+        assert_eq!((delta.slices.len(), sum), (4, Counts { uses: 100, errors: 25, refused: 0 }));
         assert_eq!((delta.visits.len(), delta.visits.iter().map(|v| v.uses).sum::<u32>()), (3, 100));
+        let endpoint = t.sightings.of(delta.sightings).find(|s| s.aspect == Aspect::Endpoint).unwrap();
+        assert_eq!((t.words.get(endpoint.word), endpoint.uses), (Some("GET /"), 100));
         let bad = delta.bad.in_order(&t.lines);
         assert!(bad.len() == 5 && bad.iter().all(|(_, l)| l.contains("500") && !l.contains("sk-proj")));
         assert!(t.leaks.iter().all(|(id, _)| id.presented), "in the field of a credential it is a use, not a leak");

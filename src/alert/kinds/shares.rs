@@ -4,11 +4,10 @@
 //! max(least share, factor × usual share), with at least 10 such requests. The usual share has a half-life of 7 days.
 //! Half of the bound keeps it firing.
 
-use super::config::{AuthFailuresConfig, ErrorRateConfig};
-use super::detector::{Detector, Signal, View};
-use super::kind::Kind;
-use super::stats::wilson_lower;
-use super::words;
+use super::super::detector::{Detector, Signal, View};
+use super::super::kind::Kind;
+use super::super::stats::wilson_lower;
+use super::super::words;
 
 /// Three buckets: 15 minutes.
 const BUCKETS: i64 = 3;
@@ -18,24 +17,10 @@ const Z: f64 = 3.29;
 
 /// See the module.
 pub(super) struct Shares {
-    kind: Kind,
-    min_ratio: f64,
-    times_usual: f64,
-    min_hits: u32,
-}
-
-impl Shares {
-    /// `error_rate`.
-    pub(super) fn errors(c: &ErrorRateConfig) -> Self {
-        let (min_ratio, times_usual, min_hits) = (c.min_ratio, c.times_usual, c.min_errors);
-        Self { kind: Kind::ErrorRate, min_ratio, times_usual, min_hits }
-    }
-
-    /// `auth_failures`.
-    pub(super) fn refused(c: &AuthFailuresConfig) -> Self {
-        let (min_ratio, times_usual, min_hits) = (c.min_ratio, c.times_usual, c.min_failures);
-        Self { kind: Kind::AuthFailures, min_ratio, times_usual, min_hits }
-    }
+    pub(super) kind: Kind,
+    pub(super) min_ratio: f64,
+    pub(super) times_usual: f64,
+    pub(super) min_hits: u32,
 }
 
 impl Detector for Shares {
@@ -67,7 +52,7 @@ impl Detector for Shares {
             score: Some(lower),
             window_s: Some(900),
             unit: "ratio",
-            networks: view.state.networks().iter().rev().take(5).map(|k| k.network).collect(),
+            networks: view.networks(),
             summary: format!(
                 "{} of {} requests {what} in 15 minutes ({})",
                 words::count(h),

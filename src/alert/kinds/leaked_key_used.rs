@@ -1,10 +1,34 @@
 //! `leaked_key_used`: a credential that stood in a log is used from a network that was never seen with it.
 
-use super::config::LeakedKeyUsedConfig;
-use super::detector::{Detector, Signal, View};
-use super::kind::Kind;
-use super::words;
+use std::time::Duration;
+
+use super::super::detector::{Detector, Signal, View};
+use super::super::kind::{Kind, KindInfo};
+use super::super::object::Urgency;
+use super::super::settings::{DAY, HOUR, kind_settings};
+use super::super::words;
 use crate::window::Network;
+
+/// What is fixed about it.
+pub(in crate::alert) const INFO: KindInfo = KindInfo {
+    kind: Kind::LeakedKeyUsed,
+    name: "leaked_key_used",
+    urgency: Urgency::Page,
+    doc: "a credential that stood in a log is now used from a network that was never seen with it",
+    causes: &["somebody read the key in a log and uses it"],
+    steps: &["Look at everything the key did since it leaked", "Find out who can read the log in which it stood"],
+};
+
+kind_settings! {
+    /// A leaked credential used from a network never seen with it.
+    LeakedKeyUsedConfig {
+        Page, for 0, resolve HOUR, renotify 0, mute 24 * HOUR;
+        /// How long after the leak.
+        #[serde(with = "crate::units::duration")]
+        #[schemars(with = "String")]
+        within: Duration = Duration::from_secs(90 * DAY),
+    }
+}
 
 /// See the module.
 pub(super) struct LeakedKeyUsed {
@@ -17,7 +41,7 @@ impl Detector for LeakedKeyUsed {
     }
 
     fn look(&self, view: &View<'_>) -> Option<Signal> {
-        let leaked = view.state.leaked_at?;
+        let (leaked, _) = view.state.leak()?;
         if !view.facts.had_networks {
             return None;
         }

@@ -1,9 +1,35 @@
 //! `key_dormant`: a key is used again after a silence of at least 14 days and twice its longest silence before.
 
-use super::config::KeyDormantConfig;
-use super::detector::{Detector, Signal, View};
-use super::kind::Kind;
-use super::words;
+use std::time::Duration;
+
+use super::super::detector::{Detector, Signal, View};
+use super::super::kind::{Kind, KindInfo};
+use super::super::object::Urgency;
+use super::super::settings::{DAY, HOUR, kind_settings};
+use super::super::words;
+
+/// What is fixed about it.
+pub(in crate::alert) const INFO: KindInfo = KindInfo {
+    kind: Kind::KeyDormant,
+    name: "key_dormant",
+    urgency: Urgency::Page,
+    doc: "a key is used again after a silence far longer than any before",
+    causes: &["an old key found by somebody else", "a rare job, such as a yearly report"],
+    steps: &["Ask the key's owner whether it is still needed", "Retire keys that nobody uses"],
+};
+
+kind_settings! {
+    /// Use after a long silence.
+    KeyDormantConfig {
+        Page, for 0, resolve HOUR, renotify 0, mute 24 * HOUR;
+        /// Silence that counts at least.
+        #[serde(with = "crate::units::duration")]
+        #[schemars(with = "String")]
+        silence: Duration = Duration::from_secs(14 * DAY),
+        /// How many times the key's longest silence so far.
+        times_longest: f64 = 2.0,
+    }
+}
 
 /// See the module.
 pub(super) struct KeyDormant {
@@ -28,7 +54,7 @@ impl Detector for KeyDormant {
             expected: Some(longest as f64),
             threshold: Some(bound),
             unit: "seconds",
-            networks: view.state.networks().iter().rev().take(5).map(|k| k.network).collect(),
+            networks: view.networks(),
             summary: format!("is used again after {silent} of silence"),
             why: format!(
                 "no use for {silent}; its longest silence before was {}, fires at {}",

@@ -4,11 +4,46 @@
 //! novelty = (new networks so far + 0.5) / (active hours + 20). It fires for a new /16 (IPv6 /32) at novelty ≤ 2 %, and
 //! for a new /24 (IPv6 /64) near known ones at ≤ 1 %. Mode `exact` fires at every first sight but the key's first.
 
-use super::config::{NewIpConfig, NewIpMode};
-use super::detector::{Detector, Signal, View};
-use super::kind::Kind;
-use super::words;
+use super::super::detector::{Detector, Signal, View};
+use super::super::kind::{Kind, KindInfo};
+use super::super::object::Urgency;
+use super::super::settings::{HOUR, kind_settings};
+use super::super::words;
 use crate::window::Network;
+
+/// What is fixed about it.
+pub(in crate::alert) const INFO: KindInfo = KindInfo {
+    kind: Kind::NewIp,
+    name: "new_ip",
+    urgency: Urgency::Digest,
+    doc: "a key that keeps to few networks is used from a new one",
+    causes: &["use by somebody who should not have the key", "a move to another host, office or provider"],
+    steps: &["Check whether the network belongs to the key's owner", "Allow only known networks for this key"],
+};
+
+/// When a network is news.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum NewIpMode {
+    /// When the key keeps to few networks, so that a new one does not fit it.
+    #[default]
+    Novel,
+    /// Every network that the key was not used from before.
+    Exact,
+}
+
+kind_settings! {
+    /// Use from a new network (IPv4 /24, IPv6 /64).
+    NewIpConfig {
+        Digest, for 0, resolve HOUR, renotify 0, mute 24 * HOUR;
+        /// `novel`: only networks that do not fit the key's own habits; `exact`: every first sight.
+        mode: NewIpMode = NewIpMode::Novel,
+        /// Most new networks per active hour that a key may have had, for one in a new /16 (IPv6 /32).
+        max_novelty_far: f64 = 0.02,
+        /// The same for a new /24 (IPv6 /64) in a known neighbourhood.
+        max_novelty_near: f64 = 0.01,
+    }
+}
 
 /// See the module.
 pub(super) struct NewIp {

@@ -1,0 +1,91 @@
+//! A sorted list that mostly holds one thing, and then needs no memory of its own.
+
+/// None, one or many, in order of a key.
+#[derive(Clone, Debug, Default)]
+pub enum Few<T> {
+    /// Nothing.
+    #[default]
+    None,
+    /// One, in place.
+    One(T),
+    /// Several, in order.
+    Many(Vec<T>),
+}
+
+impl<T> Few<T> {
+    /// All of them, in order.
+    pub fn as_slice(&self) -> &[T] {
+        match self {
+            Self::None => &[],
+            Self::One(one) => std::slice::from_ref(one),
+            Self::Many(many) => many,
+        }
+    }
+
+    /// Number of things.
+    pub fn len(&self) -> usize {
+        self.as_slice().len()
+    }
+
+    /// Whether there is nothing.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// All of them, in order.
+    pub fn iter(&self) -> std::slice::Iter<'_, T> {
+        self.as_slice().iter()
+    }
+
+    /// The thing that `by` gives `key`; `None` when it has just been put there by `new`.
+    pub(super) fn find<K: Ord>(&mut self, key: &K, by: impl Fn(&T) -> K, new: impl FnOnce() -> T) -> Option<&mut T> {
+        if self.is_empty() {
+            *self = Self::One(new());
+            return None;
+        }
+        if let Self::One(one) = self
+            && by(one) != *key
+            && let Self::One(one) = std::mem::take(self)
+        {
+            *self = Self::Many(vec![one]);
+        }
+        match self {
+            Self::None => None,
+            Self::One(one) => Some(one),
+            Self::Many(many) => match many.binary_search_by_key(key, &by) {
+                Ok(at) => Some(&mut many[at]),
+                Err(at) => {
+                    many.insert(at, new());
+                    None
+                }
+            },
+        }
+    }
+
+    /// Takes out what is largest by `by`.
+    pub(super) fn drop_largest<K: Ord>(&mut self, by: impl Fn(&T) -> K) {
+        if let Self::Many(many) = self
+            && let Some(at) = many.iter().enumerate().max_by_key(|(_, t)| by(t)).map(|(i, _)| i)
+        {
+            many.remove(at);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn things_are_kept_in_order_and_once() {
+        let mut few = Few::default();
+        for n in [5, 3, 5, 9, 3] {
+            if let Some(found) = few.find(&n, |t: &(i32, u32)| t.0, || (n, 1)) {
+                found.1 += 1;
+            }
+        }
+        assert_eq!(few.as_slice(), [(3, 2), (5, 2), (9, 1)]);
+        few.drop_largest(|t| t.0);
+        assert_eq!((few.len(), few.as_slice()[1].0), (2, 5));
+    }
+}
