@@ -13,6 +13,7 @@ use super::{queue, silence, state};
 use crate::alert::{Alert, Severity, Status};
 use crate::config;
 use crate::delivery::{SystemClock, TestOutcome, incident_markdown, send_test};
+use crate::redact::{PseudonymKey, Redactor};
 use crate::store::Store;
 use crate::units::Timestamp;
 
@@ -257,23 +258,25 @@ fn test(path: &Path) -> anyhow::Result<Exit> {
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime = runtime.context("cannot start the network threads")?;
-    let outcomes = runtime.block_on(send_test(&config.receivers, host.trim(), &SystemClock));
+    let redactor = Redactor::new(PseudonymKey::random().context("no randomness")?);
+    let outcomes = runtime.block_on(send_test(&config.receivers, &redactor, host.trim(), &SystemClock));
     let mut out = anstream::stdout().lock();
-    for TestOutcome { receiver, kind, answer, took } in &outcomes {
-        match answer {
-            Ok(answer) => writeln!(
-                out,
-                "{} {} ({kind}, {} ms): {}",
-                "ok    ".green(),
-                receiver.bold(),
-                took.as_millis(),
-                plain(answer)
-            )?,
-            Err(problem) => {
-                writeln!(out, "{} {} ({kind}): {}", "FAILED".red().bold(), receiver.bold(), plain(problem))?
-            }
-        }
-    }
+    outcomes.iter().try_for_each(|outcome| report(&mut out, outcome))?;
     let all_well = outcomes.iter().all(|outcome| outcome.answer.is_ok());
     Ok(if all_well { Exit::OK } else { Exit::FOUND })
+}
+
+/// One receiver's answer, in one line.
+pub fn report(out: &mut impl Write, outcome: &TestOutcome) -> std::io::Result<()> {
+    let TestOutcome { receiver, kind, tls, answer, took } = outcome;
+    let tls = tls.as_ref().map(|tls| format!(", {tls}")).unwrap_or_default();
+    match answer {
+        Ok(answer) => {
+            let (ok, took) = ("ok    ".green(), took.as_millis());
+            writeln!(out, "{ok} {} ({kind}{tls}, {took} ms): {}", receiver.bold(), plain(answer))
+        }
+        Err(problem) => {
+            writeln!(out, "{} {} ({kind}{tls}): {}", "FAILED".red().bold(), receiver.bold(), plain(problem))
+        }
+    }
 }

@@ -3,13 +3,16 @@
 use std::io::Write;
 use std::path::PathBuf;
 
+use anyhow::Context;
 use owo_colors::OwoColorize;
 
+use super::alerts;
 use super::exit::Exit;
 use super::style::plain;
 use crate::alert::KINDS;
 use crate::config::{self, Config};
-use crate::delivery::{ReceiverConfig, Router, prove};
+use crate::delivery::{ReceiverConfig, Router, greet, prove};
+use crate::redact::{PseudonymKey, Redactor};
 use crate::secret::SecretError;
 use crate::sinks::SinkConfig;
 use crate::sources::SourceConfig;
@@ -20,6 +23,10 @@ pub struct Args {
     /// The configuration file; `conf.d/*.toml` beside it belongs to it.
     #[arg(long, short, value_name = "FILE")]
     pub config: PathBuf,
+
+    /// Also go to each receiver: look it up, connect, log in; nothing is sent
+    #[arg(long)]
+    pub online: bool,
 }
 
 /// Checks.
@@ -49,7 +56,20 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
             writeln!(out, "  receiver {name}: {} {warning}", "warning:".yellow())?;
         }
     }
+    if args.online && exit == Exit::OK {
+        exit = online(&config, &mut out)?;
+    }
     Ok(exit)
+}
+
+/// Goes to each receiver and says how far one gets.
+fn online(config: &Config, out: &mut impl Write) -> anyhow::Result<Exit> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let runtime = runtime.context("cannot start the network threads")?;
+    let redactor = Redactor::new(PseudonymKey::random().context("no randomness")?);
+    let outcomes = runtime.block_on(greet(&config.receivers, &redactor));
+    outcomes.iter().try_for_each(|outcome| alerts::report(out, outcome))?;
+    Ok(if outcomes.iter().all(|outcome| outcome.answer.is_ok()) { Exit::OK } else { Exit::FOUND })
 }
 
 /// Whether a receiver could send.

@@ -55,7 +55,7 @@ impl Observer {
         let roles = Roles::new(&config.event)?;
         let router = Router::configured(&config.routes, &config.receivers, &config.calendars);
         let watcher = Watcher::new(config, inputs, &redactor, &store, router.clone())?;
-        let post = Post::start(config, &store, router)?;
+        let post = Post::start(config, &store, router, &redactor)?;
         let wake = post.waker();
         let (tallies, queue) = sync_channel(QUEUE);
         let thread = std::thread::Builder::new()

@@ -9,6 +9,7 @@ use super::service::StartError;
 use super::watcher::host;
 use crate::config::Config;
 use crate::delivery::{Delivery, Router, Setup, SystemClock};
+use crate::redact::Redactor;
 use crate::store::Store;
 
 /// Running delivery.
@@ -19,7 +20,12 @@ pub(super) struct Post {
 
 impl Post {
     /// Starts a sender for each receiver.
-    pub(super) fn start(config: &Config, store: &Arc<Store>, router: Router) -> Result<Self, StartError> {
+    pub(super) fn start(
+        config: &Config,
+        store: &Arc<Store>,
+        router: Router,
+        redactor: &Redactor,
+    ) -> Result<Self, StartError> {
         let runtime = Builder::new_multi_thread().worker_threads(1).thread_name("delivery").enable_all().build()?;
         let setup = Setup {
             receivers: &config.receivers,
@@ -27,6 +33,7 @@ impl Post {
             store: Arc::clone(store),
             clock: Arc::new(SystemClock),
             host: host(),
+            redactor: redactor.clone(),
         };
         let delivery = Arc::new(Delivery::start(setup, runtime.handle())?);
         Ok(Self { runtime, delivery })

@@ -140,7 +140,7 @@ impl Daemon {
         let router = Router::configured(&config.routes, &config.receivers, &config.calendars);
         let watcher = Watcher::new(config, &sources, &redactor, &store, router.clone())?;
         let readings = readings(config, &redactor)?;
-        let post = Post::start(config, &store, router)?;
+        let post = Post::start(config, &store, router, &redactor)?;
         let (entrance, done) = pipeline::start(workers, move |source| readings.chunk(source), &pools)?;
         let wake = post.waker();
         let committer = Committer::start(store, config.retention.clone(), Arc::clone(&hurry), move |messages| {

@@ -19,6 +19,19 @@ pub fn line(text: &str, limit: usize) -> String {
     out
 }
 
+/// Text of several lines: line breaks become `\n`, other acting characters spaces, and white space at the end goes.
+pub fn text(text: impl AsRef<str>) -> String {
+    let text = text.as_ref().replace("\r\n", "\n");
+    let calm: String = text.chars().map(|c| if acts(c) && c != '\n' { ' ' } else { c }).collect();
+    calm.lines().map(str::trim_end).collect::<Vec<_>>().join("\n").trim_end().to_owned()
+}
+
+/// Text for Slack's mrkdwn: its three special characters escaped, so that no mention or link can begin; asterisks and
+/// backticks, which it has no escape for, by lookalikes.
+pub fn slack(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('*', "∗").replace('`', "ˋ")
+}
+
 /// Text for HTML, inside elements and quoted attributes. Acting characters become spaces.
 pub fn html(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 16);

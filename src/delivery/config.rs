@@ -36,6 +36,19 @@ pub enum TlsMode {
     Off,
 }
 
+/// Texts of your own in place of the built-in ones, in the language of Jinja. `{{ summary }}`, `{{ key.label }}` and all
+/// other fields of the alert can be used; docs/alerting.md lists them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct TemplateConfig {
+    /// In place of the headline: a mail's subject, the first line in a chat, the summary of an incident.
+    #[schemars(example = &"{{ state }} {{ kind }}: {{ summary }}")]
+    pub subject: Option<String>,
+    /// In place of the text. With format `generic` it is the whole body and must make JSON; values bring their own quotes.
+    #[schemars(example = &"{{ why }}")]
+    pub body: Option<String>,
+}
+
 /// A receiver of type `email`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -82,6 +95,9 @@ pub struct EmailConfig {
     /// Time zone of `digest_at`, for example `Europe/Berlin`. Default: UTC.
     #[serde(default)]
     pub zone: Zone,
+    /// Texts of your own.
+    #[serde(default)]
+    pub template: Option<TemplateConfig>,
 }
 
 /// The shape of a webhook's body.
@@ -154,6 +170,9 @@ pub struct WebhookConfig {
     /// Time zone of `digest_at`, for example `Europe/Berlin`. Default: UTC.
     #[serde(default)]
     pub zone: Zone,
+    /// Texts of your own.
+    #[serde(default)]
+    pub template: Option<TemplateConfig>,
 }
 
 /// A receiver of type `command`: a program that contains the damage, such as one that revokes the key. It runs only for

@@ -13,10 +13,13 @@ use lettre::{Address, AsyncSmtpTransport, AsyncTransport, Tokio1Executor};
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
+use super::chart::Chart;
 use super::config::{EmailConfig, TlsMode};
 use super::guard::{Reach, look_up};
 use super::message::{Message, message};
 use super::outcome::{Cause, Failure, Outcome, chain};
+use super::probe::Probe;
+use super::template::Said;
 use super::{clean, diagnose, tls};
 use crate::store::OutboxRow;
 use crate::units::Timestamp;
@@ -32,6 +35,7 @@ pub struct EmailSender {
     timeout: Duration,
     /// Who has the message that is on its way, when it went to each by itself.
     have: Mutex<(String, Vec<Address>)>,
+    probe: Option<Probe>,
 }
 
 /// A header that only has to be written.
@@ -108,12 +112,13 @@ impl EmailSender {
             port: config.port(),
             timeout: config.timeout,
             have: Mutex::default(),
+            probe: Probe::mail(config),
         })
     }
 
     /// Sends one alert. When a recipient is refused for good, the others still get it.
-    pub async fn send(&self, row: &OutboxRow, now: Timestamp) -> Outcome {
-        let bytes = match self.build(row, &message(&row.alert), now) {
+    pub(super) async fn send(&self, row: &OutboxRow, chart: Option<&Chart>, said: &Said, now: Timestamp) -> Outcome {
+        let bytes = match self.build(row, &message(&row.alert, chart, said), now) {
             Ok(bytes) => bytes,
             Err(error) => return Outcome::Refused(Failure::new(Cause::Refused, error)),
         };
@@ -144,7 +149,9 @@ impl EmailSender {
                 continue;
             }
             match self.attempt(std::slice::from_ref(&one), bytes).await {
-                Outcome::Refused(failure) => refused.push(format!("{one}: {}", failure.error)),
+                Outcome::Refused(failure) => {
+                    refused.push(format!("{} at {}: {}", one.user(), one.domain(), failure.error))
+                }
                 Outcome::Sent(said) | Outcome::Partly { answer: said, .. } => {
                     answer = said;
                     have.push(one);
@@ -160,13 +167,18 @@ impl EmailSender {
         Outcome::Sent(answer).but((!refused.is_empty()).then(|| format!("not taken for {refused}")))
     }
 
+    /// The look at how private the way is.
+    pub(super) fn probe(&self) -> Option<Probe> {
+        self.probe.clone()
+    }
+
     /// Talks to the server as for a mail, but says goodbye before there is one.
     pub async fn greet(&self) -> Outcome {
         if let Err(e) = look_up(&self.host, self.port, Reach::Any).await {
             return Outcome::Down(e.into());
         }
         match timeout(self.timeout, self.transport.test_connection()).await {
-            Ok(Ok(true)) => Outcome::Sent(String::new()),
+            Ok(Ok(true)) => Outcome::Sent("answers, and accepts the login if there is one".to_owned()),
             Ok(Ok(false)) => Outcome::Down(Failure::new(Cause::Server, "the server does not want to talk now")),
             Ok(Err(e)) => self.verdict(&e),
             Err(_) => self.late(),
@@ -214,7 +226,8 @@ impl EmailSender {
         let said = format!("{place} answered {code} {said}");
         match code.to_string().as_str() {
             "534" | "535" | "538" | "530" => {
-                let error = format!("the server refuses the user name or password: {said}");
+                let error =
+                    format!("the server does not accept our login; are `username` and `password` right? {said}");
                 Outcome::Down(Failure::new(Cause::Login, error))
             }
             "454" => Outcome::Down(Failure::new(Cause::Server, said)),
@@ -339,7 +352,9 @@ mod tests {
         a.fingerprint = "f\nX-Evil: 2".to_owned();
         let row = OutboxRow { receiver: "ops\r\nX-Evil: 3".to_owned(), alert: a };
         let sender = EmailSender::new(&config()).unwrap();
-        let bytes = sender.build(&row, &message(&row.alert), Timestamp::from_secs(1_777_636_800)).unwrap();
+        let bytes = sender
+            .build(&row, &message(&row.alert, None, &Said::default()), Timestamp::from_secs(1_777_636_800))
+            .unwrap();
         let text = String::from_utf8(bytes).unwrap();
         assert!(!text.replace("\r\n", "").contains(['\r', '\n']), "no bare CR or LF anywhere");
         let head = text.split("\r\n\r\n").next().unwrap();
@@ -356,7 +371,7 @@ mod tests {
         let mut c = config();
         c.port = Some(1);
         let row = OutboxRow { receiver: "ops".to_owned(), alert: alert() };
-        let outcome = EmailSender::new(&c).unwrap().send(&row, Timestamp(0)).await;
+        let outcome = EmailSender::new(&c).unwrap().send(&row, None, &Said::default(), Timestamp(0)).await;
         assert!(matches!(&outcome, Outcome::Down(f) if f.cause == Cause::Unreachable), "{outcome:?}");
     }
 }

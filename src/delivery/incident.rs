@@ -2,21 +2,9 @@
 
 use std::fmt::Write as _;
 
-use super::{clean, message, words};
+use super::{clean, words};
 use crate::alert::{Alert, Status};
 use crate::store::{Change, Receipt};
-
-/// The incident as plain text: what the mail said, then what happened.
-pub fn incident_text(alert: &Alert, timeline: &[Change], receipts: &[Receipt]) -> String {
-    let mut out = message::message(alert).text;
-    for (title, rows) in [("Timeline", happened(timeline)), ("Messages", sent(receipts))] {
-        if !rows.is_empty() {
-            let lines: Vec<String> = rows.into_iter().map(|row| row.join("  ")).collect();
-            let _writing_to_a_string_cannot_fail = write!(out, "\n{title}\n  {}\n", lines.join("\n  "));
-        }
-    }
-    out
-}
 
 /// The incident as Markdown, ready for a post-mortem: what is known is filled in, what people must add is asked for.
 pub fn incident_markdown(alert: &Alert, timeline: &[Change], receipts: &[Receipt]) -> String {
@@ -118,11 +106,10 @@ mod tests {
     }
 
     #[test]
-    fn an_incident_in_both_forms() {
+    fn an_incident_in_markdown() {
         let (timeline, receipts) = history();
         snapshots(|| {
             insta::assert_snapshot!("incident_markdown", incident_markdown(&alert(), &timeline, &receipts));
-            insta::assert_snapshot!("incident_text", incident_text(&alert(), &timeline, &receipts));
         });
     }
 }

@@ -1,16 +1,18 @@
-//! A mail's subject, text and HTML: what happened, what to do first, then the numbers and the evidence.
+//! A mail's subject and text: what happened, what to do first, then the numbers and the evidence.
 
 use std::fmt::Write as _;
 
-use super::{clean, words};
+use super::chart::{Chart, sparkline};
+use super::template::Said;
+use super::{clean, html, words};
 use crate::alert::{Alert, Status};
 
 /// Longest evidence line in a mail, in characters.
-const EVIDENCE: usize = 600;
+pub(super) const EVIDENCE: usize = 600;
 
 /// What a mail says.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Message {
+pub(super) struct Message {
     /// One line without acting characters.
     pub subject: String,
     /// Plain text, lines ended by `\n`.
@@ -19,23 +21,32 @@ pub struct Message {
     pub html: String,
 }
 
-/// Writes the mail for one alert.
-pub fn message(alert: &Alert) -> Message {
-    Message { subject: format!("[logwarden] {}", words::headline(alert)), text: text(alert), html: html(alert) }
+/// Writes the mail for one alert; `chart` goes with one that stands for many, `said` holds what templates made of it.
+pub(super) fn message(alert: &Alert, chart: Option<&Chart>, said: &Said) -> Message {
+    let subject = said.subject.clone().unwrap_or_else(|| format!("[logwarden] {}", words::headline(alert)));
+    match &said.body {
+        Some(body) => Message { html: html::plain(&subject, body), text: format!("{body}\n"), subject },
+        None => Message { subject, text: text(alert, chart), html: html::document(alert, chart) },
+    }
 }
 
-fn text(alert: &Alert) -> String {
+/// The built-in text.
+pub(super) fn text(alert: &Alert, chart: Option<&Chart>) -> String {
     let mut out = format!("{}\n", words::headline(alert));
     let mut section = |title: &str, lines: Vec<String>| {
         if !lines.is_empty() {
             let _writing_to_a_string_cannot_fail = write!(out, "\n{title}\n  {}\n", lines.join("\n  "));
         }
     };
-    section("Why", vec![clean::line(&alert.why, 1_000)]);
+    let why = if chart.is_some() { Vec::new() } else { vec![clean::line(&alert.why, 1_000)] };
+    section("Why", why);
     if alert.status == Status::Firing {
         section("Do this first", numbered(alert));
     }
-    section("Numbers", numbers(alert));
+    match chart {
+        Some(chart) => counts(chart, &mut section),
+        None => section("Numbers", numbers(alert)),
+    }
     section("Usual causes", alert.likely_causes.iter().map(|c| format!("- {}", clean::line(c, 300))).collect());
     section(evidence_title(alert), words::evidence(alert, EVIDENCE));
     section("Facts", words::facts(alert).into_iter().map(|(name, value)| format!("{name:<9} {value}")).collect());
@@ -59,7 +70,18 @@ fn numbers(alert: &Alert) -> Vec<String> {
     figures.iter().map(|f| row(f).trim_end().to_owned()).collect()
 }
 
-fn evidence_title(alert: &Alert) -> &'static str {
+fn counts(chart: &Chart, section: &mut impl FnMut(&str, Vec<String>)) {
+    let most = chart.kinds.first().map_or(0, |k| k.all) as f64;
+    let width = chart.kinds.iter().map(|k| k.words().chars().count()).max().unwrap_or(0);
+    let row = |k: &super::chart::KindCount| format!("{:<width$}  {}", k.words(), words::bar(k.all as f64, most));
+    section("How many", chart.kinds.iter().map(row).collect());
+    if !chart.hours.is_empty() {
+        section("When they began (24 hours, the last one on the right)", vec![sparkline(&chart.hours)]);
+    }
+}
+
+/// What the lines of an alert are.
+pub(super) fn evidence_title(alert: &Alert) -> &'static str {
     if is_summary(alert) { "Alerts" } else { "Evidence (redacted)" }
 }
 
@@ -67,7 +89,8 @@ fn is_summary(alert: &Alert) -> bool {
     matches!(alert.kind.as_str(), "digest" | "summary")
 }
 
-fn more(alert: &Alert) -> Vec<String> {
+/// Commands that lead on, and the page at the end when there is one.
+pub(super) fn more(alert: &Alert) -> Vec<String> {
     if is_summary(alert) {
         return vec!["logwarden alerts list".to_owned()];
     }
@@ -80,110 +103,14 @@ fn more(alert: &Alert) -> Vec<String> {
     lines
 }
 
-const HEAD: &str = "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
-<meta name=\"viewport\" content=\"width=device-width\"><meta name=\"color-scheme\" content=\"light dark\">";
-
-const BODY: &str = "font:15px/1.45 -apple-system,Segoe UI,Roboto,Helvetica,Arial,sans-serif;margin:0;padding:16px";
-
-const H2: &str = "font-size:13px;margin:20px 0 4px;text-transform:uppercase;letter-spacing:.04em;opacity:.7";
-
-const PRE: &str = "font:12px/1.5 Consolas,Menlo,monospace;margin:0 0 4px;padding:6px 8px;white-space:pre-wrap;\
-word-break:break-all;border:1px solid #8884;border-radius:4px";
-
-fn html(alert: &Alert) -> String {
-    let headline = clean::html(&words::headline(alert));
-    let mut out =
-        format!("{HEAD}<title>{headline}</title></head>\n<body style=\"{BODY}\"><div style=\"max-width:640px\">\n");
-    let colour = words::colour(alert);
-    let summary = clean::html(&clean::line(alert.summary.trim_end_matches('.'), 300));
-    let mut push = |part: String| {
-        out.push_str(&part);
-        out.push('\n');
-    };
-    push(format!(
-        "<div style=\"border-left:6px solid #{colour:06x};padding:2px 0 2px 12px\"><div style=\"color:#{colour:06x};\
-         font-weight:700\">{}</div><div style=\"font-size:19px;font-weight:600\">{summary}</div></div>",
-        words::state(alert)
-    ));
-    push(format!("<p style=\"margin:12px 0 0\">{}</p>", clean::html(&clean::line(&alert.why, 1_000))));
-    let mut section = |title: &str, body: String| {
-        if !body.is_empty() {
-            push(format!("<h2 style=\"{H2}\">{title}</h2>\n{body}"));
-        }
-    };
-    if alert.status == Status::Firing {
-        section("Do this first", html_steps(alert));
-    }
-    section("Numbers", html_numbers(alert));
-    let causes: String =
-        alert.likely_causes.iter().map(|c| format!("<li>{}</li>", clean::html(&clean::line(c, 300)))).collect();
-    section("Usual causes", wrap(&causes, "<ul style=\"margin:0;padding-left:22px\">", "</ul>"));
-    let pre = |l: &String| format!("<pre style=\"{PRE}\">{}</pre>", clean::html(l));
-    section(evidence_title(alert), words::evidence(alert, EVIDENCE).iter().map(pre).collect());
-    let row = |(name, value): &(&str, String)| {
-        format!("<tr><td style=\"padding:1px 16px 1px 0;opacity:.7\">{name}</td><td>{}</td></tr>", clean::html(value))
-    };
-    let facts: String = words::facts(alert).iter().map(row).collect();
-    section("Facts", wrap(&facts, "<table style=\"border-collapse:collapse;font-size:14px\">", "</table>"));
-    section("More", html_more(alert));
-    out.push_str("</div></body></html>\n");
-    out
-}
-
-fn wrap(body: &str, before: &str, after: &str) -> String {
-    if body.is_empty() { String::new() } else { format!("{before}{body}{after}") }
-}
-
-fn html_steps(alert: &Alert) -> String {
-    let item = |(i, (step, link)): (usize, (String, Option<&str>))| {
-        let weight = if i == 0 { "700" } else { "400" };
-        let step = clean::html(&step);
-        let step = link.map_or(step.clone(), |l| format!("<a href=\"{}\">{step}</a>", clean::html(l)));
-        format!("<li style=\"font-weight:{weight}\">{step}</li>")
-    };
-    let items: String = words::steps(alert).into_iter().enumerate().map(item).collect();
-    wrap(&items, "<ol style=\"margin:0;padding-left:22px\">", "</ol>")
-}
-
-/// Bars are coloured table cells: they survive every mail client, with images off too.
-fn html_numbers(alert: &Alert) -> String {
-    let figures = words::figures(alert);
-    let most = figures.iter().map(|f| f.value).fold(0.0, f64::max);
-    let colour = words::colour(alert);
-    let row = |f: &words::Figure| {
-        let width = if figures.len() > 1 && f.value > 0.0 && most > 0.0 {
-            (f.value / most * 240.0).round().max(2.0)
-        } else {
-            0.0
-        };
-        let fill = if f.name == "observed" { format!("#{colour:06x}") } else { "#8a8f98".to_owned() };
-        format!(
-            "<tr><td style=\"padding:2px 12px 2px 0\">{}</td><td style=\"padding:2px 12px 2px 0;text-align:right;\
-             white-space:nowrap\"><b>{}</b></td><td><div style=\"background:{fill};height:12px;width:{width}px\"></div></td></tr>",
-            f.name,
-            clean::html(&f.text)
-        )
-    };
-    let rows: String = figures.iter().map(row).collect();
-    wrap(&rows, "<table style=\"border-collapse:collapse\">", "</table>")
-}
-
-fn html_more(alert: &Alert) -> String {
-    let link =
-        |l: &str| format!("<p style=\"margin:8px 0 0\"><a href=\"{}\">Open in logwarden</a></p>", clean::html(l));
-    let mut lines = more(alert);
-    let page = words::page(alert);
-    if page.is_some() {
-        lines.pop();
-    }
-    let commands: String = lines.iter().map(|c| format!("<pre style=\"{PRE}\">{}</pre>", clean::html(c))).collect();
-    commands + &page.map_or(String::new(), link)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::delivery::sample::{alert, snapshots};
+
+    fn message(alert: &Alert) -> Message {
+        super::message(alert, None, &Said::default())
+    }
 
     #[test]
     fn a_mail_in_text() {
@@ -225,5 +152,14 @@ mod tests {
         }
         assert!(!m.html.contains("<img") && !m.subject.contains(['\r', '\n']));
         assert!(m.text.lines().all(|l| l != "." && !l.starts_with("Bcc")));
+    }
+
+    #[test]
+    fn a_text_of_the_operators_own_stands_in_both_forms() {
+        let own =
+            Said { subject: Some("Subject <b>".to_owned()), body: Some("one\n  <i>two</i>".to_owned()), problem: None };
+        let m = super::message(&alert(), None, &own);
+        assert_eq!((m.subject.as_str(), m.text.as_str()), ("Subject <b>", "one\n  <i>two</i>\n"));
+        assert!(m.html.contains("one\n  &lt;i&gt;two&lt;/i&gt;") && m.html.contains("Subject &lt;b&gt;"), "{}", m.html);
     }
 }

@@ -4,6 +4,7 @@
 //! its rows in order, sends, and files what came of it; so receivers never wait for one another, and a row that was in
 //! flight when the process died is sent again under the same id.
 
+mod chart;
 mod clean;
 mod clock;
 mod command;
@@ -14,19 +15,23 @@ mod failing;
 mod format;
 mod guard;
 mod health;
+mod html;
 mod incident;
 mod message;
 mod outcome;
 mod pace;
+mod probe;
 mod retry;
 mod route;
 #[cfg(test)]
 mod sample;
+mod scrub;
 mod sender;
 mod service;
 mod sign;
 mod summary;
 mod teller;
+mod template;
 mod tls;
 mod trial;
 mod webhook;
@@ -34,10 +39,11 @@ mod words;
 mod worker;
 
 pub use clock::{Clock, SystemClock};
-pub use config::{CommandConfig, EmailConfig, ReceiverConfig, RouteConfig, TlsMode, WebhookConfig, WebhookFormat};
+pub use config::{
+    CommandConfig, EmailConfig, ReceiverConfig, RouteConfig, TemplateConfig, TlsMode, WebhookConfig, WebhookFormat,
+};
 pub use guard::Reach;
-pub use incident::{incident_markdown, incident_text};
-pub use message::{Message, message};
+pub use incident::incident_markdown;
 pub use outcome::{Cause, Failure, Outcome};
 pub use pace::DayTime;
 pub use retry::{Next, Schedule, retry_after};
@@ -45,4 +51,4 @@ pub use route::Router;
 pub use service::{Counts, Delivery, DeliveryError, Setup, check};
 pub use sign::Signer;
 pub use teller::Teller;
-pub use trial::{TestOutcome, prove, send_test, test_alert};
+pub use trial::{TestOutcome, greet, prove, send_test, test_alert};

@@ -38,7 +38,7 @@ pub(crate) fn alert() -> Alert {
             unit: "requests".to_owned(),
             observed: Some(5_200.0),
             expected: Some(40.0),
-            threshold: Some(118.0),
+            threshold: Some(16.0),
             window_s: Some(300),
             score: Some(23.4),
             networks: vec!["203.0.113.0/24".to_owned()],

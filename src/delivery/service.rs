@@ -16,8 +16,11 @@ use super::outcome::Cause;
 use super::pace::Pace;
 use super::retry::Schedule;
 use super::route::Router;
+use super::scrub::Scrub;
 use super::sender::Sender;
 use super::worker::{Counters, Worker};
+use crate::alert::Alert;
+use crate::redact::Redactor;
 use crate::store::{Store, StoreError};
 
 /// Why delivery could not start.
@@ -59,6 +62,8 @@ pub struct Setup<'a> {
     pub clock: Arc<dyn Clock>,
     /// This machine's name, for alerts about receivers.
     pub host: String,
+    /// What redacts once more on the way out.
+    pub redactor: Redactor,
 }
 
 /// What one receiver has done since the start.
@@ -94,7 +99,7 @@ impl Delivery {
         for (name, messages) in setup.store.give_up_strangers(&known, setup.clock.now())? {
             tracing::warn!(receiver = name, messages, "given up: the configuration names no receiver of this name");
         }
-        let mut senders = Vec::new();
+        let mut senders: Vec<(String, Sender, &ReceiverConfig, Option<Alert>)> = Vec::new();
         for (name, config) in setup.receivers {
             for warning in config.secrets().iter().filter_map(|(_, s)| s.warning()) {
                 tracing::warn!(receiver = name.as_str(), "{warning}");
@@ -106,6 +111,12 @@ impl Delivery {
             let told = setup.store.firing(&fingerprint_of(name))?;
             senders.push((name.clone(), Sender::new(config).map_err(problem)?, config, told));
         }
+        for (name, sender, ..) in &senders {
+            if let Some(problem) = sender.careless() {
+                tracing::warn!(receiver = name.as_str(), "the built-in text is used where {problem}");
+            }
+        }
+        let scrub = Arc::new(Scrub::new(&setup.redactor));
         let (stop, stopped) = watch::channel(false);
         let wakes: Vec<Arc<Notify>> = senders.iter().map(|_| Arc::new(Notify::new())).collect();
         let mut delivery = Self { tasks: Vec::new(), wakes: wakes.clone(), counters: Vec::new(), stop };
@@ -116,6 +127,7 @@ impl Delivery {
             let worker = Worker {
                 name,
                 sender,
+                scrub: Arc::clone(&scrub),
                 schedule: Schedule::new(config.give_up_after()),
                 pace: config.digest().map(|d| Pace::new(d, setup.clock.now())),
                 host: setup.host.clone(),

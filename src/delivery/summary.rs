@@ -1,7 +1,6 @@
 //! Many alerts as one: the daily digest, and what a storm held back.
 
-use std::collections::BTreeMap;
-
+use super::chart::{Chart, KindCount};
 use super::clean;
 use crate::alert::{Alert, Evidence, Links, RunbookStep, Severity, Status, Urgency, episode_id, fingerprint};
 use crate::units::Timestamp;
@@ -19,8 +18,9 @@ pub(super) enum Reason {
 }
 
 /// One alert that stands for `alerts`, none of which is told by itself. Its id depends on the receiver and `at` only, so
-/// that a second attempt has the same.
-pub(super) fn summary(reason: Reason, receiver: &str, alerts: &[Alert], host: &str, at: Timestamp) -> Alert {
+/// that a second attempt has the same. With it goes what it looks like.
+pub(super) fn summary(reason: Reason, receiver: &str, alerts: &[Alert], host: &str, at: Timestamp) -> (Alert, Chart) {
+    let chart = Chart::new(alerts, at);
     let kind = if reason == Reason::Digest { "digest" } else { "summary" };
     let fingerprint = fingerprint(kind, "", receiver);
     let worst = alerts.iter().map(|a| a.severity).max().unwrap_or(Severity::Info);
@@ -35,7 +35,8 @@ pub(super) fn summary(reason: Reason, receiver: &str, alerts: &[Alert], host: &s
     if n > LISTED {
         lines.push(format!("... and {} more: logwarden alerts list", n - LISTED));
     }
-    Alert {
+    let counts: Vec<String> = chart.kinds.iter().map(KindCount::words).collect();
+    let alert = Alert {
         schema: Alert::SCHEMA.to_owned(),
         id: episode_id(&fingerprint, at, host),
         status: Status::Firing,
@@ -49,7 +50,7 @@ pub(super) fn summary(reason: Reason, receiver: &str, alerts: &[Alert], host: &s
         ends_at: None,
         updated_at: at,
         summary,
-        why: format!("{}.", counts(alerts)),
+        why: format!("{}.", counts.join(", ")),
         evidence: Evidence { unit: "alerts".to_owned(), observed: Some(n as f64), lines, ..Evidence::default() },
         likely_causes: Vec::new(),
         runbook: match reason {
@@ -63,24 +64,8 @@ pub(super) fn summary(reason: Reason, receiver: &str, alerts: &[Alert], host: &s
         count: n as u64,
         host: host.to_owned(),
         links: Links::default(),
-    }
-}
-
-/// `12 volume_spike, 3 new_ip (2 resolved)`, the most frequent first.
-fn counts(alerts: &[Alert]) -> String {
-    let mut kinds: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
-    for alert in alerts {
-        let (all, over) = kinds.entry(&alert.kind).or_default();
-        *all += 1;
-        *over += usize::from(alert.status == Status::Resolved);
-    }
-    let mut kinds: Vec<_> = kinds.into_iter().collect();
-    kinds.sort_by_key(|(_, (all, _))| std::cmp::Reverse(*all));
-    let one = |(kind, (all, over)): (&str, (usize, usize))| {
-        let over = if over > 0 { format!(" ({over} resolved)") } else { String::new() };
-        format!("{all} {}{over}", clean::line(kind, 60))
     };
-    kinds.into_iter().map(one).collect::<Vec<_>>().join(", ")
+    (alert, chart)
 }
 
 fn line(alert: &Alert) -> String {
@@ -92,19 +77,21 @@ fn line(alert: &Alert) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::delivery::message::message;
     use crate::delivery::sample::{alert, snapshots};
+    use crate::delivery::template::Said;
 
     #[test]
     fn counts_are_exact_and_the_worst_decides() {
         let mut alerts = vec![alert(); 150];
         alerts[0].status = Status::Resolved;
         alerts.extend(vec![Alert { kind: "new_ip".to_owned(), severity: Severity::Info, ..alert() }; 9_850]);
-        let s = summary(Reason::Storm, "ops", &alerts, "web-1", alert().updated_at);
+        let (s, _) = summary(Reason::Storm, "ops", &alerts, "web-1", alert().updated_at);
         assert_eq!((s.count, s.severity, s.urgency), (10_000, Severity::Critical, Urgency::Page));
         assert_eq!(s.why, "9850 new_ip, 150 volume_spike (1 resolved).");
         assert_eq!(s.evidence.lines.len(), LISTED + 1);
         assert!(s.evidence.lines[LISTED].contains("9900 more"));
-        let again = summary(Reason::Storm, "ops", &alerts[..5], "web-1", alert().updated_at);
+        let (again, _) = summary(Reason::Storm, "ops", &alerts[..5], "web-1", alert().updated_at);
         assert_eq!(again.id, s.id);
     }
 
@@ -112,7 +99,17 @@ mod tests {
     fn a_digest_reads_well() {
         let mut items = vec![alert(), alert()];
         items[1].kind = "new_ip".to_owned();
-        let digest = summary(Reason::Digest, "ops", &items, "web-1", alert().updated_at);
-        snapshots(|| insta::assert_snapshot!("mail_digest", crate::delivery::message(&digest).text));
+        let earlier = |n: u64| Alert {
+            kind: "new_ip".to_owned(),
+            starts_at: alert().starts_at.minus(std::time::Duration::from_secs(n * n * 900)),
+            ..alert()
+        };
+        items.extend((0..9).map(earlier));
+        let (digest, chart) = summary(Reason::Digest, "ops", &items, "web-1", alert().updated_at);
+        let mail = message(&digest, Some(&chart), &Said::default());
+        snapshots(|| {
+            insta::assert_snapshot!("mail_digest", mail.text);
+            insta::assert_snapshot!("mail_digest_html", mail.html);
+        });
     }
 }

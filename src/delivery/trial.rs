@@ -1,14 +1,20 @@
 //! A real alert through every receiver, and each answer.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use tokio::task::JoinHandle;
 
 use super::clock::Clock;
 use super::config::{ReceiverConfig, TlsMode};
 use super::format;
 use super::outcome::Outcome;
+use super::scrub::Scrub;
 use super::sender::Sender;
-use crate::alert::{Alert, Evidence, Links, RunbookStep, Severity, Status, Urgency, episode_id, fingerprint};
+use super::summary::{Reason, summary};
+use crate::alert::{Alert, AlertKey, Evidence, Links, RunbookStep, Severity, Status, Urgency, episode_id, fingerprint};
+use crate::redact::Redactor;
 use crate::store::OutboxRow;
 use crate::units::Timestamp;
 
@@ -19,6 +25,8 @@ pub struct TestOutcome {
     pub receiver: String,
     /// What it is: `email starttls`, `webhook slack`.
     pub kind: String,
+    /// The kind of TLS and the certificate's end, when the way is private.
+    pub tls: Option<String>,
     /// The receiver's answer, or what went wrong.
     pub answer: Result<String, String>,
     /// From the first byte to the answer.
@@ -30,46 +38,76 @@ pub struct TestOutcome {
 /// # Errors
 /// What is wrong, without any secret.
 pub fn prove(config: &ReceiverConfig) -> Result<(), String> {
-    Sender::new(config).map(drop)
+    match Sender::new(config)?.careless() {
+        Some(problem) => Err(problem),
+        None => Ok(()),
+    }
+}
+
+/// Goes as far as one can without telling anything: looks each server up, connects, logs in.
+pub async fn greet(receivers: &BTreeMap<String, ReceiverConfig>, redactor: &Redactor) -> Vec<TestOutcome> {
+    let scrub = Arc::new(Scrub::new(redactor));
+    let each = receivers.iter().map(|(name, config)| {
+        let (config, scrub) = (config.clone(), Arc::clone(&scrub));
+        let greeting = async move {
+            let sender = match Sender::new(&config) {
+                Ok(sender) => sender,
+                Err(problem) => return (Err(problem), None, Duration::ZERO),
+            };
+            let start = Instant::now();
+            let outcome = answer(scrub.outcome(sender.greet().await));
+            let took = start.elapsed();
+            (outcome, sender.tls().await, took)
+        };
+        (name.clone(), config_kind(receivers, name), tokio::spawn(greeting))
+    });
+    gather(each.collect()).await
 }
 
 /// Sends a test alert through every receiver at once, and its end too where an incident would stay open.
 pub async fn send_test(
     receivers: &BTreeMap<String, ReceiverConfig>,
+    redactor: &Redactor,
     host: &str,
     clock: &dyn Clock,
 ) -> Vec<TestOutcome> {
-    let now = clock.now();
-    let mut tasks = Vec::new();
-    for (name, config) in receivers {
+    let (now, scrub) = (clock.now(), Arc::new(Scrub::new(redactor)));
+    let each = receivers.iter().map(|(name, config)| {
         let row = OutboxRow { receiver: name.clone(), alert: test_alert(host, now) };
-        tasks.push((name.clone(), kind(config), tokio::spawn(one(config.clone(), row, now))));
-    }
+        let test = one(config.clone(), row, Arc::clone(&scrub), now);
+        (name.clone(), config_kind(receivers, name), tokio::spawn(test))
+    });
+    gather(each.collect()).await
+}
+
+type Answer = (Result<String, String>, Option<String>, Duration);
+
+async fn gather(tasks: Vec<(String, String, JoinHandle<Answer>)>) -> Vec<TestOutcome> {
     let mut outcomes = Vec::new();
     for (receiver, kind, task) in tasks {
-        let (answer, took) =
-            task.await.unwrap_or_else(|e| (Err(format!("the test itself failed: {e}")), Duration::ZERO));
-        outcomes.push(TestOutcome { receiver, kind, answer, took });
+        let failed = |e| (Err(format!("the test itself failed: {e}")), None, Duration::ZERO);
+        let (answer, tls, took) = task.await.unwrap_or_else(failed);
+        outcomes.push(TestOutcome { receiver, kind, tls, answer, took });
     }
     outcomes
 }
 
-async fn one(config: ReceiverConfig, mut row: OutboxRow, now: Timestamp) -> (Result<String, String>, Duration) {
+async fn one(config: ReceiverConfig, mut row: OutboxRow, scrub: Arc<Scrub>, now: Timestamp) -> Answer {
     let sender = match Sender::new(&config) {
         Ok(sender) => sender,
-        Err(problem) => return (Err(problem), Duration::ZERO),
+        Err(problem) => return (Err(problem), None, Duration::ZERO),
     };
     let start = Instant::now();
-    let first = answer(sender.send(&row, now).await);
+    let first = answer(sender.send(&row, None, &scrub, now).await);
     let took = start.elapsed();
     let stays_open = matches!(&config, ReceiverConfig::Webhook(c) if format::keeps_state(c.format));
     if first.is_err() || !stays_open {
-        return (first, took);
+        return (first, sender.tls().await, took);
     }
     row.alert.status = Status::Resolved;
     row.alert.ends_at = Some(now);
-    let end = answer(sender.send(&row, now).await);
-    (end.and(first), took)
+    let end = answer(sender.send(&row, None, &scrub, now).await);
+    (end.and(first), sender.tls().await, took)
 }
 
 fn answer(outcome: Outcome) -> Result<String, String> {
@@ -78,6 +116,10 @@ fn answer(outcome: Outcome) -> Result<String, String> {
         Outcome::Partly { problem, .. } => Err(problem),
         Outcome::Down(failure) | Outcome::Failed(failure) | Outcome::Refused(failure) => Err(failure.error),
     }
+}
+
+fn config_kind(receivers: &BTreeMap<String, ReceiverConfig>, name: &str) -> String {
+    receivers.get(name).map(kind).unwrap_or_default()
 }
 
 fn kind(config: &ReceiverConfig) -> String {
@@ -120,4 +162,40 @@ pub fn test_alert(host: &str, now: Timestamp) -> Alert {
         host: host.to_owned(),
         links: Links::default(),
     }
+}
+
+/// Alerts of every sort, to try templates on: with much in them, with little, over, and standing for many.
+pub(super) fn specimens() -> Vec<Alert> {
+    let now = Timestamp::from_secs(1_777_636_800);
+    let bare = test_alert("web-1", now);
+    let number = Some(1.0);
+    let full = Alert {
+        kind: "volume_spike".to_owned(),
+        severity: Severity::Critical,
+        urgency: Urgency::Page,
+        key: Some(AlertKey {
+            kind: "API_KEY".to_owned(),
+            tag: "0abc".to_owned(),
+            label: Some("billing".to_owned()),
+            group: Some("prod".to_owned()),
+        }),
+        source: Some("nginx".to_owned()),
+        evidence: Evidence {
+            unit: "requests".to_owned(),
+            observed: number,
+            expected: number,
+            threshold: number,
+            window_s: Some(300),
+            score: number,
+            networks: vec!["203.0.113.0/24".to_owned()],
+            lines: vec!["{}".to_owned()],
+        },
+        likely_causes: vec!["a stolen key".to_owned()],
+        runbook: vec![RunbookStep { step: "Revoke the key".to_owned(), link: Some("https://example.com/".to_owned()) }],
+        links: Links { page: Some("https://example.com/".to_owned()) },
+        ..bare.clone()
+    };
+    let over = Alert { status: Status::Resolved, ends_at: Some(now), ..full.clone() };
+    let digest = summary(Reason::Digest, "ops", std::slice::from_ref(&full), "web-1", now).0;
+    vec![full, over, bare, digest]
 }

@@ -1,5 +1,6 @@
 //! Webhooks over HTTP.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
@@ -11,8 +12,10 @@ use super::config::{WebhookConfig, WebhookFormat};
 use super::format::{self, Post};
 use super::guard::{GuardedResolver, Reach};
 use super::outcome::{Cause, Failure, Outcome, chain};
+use super::probe::Probe;
 use super::retry::retry_after;
 use super::sign::Signer;
+use super::template::Said;
 use super::{clean, diagnose, tls};
 use crate::alert::Alert;
 use crate::store::OutboxRow;
@@ -33,6 +36,8 @@ pub struct WebhookSender {
     format: WebhookFormat,
     signer: Option<Signer>,
     token: Option<Zeroizing<String>>,
+    reach: Reach,
+    ca_file: Option<PathBuf>,
 }
 
 impl WebhookSender {
@@ -68,14 +73,36 @@ impl WebhookSender {
             .map_err(|e| chain(&e))?;
         let port = url.port().map_or(String::new(), |p| format!(":{p}"));
         let place = format!("{}{port}", url.host_str().unwrap_or_default());
-        Ok(Self { client, url, place, format: config.format, signer: signer(config)?, token })
+        let ca_file = config.ca_file.clone();
+        Ok(Self { client, url, place, format: config.format, signer: signer(config)?, token, reach, ca_file })
     }
 
     /// Sends one alert.
-    pub async fn send(&self, row: &OutboxRow, now: Timestamp) -> Outcome {
+    pub(super) async fn send(&self, row: &OutboxRow, said: &Said, now: Timestamp) -> Outcome {
         let id = row.message_id();
         let token = self.token.as_ref().map(|t| t.as_str());
-        self.post(&format::post(self.format, &row.alert, &id, token), &id, now).await
+        self.post(&format::post(self.format, &row.alert, &id, token, said), &id, now).await
+    }
+
+    /// The look at how private the way is.
+    pub(super) fn probe(&self) -> Option<Probe> {
+        (self.url.scheme() == "https").then(|| Probe {
+            host: self.url.host_str().unwrap_or_default().to_owned(),
+            port: self.url.port().unwrap_or(443),
+            reach: self.reach,
+            starttls: false,
+            ca_file: self.ca_file.clone(),
+        })
+    }
+
+    /// Asks the server for its headers, which tells it nothing. Every answer shows that the way there is open; what it
+    /// thinks of such a question does not matter.
+    pub async fn greet(&self) -> Outcome {
+        match self.client.head(self.url.clone()).send().await {
+            Ok(answer) if answer.status().is_redirection() => judge(answer.status(), String::new(), None),
+            Ok(answer) => Outcome::Sent(format!("answers (to HEAD with {})", answer.status())),
+            Err(e) => self.lost(e),
+        }
     }
 
     /// Tells a receiver that forgets, in one request, which alerts still hold. `None` when the format does not forget.

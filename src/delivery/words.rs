@@ -57,7 +57,9 @@ pub struct Figure {
 /// The numbers of an alert that can be set against each other.
 pub fn figures(alert: &Alert) -> Vec<Figure> {
     let e = &alert.evidence;
-    let named = [("observed", e.observed), ("expected", e.expected), ("threshold", e.threshold)];
+    // With a score, the threshold is one for the score, and not to be set against what was observed.
+    let threshold = e.threshold.filter(|_| e.score.is_none());
+    let named = [("observed", e.observed), ("expected", e.expected), ("threshold", threshold)];
     let figure = |(name, value): (&'static str, Option<f64>)| {
         let value = value.filter(|v| v.is_finite())?;
         Some(Figure { name, text: clean::line(&quantity(value, &e.unit), 40), value })
@@ -93,6 +95,11 @@ fn trimmed(value: f64) -> String {
     out
 }
 
+/// A bare number to two decimals at most.
+fn short(value: f64) -> String {
+    format!("{}", (value * 100.0).round() / 100.0)
+}
+
 /// A bar of block characters for `value` where the widest stands for `most`; never empty for a value above zero.
 pub fn bar(value: f64, most: f64) -> String {
     const PARTS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
@@ -115,6 +122,10 @@ pub fn facts(alert: &Alert) -> Vec<(&'static str, String)> {
         }
     }
     add("Rule", alert.kind.clone());
+    if let Some(score) = alert.evidence.score.filter(|s| s.is_finite()) {
+        let fires = alert.evidence.threshold.map_or(String::new(), |t| format!(" (fires at {})", short(t)));
+        add("Score", format!("{}{fires}", short(score)));
+    }
     if let Some(window) = alert.evidence.window_s {
         add("Window", format_duration(Duration::from_secs(window)));
     }

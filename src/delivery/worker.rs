@@ -7,12 +7,14 @@ use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
 
+use super::chart::Chart;
 use super::clock::Clock;
 use super::failing::Failing;
 use super::health::Health;
 use super::outcome::{Cause, Failure, Outcome};
 use super::pace::{Pace, ParcelKind};
 use super::retry::Schedule;
+use super::scrub::Scrub;
 use super::sender::Sender;
 use super::summary::{Reason, summary};
 use crate::alert::Alert;
@@ -45,6 +47,7 @@ pub(super) struct Counters {
 pub(super) struct Worker {
     pub(super) name: String,
     pub(super) sender: Sender,
+    pub(super) scrub: Arc<Scrub>,
     pub(super) schedule: Schedule,
     pub(super) store: Arc<Store>,
     pub(super) clock: Arc<dyn Clock>,
@@ -65,6 +68,8 @@ struct Parcel {
     /// The message, or the one that stands for all.
     message: Leased,
     kind: ParcelKind,
+    /// For a message that stands for many.
+    chart: Option<Chart>,
 }
 
 impl Worker {
@@ -131,7 +136,7 @@ impl Worker {
     async fn step(&mut self, health: &mut Health) -> Result<bool, StoreError> {
         let now = self.clock.now();
         let Some(parcel) = self.pick(now).await? else { return Ok(false) };
-        let outcome = self.sender.send(&parcel.message.row, now).await;
+        let outcome = self.sender.send(&parcel.message.row, parcel.chart.as_ref(), &self.scrub, now).await;
         let now = self.clock.now();
         let id = parcel.message.row.alert.id.as_str();
         match &outcome {
@@ -183,7 +188,7 @@ impl Worker {
             }
         }
         let leased = self.with_store(move |s, name| s.lease(name, lanes, now, until, 1)).await?;
-        let one = |message: Leased| Parcel { seqs: vec![message.seq], message, kind: ParcelKind::One };
+        let one = |message: Leased| Parcel { seqs: vec![message.seq], message, kind: ParcelKind::One, chart: None };
         Ok(leased.into_iter().next().map(one))
     }
 
@@ -192,9 +197,9 @@ impl Worker {
         let (created, attempts) = many.first().map(|m| (m.created, m.attempts))?;
         let seqs: Vec<i64> = many.iter().map(|m| m.seq).collect();
         let alerts: Vec<Alert> = many.into_iter().map(|m| m.row.alert).collect();
-        let alert = summary(reason, &self.name, &alerts, &self.host, at);
+        let (alert, chart) = summary(reason, &self.name, &alerts, &self.host, at);
         let row = OutboxRow { receiver: self.name.clone(), alert };
-        Some(Parcel { message: Leased { seq: seqs[0], row, created, attempts }, seqs, kind })
+        Some(Parcel { message: Leased { seq: seqs[0], row, created, attempts }, seqs, kind, chart: Some(chart) })
     }
 
     fn count(&self, settle: &Settle, failure: Option<&Failure>, messages: u64) {
@@ -263,7 +268,7 @@ impl Worker {
             Ok(_) => return,
             Err(e) => return tracing::warn!(receiver = self.name, "outbox: {e}"),
         };
-        match self.sender.remind(&open, now).await {
+        match self.sender.remind(&open, &self.scrub, now).await {
             None | Some(Outcome::Sent(_)) => {}
             Some(other) => tracing::debug!(receiver = self.name, "reminder: {other:?}"),
         }

@@ -9,6 +9,9 @@ use logwarden::alert::{Alert, AlertKey, Evidence, Links, RunbookStep, Severity, 
 use logwarden::store::{Commit, Store};
 use logwarden::units::Timestamp;
 
+use crate::delivery::http::Receiver;
+use crate::delivery::smtp::{Manners, Server};
+use crate::delivery::tls::Authority;
 use crate::support::run;
 
 fn alert(id: &str, summary: &str) -> Alert {
@@ -159,4 +162,47 @@ fn a_person_can_speak_while_the_service_holds_the_state() {
     assert!(wrong.code == 2 && wrong.err.contains("kind=..."), "{}", wrong.err);
     let nowhere = run(&["alerts", "ack", "01J", "--state", dir.path().to_str().unwrap()], b"");
     assert_eq!(nowhere.code, 74, "{}", nowhere.err);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_check_online_goes_to_each_receiver_and_sends_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let authority = Authority::new(dir.path());
+    let secure = Receiver::start_tls(authority.server(false)).await;
+    let starttls = Some(authority.server(false).into());
+    let login = Some("AHdhcmRlbgByaWdodA==".to_owned());
+    let mail = Server::start(Manners { starttls, login, ..Manners::default() }).await;
+    let ca = format!("ca_file = '{}'", authority.ca_file.display());
+    let path = dir.path().join("c.toml");
+    let write = |password: &str| {
+        let text = format!(
+            "[receivers.hook]\ntype = 'webhook'\nurl = 'https://{}/hook'\n{ca}\n[receivers.mail]\n{}\nusername = 'warden'\n\
+             password = '{password}'\n",
+            secure.address,
+            mail.config(&ca)
+        );
+        fs::write(&path, text).unwrap();
+    };
+    let check = || tokio::task::block_in_place(|| run(&["check", "--online", "--config", path.to_str().unwrap()], b""));
+    write("right");
+    let fine = check();
+    assert_eq!(fine.code, 0, "{}{}", fine.text(), fine.err);
+    for want in [
+        "ok     hook (webhook generic, TLS 1.3, certificate until",
+        "ok     mail (email starttls, TLS 1.3, certificate until",
+    ] {
+        assert!(fine.text().contains(want), "{want}\n{}", fine.text());
+    }
+    assert!(mail.mails().is_empty() && secure.seen().iter().all(|r| r.line.starts_with("HEAD ")));
+    write("wrong");
+    let wrong = check();
+    assert!(
+        wrong.code == 1 && wrong.text().contains("FAILED mail") && wrong.text().contains("does not accept our login"),
+        "{}",
+        wrong.text()
+    );
+    write("right");
+    let test = tokio::task::block_in_place(|| run(&["alerts", "test", "--config", path.to_str().unwrap()], b""));
+    assert!(test.code == 0 && test.text().contains("ok     mail (email starttls, TLS 1.3"), "{}", test.text());
+    assert!(mail.mails().len() == 1 && mail.mails()[0].header("Subject").contains("Test alert"), "{}", test.text());
 }

@@ -17,7 +17,7 @@ pub const ARROWS: &[(&str, &[&str])] = &[
     ("store", &["alert", "window", "redact", "line", "units"]),
     ("sources", &["line", "units", "store"]),
     ("sinks", &["redact", "line", "units"]),
-    ("delivery", &["alert", "store", "rules", "secret", "units"]),
+    ("delivery", &["alert", "store", "redact", "rules", "secret", "units"]),
     ("pipeline", &["line", "redact", "event", "window", "sinks", "units"]),
     ("config", &["units", "secret", "rules", "redact", "event", "alert", "store", "sources", "sinks", "delivery"]),
     ("telemetry", &["units", "redact"]),

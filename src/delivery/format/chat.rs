@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::alert::{Alert, Status};
+use crate::delivery::template::Said;
 use crate::delivery::{clean, words};
 
 /// Longest evidence line in a chat, in characters.
@@ -13,12 +14,6 @@ const PROSE: usize = 500;
 
 /// How many evidence lines a chat shows.
 const LINES: usize = 3;
-
-/// Text for Slack's mrkdwn: its three special characters escaped, so that no mention or link can begin; asterisks and
-/// backticks, which it has no escape for, by lookalikes.
-fn mrkdwn(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('*', "∗").replace('`', "ˋ")
-}
 
 /// Evidence for a code block, which nothing in it can close.
 fn block(alert: &Alert) -> String {
@@ -40,29 +35,16 @@ fn footer(alert: &Alert) -> String {
 }
 
 /// Slack incoming webhook: `text` for notifications, blocks in an attachment for the colour.
-pub(super) fn slack(alert: &Alert) -> Value {
-    let headline = mrkdwn(&words::headline(alert));
+pub(super) fn slack(alert: &Alert, said: &Said) -> Value {
+    let headline = said.subject.clone().unwrap_or_else(|| clean::slack(&words::headline(alert)));
     let section = |text: String| json!({"type": "section", "text": {"type": "mrkdwn", "text": text}});
-    let mut blocks = vec![section(format!("*{}*", headline)), section(mrkdwn(&clean::line(&alert.why, PROSE)))];
-    let figures = figures(alert);
-    if !figures.is_empty() {
-        blocks.push(section(mrkdwn(&figures)));
+    let title = said.subject.clone().unwrap_or_else(|| format!("*{headline}*"));
+    let mut blocks = vec![section(title)];
+    match &said.body {
+        Some(body) => blocks.push(section(cut(body, 2_900))),
+        None => slack_body(alert, &section, &mut blocks),
     }
-    let steps = words::steps(alert).into_iter().take(LINES).enumerate();
-    let steps: Vec<String> = steps
-        .map(|(i, (step, link))| {
-            let step = mrkdwn(&step);
-            format!("{}. {}", i + 1, link.map_or(step.clone(), |l| format!("<{}|{step}>", mrkdwn(l))))
-        })
-        .collect();
-    if alert.status == Status::Firing && !steps.is_empty() {
-        blocks.push(section(format!("*Do this first*\n{}", steps.join("\n"))));
-    }
-    let evidence = block(alert);
-    if !evidence.is_empty() {
-        blocks.push(section(format!("```{}```", mrkdwn(&evidence))));
-    }
-    blocks.push(json!({"type": "context", "elements": [{"type": "mrkdwn", "text": mrkdwn(&footer(alert))}]}));
+    blocks.push(json!({"type": "context", "elements": [{"type": "mrkdwn", "text": clean::slack(&footer(alert))}]}));
     if let Some(page) = words::page(alert) {
         let button = json!({"type": "button", "text": {"type": "plain_text", "text": "Open"}, "url": page});
         blocks.push(json!({"type": "actions", "elements": [button]}));
@@ -73,8 +55,51 @@ pub(super) fn slack(alert: &Alert) -> Value {
     })
 }
 
+fn cut(text: &str, limit: usize) -> String {
+    text.chars().take(limit).collect()
+}
+
+fn slack_body(alert: &Alert, section: &impl Fn(String) -> Value, blocks: &mut Vec<Value>) {
+    blocks.push(section(clean::slack(&clean::line(&alert.why, PROSE))));
+    let figures = figures(alert);
+    if !figures.is_empty() {
+        blocks.push(section(clean::slack(&figures)));
+    }
+    let steps = words::steps(alert).into_iter().take(LINES).enumerate();
+    let steps: Vec<String> = steps
+        .map(|(i, (step, link))| {
+            let step = clean::slack(&step);
+            format!("{}. {}", i + 1, link.map_or(step.clone(), |l| format!("<{}|{step}>", clean::slack(l))))
+        })
+        .collect();
+    if alert.status == Status::Firing && !steps.is_empty() {
+        blocks.push(section(format!("*Do this first*\n{}", steps.join("\n"))));
+    }
+    let evidence = block(alert);
+    if !evidence.is_empty() {
+        blocks.push(section(format!("```{}```", clean::slack(&evidence))));
+    }
+}
+
 /// Discord webhook: one embed; nobody is mentioned whatever the text says.
-pub(super) fn discord(alert: &Alert) -> Value {
+pub(super) fn discord(alert: &Alert, said: &Said) -> Value {
+    let headline = || clean::line(&clean::markdown(&words::headline(alert)), 250);
+    let why = || clean::markdown(&clean::line(&alert.why, PROSE));
+    let mut embed = json!({
+        "title": said.subject.clone().unwrap_or_else(headline),
+        "description": said.body.as_ref().map_or_else(why, |body| cut(body, 4_000)),
+        "color": words::colour(alert),
+        "fields": if said.body.is_some() { Vec::new() } else { discord_fields(alert) },
+        "footer": {"text": footer(alert)},
+        "timestamp": alert.updated_at,
+    });
+    if let Some(page) = words::page(alert) {
+        embed["url"] = json!(page);
+    }
+    json!({"embeds": [embed], "allowed_mentions": {"parse": []}})
+}
+
+fn discord_fields(alert: &Alert) -> Vec<Value> {
     let mut fields = Vec::new();
     let mut add = |name: &str, value: String| {
         if !value.is_empty() {
@@ -94,18 +119,7 @@ pub(super) fn discord(alert: &Alert) -> Value {
     if !evidence.is_empty() {
         add("Evidence (redacted)", format!("```\n{evidence}\n```"));
     }
-    let mut embed = json!({
-        "title": clean::line(&clean::markdown(&words::headline(alert)), 250),
-        "description": clean::markdown(&clean::line(&alert.why, PROSE)),
-        "color": words::colour(alert),
-        "fields": fields,
-        "footer": {"text": footer(alert)},
-        "timestamp": alert.updated_at,
-    });
-    if let Some(page) = words::page(alert) {
-        embed["url"] = json!(page);
-    }
-    json!({"embeds": [embed], "allowed_mentions": {"parse": []}})
+    fields
 }
 
 /// As many whole lines as fit.
@@ -124,7 +138,7 @@ fn clean_cut(lines: &[String], limit: usize) -> String {
 }
 
 /// Teams workflow: an Adaptive Card. Text blocks know a little Markdown, so it is escaped.
-pub(super) fn teams(alert: &Alert) -> Value {
+pub(super) fn teams(alert: &Alert, said: &Said) -> Value {
     let colour = match words::state(alert) {
         "RESOLVED" => "Good",
         "CRITICAL" => "Attention",
@@ -132,22 +146,15 @@ pub(super) fn teams(alert: &Alert) -> Value {
         _ => "Accent",
     };
     let text = |t: String| json!({"type": "TextBlock", "text": t, "wrap": true});
+    let headline = said.subject.clone().unwrap_or_else(|| clean::markdown(&words::headline(alert)));
     let mut body = vec![
-        json!({"type": "TextBlock", "text": clean::markdown(&words::headline(alert)), "wrap": true, "weight": "Bolder",
-               "size": "Medium", "color": colour}),
-        text(clean::markdown(&clean::line(&alert.why, PROSE))),
+        json!({"type": "TextBlock", "text": headline, "wrap": true, "weight": "Bolder", "size": "Medium", "color": colour}),
     ];
-    let fact = |(title, value): (&str, String)| json!({"title": title, "value": clean::markdown(&value)});
-    let figures = words::figures(alert).into_iter().map(|f| (f.name, f.text));
-    let facts: Vec<Value> = figures.chain(words::facts(alert)).map(fact).collect();
-    body.push(json!({"type": "FactSet", "facts": facts}));
     let steps: Vec<(String, Option<&str>)> = words::steps(alert).into_iter().take(LINES).collect();
-    if alert.status == Status::Firing {
-        body.extend(steps.iter().enumerate().map(|(i, (s, _))| text(clean::markdown(&format!("{}. {s}", i + 1)))));
+    match &said.body {
+        Some(own) => body.extend(own.split("\n\n").map(|part| text(cut(part, 4_000)))),
+        None => teams_body(alert, &steps, &text, &mut body),
     }
-    let evidence = words::evidence(alert, EVIDENCE);
-    let mono = |l: String| json!({"type": "TextBlock", "text": clean::markdown(&l), "wrap": true, "fontType": "Monospace", "size": "Small"});
-    body.extend(evidence.into_iter().take(LINES).map(mono));
     let open = |title: &str, url: &str| json!({"type": "Action.OpenUrl", "title": title, "url": url});
     let mut actions: Vec<Value> = steps.iter().filter_map(|(s, l)| l.map(|l| open(&clean::line(s, 60), l))).collect();
     actions.extend(words::page(alert).map(|p| open("Open in logwarden", p)));
@@ -165,4 +172,18 @@ pub(super) fn teams(alert: &Alert) -> Value {
             },
         }],
     })
+}
+
+fn teams_body(alert: &Alert, steps: &[(String, Option<&str>)], text: &impl Fn(String) -> Value, body: &mut Vec<Value>) {
+    body.push(text(clean::markdown(&clean::line(&alert.why, PROSE))));
+    let fact = |(title, value): (&str, String)| json!({"title": title, "value": clean::markdown(&value)});
+    let figures = words::figures(alert).into_iter().map(|f| (f.name, f.text));
+    let facts: Vec<Value> = figures.chain(words::facts(alert)).map(fact).collect();
+    body.push(json!({"type": "FactSet", "facts": facts}));
+    if alert.status == Status::Firing {
+        body.extend(steps.iter().enumerate().map(|(i, (s, _))| text(clean::markdown(&format!("{}. {s}", i + 1)))));
+    }
+    let evidence = words::evidence(alert, EVIDENCE);
+    let mono = |l: String| json!({"type": "TextBlock", "text": clean::markdown(&l), "wrap": true, "fontType": "Monospace", "size": "Small"});
+    body.extend(evidence.into_iter().take(LINES).map(mono));
 }

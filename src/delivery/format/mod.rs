@@ -7,4 +7,5 @@ mod post;
 mod shape;
 
 pub use post::Post;
-pub use shape::{default_url, keeps_state, post, remind, token_in_body};
+pub use shape::{default_url, keeps_state, remind, token_in_body};
+pub(super) use shape::{escape, post};

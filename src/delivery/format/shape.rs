@@ -6,6 +6,7 @@ use super::post::Post;
 use super::{alertmanager, chat, incident};
 use crate::alert::{Alert, Status};
 use crate::delivery::config::WebhookFormat;
+use crate::delivery::template::{Escape, Said};
 
 /// Where a format's service listens, when there is only one such service.
 pub fn default_url(format: WebhookFormat) -> Option<&'static str> {
@@ -26,16 +27,36 @@ pub fn token_in_body(format: WebhookFormat) -> bool {
     format == WebhookFormat::Pagerduty
 }
 
-/// The request that tells `alert`; `id` is the message's id (alert id and transition).
-pub fn post(format: WebhookFormat, alert: &Alert, id: &str, token: Option<&str>) -> Post {
+/// How values in a template of the operator's own are written; `None` where there is no place for one.
+pub(crate) fn escape(format: WebhookFormat) -> Option<Escape> {
     match format {
-        WebhookFormat::Generic => Post::json(json!(alert)),
-        WebhookFormat::Slack => Post::json(chat::slack(alert)),
-        WebhookFormat::Discord => Post::json(chat::discord(alert)),
-        WebhookFormat::Teams => Post::json(chat::teams(alert)),
-        WebhookFormat::Pagerduty => Post::json(incident::pagerduty(alert, token.unwrap_or_default())),
-        WebhookFormat::Opsgenie => incident::opsgenie(alert),
-        WebhookFormat::Alertmanager => alertmanager::post(std::slice::from_ref(alert)),
+        WebhookFormat::Generic => Some(Escape::Json),
+        WebhookFormat::Slack => Some(Escape::Slack),
+        WebhookFormat::Discord | WebhookFormat::Teams => Some(Escape::Markdown),
+        WebhookFormat::Pagerduty | WebhookFormat::Opsgenie | WebhookFormat::Alertmanager => Some(Escape::Plain),
+        WebhookFormat::Cloudevents => None,
+    }
+}
+
+/// The request that tells `alert`; `id` is the message's id (alert id and transition), `said` what templates made of it.
+pub(crate) fn post(format: WebhookFormat, alert: &Alert, id: &str, token: Option<&str>, said: &Said) -> Post {
+    // Where headline and text are fields, a template's words stand in for the alert's own.
+    let spoken = || Alert {
+        summary: said.subject.clone().unwrap_or_else(|| alert.summary.clone()),
+        why: said.body.clone().unwrap_or_else(|| alert.why.clone()),
+        ..alert.clone()
+    };
+    match format {
+        WebhookFormat::Generic => {
+            let own = said.body.as_ref().and_then(|body| serde_json::from_str(body).ok());
+            Post::json(own.unwrap_or_else(|| json!(alert)))
+        }
+        WebhookFormat::Slack => Post::json(chat::slack(alert, said)),
+        WebhookFormat::Discord => Post::json(chat::discord(alert, said)),
+        WebhookFormat::Teams => Post::json(chat::teams(alert, said)),
+        WebhookFormat::Pagerduty => Post::json(incident::pagerduty(&spoken(), token.unwrap_or_default())),
+        WebhookFormat::Opsgenie => incident::opsgenie(&spoken()),
+        WebhookFormat::Alertmanager => alertmanager::post(std::slice::from_ref(&spoken())),
         WebhookFormat::Cloudevents => {
             Post { content_type: "application/cloudevents+json", ..Post::json(cloudevent(alert, id)) }
         }
@@ -69,7 +90,7 @@ mod tests {
     use crate::delivery::sample::{alert, snapshots};
 
     fn body(format: WebhookFormat, alert: &Alert) -> Value {
-        post(format, alert, "01KQFD7V000000000000000000.firing-1777636860000", Some("TOKEN")).body
+        post(format, alert, "01KQFD7V000000000000000000.firing-1777636860000", Some("TOKEN"), &Said::default()).body
     }
 
     fn pretty(format: WebhookFormat) -> String {
@@ -96,7 +117,7 @@ mod tests {
         let am = |a: &Alert| body(WebhookFormat::Alertmanager, a);
         assert_eq!(am(&over)[0]["labels"], am(&alert())[0]["labels"]);
         assert_eq!(am(&over)[0]["endsAt"], "2026-05-01T12:01:00.000Z");
-        let close = post(WebhookFormat::Opsgenie, &over, "id", None);
+        let close = post(WebhookFormat::Opsgenie, &over, "id", None, &Said::default());
         assert_eq!(close.path, "/01KQFD7V000000000000000000/close?identifierType=alias");
     }
 

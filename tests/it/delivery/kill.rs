@@ -11,7 +11,7 @@ use logwarden::store::{Commit, Store};
 use tokio::runtime::Handle;
 
 use super::http::{Receiver, Reply};
-use super::kit::{START, alert, receiver};
+use super::kit::{START, alert, receiver, redactor};
 
 const STATE: &str = "LOGWARDEN_TEST_KILL_STATE";
 const URL: &str = "LOGWARDEN_TEST_KILL_URL";
@@ -28,6 +28,7 @@ async fn victim(dir: &Path, url: &str, alerts: u64) {
         store: Arc::clone(&store),
         clock: Arc::new(SystemClock),
         host: "web-1".to_owned(),
+        redactor: redactor(),
     };
     let delivery = Delivery::start(setup, &Handle::current()).unwrap();
     let first = store.alerts(1).unwrap().first().map_or(0, |a| a.id[8..].parse::<u64>().unwrap() + 1);

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use logwarden::alert::{Alert, AlertKey, Evidence, Links, RunbookStep, Severity, Status, Urgency};
 use logwarden::delivery::{Clock, Counts, Delivery, DeliveryError, ReceiverConfig, Router, Setup, SystemClock};
+use logwarden::redact::{PseudonymKey, Redactor};
 use logwarden::store::{Commit, Store};
 use logwarden::units::Timestamp;
 use tokio::runtime::Handle;
@@ -45,6 +46,10 @@ pub fn receiver(text: &str) -> ReceiverConfig {
     toml::from_str(text).unwrap()
 }
 
+pub fn redactor() -> Redactor {
+    Redactor::new(PseudonymKey::new(0, b"delivery"))
+}
+
 /// A store, receivers, and the tasks that send.
 pub struct Rig {
     pub store: Arc<Store>,
@@ -78,7 +83,7 @@ impl Rig {
 
     fn setup(&self, clock: Arc<dyn Clock>) -> Setup<'_> {
         let (router, store) = (self.router.clone(), Arc::clone(&self.store));
-        Setup { receivers: &self.receivers, router, store, clock, host: "web-1".to_owned() }
+        Setup { receivers: &self.receivers, router, store, clock, host: "web-1".to_owned(), redactor: redactor() }
     }
 
     pub fn start(&mut self) -> Result<(), DeliveryError> {

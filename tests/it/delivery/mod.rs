@@ -1,6 +1,7 @@
 //! Delivery: outbox, mail and webhooks against receivers in this process, and against real ones where they are there.
 
 mod clock;
+mod command;
 mod email;
 pub mod http;
 mod kill;
@@ -8,7 +9,8 @@ mod kit;
 mod outbox;
 mod pace;
 mod peers;
-mod smtp;
-mod tls;
+pub mod smtp;
+mod template;
+pub mod tls;
 mod trouble;
 mod webhook;

@@ -202,6 +202,7 @@ async fn talk<S: AsyncRead + AsyncWrite + Unpin>(
                 stream.write_all(b"221 bye\r\n").await?;
                 return Ok(None);
             }
+            "NOOP" | "RSET" => "250 ok".to_owned(),
             _ => "502 what".to_owned(),
         };
         stream.write_all(format!("{reply}\r\n").as_bytes()).await?;

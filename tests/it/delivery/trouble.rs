@@ -102,7 +102,7 @@ async fn a_mail_server_that_does_not_work_says_why_and_nobody_waits_for_it() {
             "password",
             Manners { starttls: start(false), login, ..Manners::default() },
             "login",
-            "refuses the user name or password: localhost:",
+            "does not accept our login; are `username` and `password` right? localhost:",
         ),
     ];
     let good = Receiver::start(|_| Reply::Status(204, "")).await;
