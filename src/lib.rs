@@ -19,6 +19,7 @@ pub mod daemon;
 pub mod delivery;
 pub mod event;
 pub mod line;
+pub mod net;
 pub mod pipeline;
 pub mod redact;
 pub mod rules;

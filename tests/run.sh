@@ -6,13 +6,17 @@
 set -eu
 cd "$(dirname "$0")/.."
 
-# Python's SMTP server and the reference library of webhook signatures, in an environment of their own.
-if ! target/venv/bin/python3 -c 'import aiosmtpd, standardwebhooks' 2>/dev/null; then
+# Python's SMTP server, the reference library of webhook signatures, and clients that send us logs, in an environment
+# of their own.
+modules="aiosmtpd, standardwebhooks, elasticsearch, logging_loki, opentelemetry.exporter.otlp.json.http, opentelemetry.exporter.otlp.proto.http"
+packages="aiosmtpd standardwebhooks elasticsearch python-logging-loki opentelemetry-exporter-otlp-json-http opentelemetry-exporter-otlp-proto-http"
+if ! target/venv/bin/python3 -c "import $modules" 2>/dev/null; then
     echo "== Python packages into target/venv"
     mkdir -p target
     if python3 -m venv target/venv; then
-        target/venv/bin/pip install --quiet --disable-pip-version-check aiosmtpd standardwebhooks ||
-            echo "pip could not install aiosmtpd and standardwebhooks"
+        # shellcheck disable=SC2086
+        target/venv/bin/pip install --quiet --disable-pip-version-check $packages ||
+            echo "pip could not install $packages"
     fi
 fi
 
@@ -23,6 +27,7 @@ while read -r program package; do
     PATH="$PATH:/usr/sbin:/sbin" command -v "$program" >/dev/null 2>&1 || missing="$missing $package"
 done <<'LIST'
 logrotate logrotate
+curl curl
 prometheus-alertmanager prometheus-alertmanager
 LIST
 if [ -n "$missing" ]; then

@@ -106,6 +106,10 @@ fn plan(config: &Config) -> Vec<String> {
         lines.push(match source {
             SourceConfig::File(file) => format!("source {name}: follows {}", file.paths.join(", ")),
             SourceConfig::Stdin(_) => format!("source {name}: reads standard input"),
+            SourceConfig::Http(http) => format!("source {name}: takes lines over HTTP on {}", http.listen),
+            SourceConfig::Tcp(tcp) => format!("source {name}: takes lines over TCP on {}", tcp.listen),
+            SourceConfig::Unix(unix) => format!("source {name}: takes lines on the socket {}", unix.path.display()),
+            SourceConfig::Journald(_) => format!("source {name}: follows the systemd journal"),
         });
     }
     for (name, sink) in &config.sinks {

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::exit::{Exit, Failure};
 use crate::config::Config;
 use crate::event::SourceReading;
-use crate::sources::SourceConfig;
+use crate::sources::{Lines, SourceConfig};
 
 /// How lines of the source `name` are read; of the only source when there is no name.
 pub fn named(config: &Config, name: Option<&str>) -> Result<SourceReading, Failure> {
@@ -27,18 +27,13 @@ pub fn of_file(config: &Config, path: &Path) -> SourceReading {
         SourceConfig::File(file) => file.paths.iter().any(|pattern| {
             glob::Pattern::new(pattern).is_ok_and(|p| p.matches_path(path) || p.matches_path(&absolute))
         }),
-        SourceConfig::Stdin(_) => false,
+        _ => false,
     };
     let only = (config.sources.len() == 1).then(|| config.sources.values().next()).flatten();
     config.sources.values().find(follows).or(only).map_or_else(SourceReading::default, reading)
 }
 
 fn reading(source: &SourceConfig) -> SourceReading {
-    SourceReading {
-        zone: source.zone(),
-        trusted_proxies: source.trusted_proxies().to_vec(),
-        schema: source.schema().map(str::to_owned),
-        trusted_labels: source.trusted_labels(),
-        ..SourceReading::default()
-    }
+    let Lines { zone, trusted_proxies, schema, trusted_labels } = source.lines();
+    SourceReading { zone, trusted_proxies, schema, trusted_labels, ..SourceReading::default() }
 }

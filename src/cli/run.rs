@@ -13,9 +13,8 @@ use super::exit::{Exit, Failure};
 use super::signals::DRAIN;
 use super::{entry, signals};
 use crate::config::{self, Config};
-use crate::daemon::{Daemon, notify};
+use crate::daemon::{Daemon, Lasting, notify};
 use crate::redact::{PseudonymKey, Redactor};
-use crate::sources::StdinReader;
 use crate::telemetry;
 
 /// What the service can be told on the command line.
@@ -41,7 +40,7 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
     let config = config::load(&args.config)?;
     let (wake, woken) = channel();
     listen(wake.clone()).context("cannot handle signals")?;
-    let mut service = Service { path: args.config.clone(), stdin: StdinReader::new(), wake, started: 0 };
+    let mut service = Service { path: args.config.clone(), lasting: Lasting::default(), wake, started: 0 };
     let daemon = service.start(&config)?;
     notify("READY=1");
     service.watch(daemon, config, &woken)
@@ -50,7 +49,7 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
 /// What outlives a reload.
 struct Service {
     path: PathBuf,
-    stdin: StdinReader,
+    lasting: Lasting,
     wake: Sender<Wake>,
     /// How many daemons were started.
     started: u64,
@@ -63,7 +62,7 @@ impl Service {
         let on_end = move || {
             let _nobody_waits = wake.send(Wake::Ended(started));
         };
-        Daemon::start(config, &self.stdin, &std::io::stdout, on_end).map_err(|error| {
+        Daemon::start(config, &self.lasting, &std::io::stdout, on_end).map_err(|error| {
             let exit = if error.is_config() { Exit::CONFIG } else { Exit::IO };
             Failure::new(exit, error.to_string()).into()
         })

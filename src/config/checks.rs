@@ -9,6 +9,7 @@ use super::suggest::nearest;
 use super::tree::{Step, Tree};
 use crate::alert::KINDS;
 use crate::event::Roles;
+use crate::net::{Exposed, proves_itself};
 use crate::redact::{BuildError, PseudonymKey, Redactor};
 use crate::sinks::SinkConfig;
 use crate::sources::SourceConfig;
@@ -70,12 +71,13 @@ fn sources(config: &Config, found: &mut Found<'_>) {
         }
     }
     for (name, source) in &config.sources {
+        receivers(config, name, source, found);
         let SourceConfig::File(file) = source else { continue };
         if file.paths.is_empty() {
             let help = "name at least one path, such as \"/var/log/app/*.log\"";
             found.add(&path(&["sources", name, "paths"]), format!("source `{name}` reads nothing"), help);
         }
-        for (key, patterns) in [("paths", &file.paths), ("exclude", &file.exclude)] {
+        for (key, patterns) in [("paths", &file.paths), ("exclude", &file.exclude), ("learn_from", &file.learn_from)] {
             for (n, pattern) in patterns.iter().enumerate() {
                 if let Err(error) = glob::Pattern::new(pattern) {
                     let mut at = path(&["sources", name, key]);
@@ -84,6 +86,36 @@ fn sources(config: &Config, found: &mut Found<'_>) {
                 }
             }
         }
+    }
+}
+
+/// What a receiver needs before it may listen, and that each has its own place.
+fn receivers(config: &Config, name: &str, source: &SourceConfig, found: &mut Found<'_>) {
+    let before = || config.sources.iter().take_while(|(other, _)| *other != name);
+    if let Some((address, token, tls, plain)) = source.listens() {
+        let at = path(&["sources", name, "listen"]);
+        let certificates = tls.is_some_and(|tls| tls.client_ca.is_some());
+        if let Err(why) = proves_itself(address, token.is_some(), tls.is_some(), certificates, plain) {
+            let help = match why {
+                Exposed::Open => "set `token` and `tls`, or `tls` with `client_ca`, or listen on 127.0.0.1",
+                Exposed::Clear => "set `tls`, or `allow_plain = true` behind something that encrypts",
+            };
+            found.add(&at, why.to_string(), help);
+        }
+        let taken = before().find(|(_, s)| s.listens().is_some_and(|(other, ..)| other == address));
+        if let Some((other, _)) = taken.filter(|_| address.port() != 0) {
+            found.add(&at, format!("source `{other}` listens there already"), "each receiver needs a port of its own");
+        }
+    }
+    let SourceConfig::Unix(unix) = source else { return };
+    if unix.mode().is_none() {
+        let at = path(&["sources", name, "mode"]);
+        found.add(&at, format!("`{}` is not a mode", unix.mode), "write it in octal, such as \"0660\"");
+    }
+    let taken = before().find(|(_, s)| matches!(s, SourceConfig::Unix(other) if other.path == unix.path));
+    if let Some((other, _)) = taken {
+        let at = path(&["sources", name, "path"]);
+        found.add(&at, format!("source `{other}` listens there already"), "each receiver needs a socket of its own");
     }
 }
 
@@ -125,7 +157,7 @@ fn events(config: &Config, found: &mut Found<'_>) {
     for (name, source) in &config.sources {
         if let Some(schema) = source.schema() {
             let known = roles.schemas();
-            found.name(&path(&["sources", name, "schema"]), schema, "schema", known.iter().copied());
+            found.name(&path(&["sources", name, "schema"]), &schema, "schema", known.iter().copied());
         }
     }
 }
@@ -267,6 +299,19 @@ mod tests {
             ("[redact]\nstrategies = { EMAIL = \"blur\" }", &["`blur` is not a strategy", "`mask`"]),
             ("[rules]\npacks = [\"/no/such/*.toml\"]", &["f.toml:5:9: there is no file `/no/such/*.toml`"]),
             ("[rules]\npacks = [\"Cargo.toml\"]", &["f.toml:5:9: Cargo.toml:", "rules test FILE"]),
+            (
+                "[sources.b]\ntype = \"http\"\nlisten = \"0.0.0.0:1\"",
+                &["f.toml:6:10: anybody who reaches this address", "client_ca"],
+            ),
+            (
+                "[sources.b]\ntype = \"tcp\"\nlisten = \"0.0.0.0:1\"\ntoken = \"x\"",
+                &["f.toml:6:10: raw lines and the token", "allow_plain"],
+            ),
+            (
+                "[sources.b]\ntype = \"tcp\"\nlisten = \"127.0.0.1:1\"\n[sources.c]\ntype = \"http\"\nlisten = \"127.0.0.1:1\"",
+                &["f.toml:9:10: source `b` listens there"],
+            ),
+            ("[sources.b]\ntype = \"unix\"\npath = \"/x\"\nmode = \"rw\"", &["f.toml:7:8: `rw` is not a mode"]),
             ("[sources.b]\ntype = \"file\"\npaths = [\"/x[\"]", &["f.toml:6:10: `/x[` is not a pattern"]),
         ];
         for (text, wants) in cases {

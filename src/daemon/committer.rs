@@ -9,6 +9,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crate::alert::Alert;
+use crate::line::Ack;
 use crate::store::{Checkpoint, Commit, OutboxRow, OutputMark, RetentionConfig, Store, StoreError, StreamKey};
 use crate::units::Timestamp;
 
@@ -28,6 +29,8 @@ pub(super) struct Moment {
     pub key_state: Vec<(String, Vec<u8>)>,
     pub alerts: Vec<Alert>,
     pub outbox: Vec<OutboxRow>,
+    /// What senders wait for.
+    pub answers: Vec<Ack>,
     pub now: Timestamp,
 }
 
@@ -40,6 +43,7 @@ impl Moment {
             && self.key_state.is_empty()
             && self.alerts.is_empty()
             && self.outbox.is_empty()
+            && self.answers.is_empty()
     }
 
     /// Makes it durable.
@@ -78,12 +82,12 @@ pub(super) struct Committer {
 }
 
 impl Committer {
-    /// Starts the thread. `committed` is called after each commit with whether it brought messages to send.
+    /// Starts the thread. `committed` is called after each commit with what it made durable.
     pub(super) fn start(
         store: Arc<Store>,
         keep: RetentionConfig,
         hurry: Arc<AtomicBool>,
-        committed: impl Fn(bool) + Send + 'static,
+        committed: impl Fn(&Moment) + Send + 'static,
     ) -> io::Result<Self> {
         let (moments, queue) = sync_channel::<Moment>(1);
         let busy = Arc::new(AtomicBool::new(false));
@@ -130,7 +134,7 @@ fn work(
     keep: &RetentionConfig,
     hurry: &AtomicBool,
     busy: &AtomicBool,
-    committed: &dyn Fn(bool),
+    committed: &dyn Fn(&Moment),
 ) -> Result<(), CommitError> {
     let mut maintained = Instant::now();
     for moment in queue {
@@ -151,7 +155,7 @@ fn work(
         if told {
             tracing::warn!("committing works again");
         }
-        committed(!moment.outbox.is_empty());
+        committed(&moment);
         if maintained.elapsed() >= MAINTAIN {
             maintained = Instant::now();
             if let Err(error) = store.maintain(keep, moment.now) {

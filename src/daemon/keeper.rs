@@ -10,6 +10,7 @@ use super::committer::{Committer, Moment};
 use super::notify::notify;
 use super::outputs::Output;
 use super::watcher::Watcher;
+use crate::line::Ack;
 use crate::pipeline::{Done, Pools};
 use crate::sinks::SinkError;
 use crate::sources::Positions;
@@ -18,6 +19,9 @@ use crate::telemetry::Counters;
 
 /// How often what was written is committed.
 const GROUP: Duration = Duration::from_millis(50);
+
+/// How long a sender waits before its lines are committed; what others sent meanwhile is committed with them.
+const PROMPT: Duration = Duration::from_millis(5);
 
 /// How often the monitor looks at the clock.
 const TICK: Duration = Duration::from_secs(1);
@@ -32,6 +36,10 @@ pub(super) struct Keeper {
     /// Names by source number.
     pub sources: Vec<String>,
     pub positions: Positions,
+    /// By source number: whether senders wait for the commit.
+    pub answers: Vec<bool>,
+    /// What of theirs is written and not committed.
+    pub written: Vec<Ack>,
     pub watcher: Watcher,
     pub committer: Committer,
     pub counters: Arc<Counters>,
@@ -50,7 +58,8 @@ impl Keeper {
         // the lengths of the outputs before the first byte is added
         self.commit(true);
         let ended = loop {
-            let wait = if self.committer.busy() { GROUP / 10 } else { GROUP };
+            let soon = self.committer.busy() || !self.written.is_empty();
+            let wait = if soon { PROMPT } else { GROUP };
             match self.done.recv_timeout(wait) {
                 Ok(done) => {
                     if let Err(error) = self.write(done, &mut beat) {
@@ -94,6 +103,9 @@ impl Keeper {
         self.counters.add(done.read, &done.redacted);
         self.counters.latency(now().since(done.arrived), done.redacted.line_count() as u64);
         self.positions.confirm(done.ack);
+        if self.answers.get(usize::from(done.ack.source.0)).copied().unwrap_or(false) {
+            self.written.push(done.ack);
+        }
         self.watcher.absorb(done.tally);
         self.pools.redacted.give(done.redacted);
         Ok(())
@@ -101,7 +113,8 @@ impl Keeper {
 
     fn beat(&mut self, beat: &mut Beat) {
         beat.alive();
-        if beat.committed.elapsed() >= GROUP && !self.committer.busy() {
+        let group = if self.written.is_empty() { GROUP } else { PROMPT };
+        if beat.committed.elapsed() >= group && !self.committer.busy() {
             beat.committed = Instant::now();
             let look = self.watcher.light() || beat.ticked.elapsed() >= TICK;
             if look {
@@ -113,7 +126,8 @@ impl Keeper {
 
     /// Hands everything up to now to the committer; `look` says whether the monitor looks at it first.
     fn commit(&mut self, look: bool) {
-        let mut moment = Moment { now: now(), ..Moment::default() };
+        let answers = std::mem::take(&mut self.written);
+        let mut moment = Moment { now: now(), answers, ..Moment::default() };
         if look {
             let seen = self.watcher.look(moment.now);
             (moment.key_state, moment.alerts, moment.outbox) = (seen.key_state, seen.alerts, seen.outbox);

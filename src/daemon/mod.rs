@@ -11,6 +11,7 @@
 
 mod clock;
 mod committer;
+mod inputs;
 mod keeper;
 mod notify;
 mod observer;
@@ -20,6 +21,7 @@ mod service;
 mod watcher;
 
 pub use clock::now;
+pub use inputs::Lasting;
 pub use notify::notify;
 pub use observer::Observer;
 pub use service::{Daemon, Ended, StartError};

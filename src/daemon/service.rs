@@ -2,7 +2,6 @@
 
 use std::io;
 use std::num::NonZero;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -11,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::clock::now;
 use super::committer::Committer;
+use super::inputs::{Ground, Inputs, Lasting, Running, close_others, prove, spawn};
 use super::keeper::Keeper;
 use super::outputs::Output;
 use super::post::Post;
@@ -19,10 +19,10 @@ use crate::config::Config;
 use crate::delivery::{DeliveryError, Router};
 use crate::event::{EventError, Reader, Roles, SourceReading};
 use crate::line::SourceId;
-use crate::pipeline::{self, Chunk, Entrance, Pools};
+use crate::pipeline::{self, Chunk, Pools};
 use crate::redact::{PseudonymKey, Redactor};
 use crate::sinks::{SinkConfig, SinkError};
-use crate::sources::{FileSource, Positions, SourceConfig, StdinReader, Tail, TailSetup, Watch};
+use crate::sources::{Lines, Meter, Positions, Receipts, SourceConfig};
 use crate::store::{Store, StoreError, pseudonym_key};
 use crate::telemetry::Counters;
 
@@ -45,6 +45,24 @@ pub enum StartError {
         name: String,
         /// What is wrong with it.
         problem: glob::PatternError,
+    },
+    /// What a receiver needs.
+    #[error("sources.{name}: {problem}")]
+    Source {
+        /// The source.
+        name: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A receiver's socket.
+    #[error("sources.{name}: cannot listen on {place}: {problem}")]
+    Listen {
+        /// The source.
+        name: String,
+        /// Address or path.
+        place: String,
+        /// What the system said.
+        problem: io::Error,
     },
     /// The state.
     #[error(transparent)]
@@ -79,44 +97,56 @@ pub type Ended = anyhow::Result<()>;
 
 /// The running service.
 pub struct Daemon {
-    stop: Arc<AtomicBool>,
+    inputs: Running,
     hurry: Arc<AtomicBool>,
-    wakers: Vec<Box<dyn Fn() + Send + Sync>>,
     ended: Receiver<Ended>,
     counters: Arc<Counters>,
+    meters: Vec<(String, Arc<Meter>)>,
     keeper: JoinHandle<()>,
     post: Post,
-}
-
-/// What the sources' threads share.
-struct Inflow {
-    entrance: Entrance,
-    pools: Pools,
-    stop: Arc<AtomicBool>,
 }
 
 impl StartError {
     /// Whether the configuration is to blame, and not the machine.
     pub fn is_config(&self) -> bool {
         match self {
-            Self::NoState | Self::NoSources | Self::Pattern { .. } | Self::Rules(_) | Self::Event(_) => true,
+            Self::NoState
+            | Self::NoSources
+            | Self::Pattern { .. }
+            | Self::Source { .. }
+            | Self::Rules(_)
+            | Self::Event(_) => true,
             Self::Watch(WatcherError::Config(_) | WatcherError::Geoip(_))
             | Self::Delivery(DeliveryError::Receiver { .. }) => true,
             Self::Watch(WatcherError::Store(_)) | Self::Delivery(DeliveryError::Store(_)) => false,
-            Self::Store(_) | Self::Sink { .. } | Self::Thread(_) => false,
+            Self::Store(_) | Self::Sink { .. } | Self::Listen { .. } | Self::Thread(_) => false,
         }
     }
 }
 
 impl Daemon {
-    /// Builds and starts everything. `stdin` outlives the daemon, so that a reload loses nothing of it; `on_end` is
-    /// called once when the service has ended by itself, because its inputs have or because it cannot go on.
+    /// Whether `config` could run, as far as that can be told while something else runs: nothing is taken from it.
+    ///
+    /// # Errors
+    /// Why it could not.
+    pub fn prove(config: &Config, lasting: &Lasting) -> Result<(), StartError> {
+        if config.sources.is_empty() {
+            return Err(StartError::NoSources);
+        }
+        config.state.resolve().ok_or(StartError::NoState)?;
+        let redactor = redactor(config, PseudonymKey::new(0, b"proof"))?;
+        readings(config, &redactor)?;
+        prove(config, lasting)
+    }
+
+    /// Builds and starts everything. `lasting` outlives the daemon, so that a reload loses nothing; `on_end` is called
+    /// once when the service has ended by itself, because its inputs have or because it cannot go on.
     ///
     /// # Errors
     /// [`StartError`]; nothing runs then.
     pub fn start(
         config: &Config,
-        stdin: &StdinReader,
+        lasting: &Lasting,
         stdout: &dyn Fn() -> io::Stdout,
         on_end: impl FnOnce() + Send + 'static,
     ) -> Result<Self, StartError> {
@@ -131,56 +161,66 @@ impl Daemon {
         let redactor = redactor(config, pseudonym_key(&dir)?)?;
         let sources: Vec<String> = config.sources.keys().cloned().collect();
         let outputs = open_outputs(config, &sources, &store, stdout)?;
-        let positions = Positions::default();
+        let (positions, receipts) = (Positions::default(), Receipts::default());
         let workers = thread::available_parallelism().map_or(1, NonZero::get).min(MOST_WORKERS);
         let pools = Pools::new(workers);
-        let tails = build_tails(config, &store, &positions, &pools)?;
+        let inputs = Inputs::new(&Ground {
+            config,
+            store: &store,
+            positions: &positions,
+            receipts: &receipts,
+            pool: &pools.raw,
+            lasting,
+        })?;
+        let meters = inputs.meters.clone();
         let counters = Arc::new(Counters::new(redactor.rules().len()));
-        let (stop, hurry) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+        let hurry = Arc::new(AtomicBool::new(false));
         let router = Router::configured(&config.routes, &config.receivers, &config.calendars);
         let watcher = Watcher::new(config, &sources, &redactor, &store, router.clone())?;
         let readings = readings(config, &redactor)?;
         let post = Post::start(config, &store, router, &redactor)?;
         let (entrance, done) = pipeline::start(workers, move |source| readings.chunk(source), &pools)?;
-        let wake = post.waker();
-        let committer = Committer::start(store, config.retention.clone(), Arc::clone(&hurry), move |messages| {
-            if messages {
+        let (wake, settle) = (post.waker(), receipts.clone());
+        let committer = Committer::start(store, config.retention.clone(), Arc::clone(&hurry), move |moment| {
+            moment.answers.iter().for_each(|ack| settle.settle(ack));
+            if !moment.outbox.is_empty() {
                 wake();
             }
         })?;
+        let answers = config.sources.values().map(|s| matches!(s, SourceConfig::Http(_))).collect();
         let keeper = Keeper {
             done,
             outputs,
             sources,
             positions,
+            answers,
+            written: Vec::new(),
             watcher,
             committer,
             counters: Arc::clone(&counters),
-            pools: pools.clone(),
+            pools,
             hurry: Arc::clone(&hurry),
         };
         let (end, ended) = channel();
         let keeper = spawn("keeper", move || {
             let result = keeper.run();
+            receipts.close();
             let _stopped_waiting = end.send(result);
             on_end();
         })?;
-        let inflow = Inflow { entrance, pools, stop: Arc::clone(&stop) };
-        let mut wakers = Vec::new();
-        for (id, (name, source)) in (0..).map(SourceId).zip(&config.sources) {
-            if matches!(source, SourceConfig::Stdin(_)) {
-                read_stdin(id, name, stdin, &inflow)?;
-            }
-        }
-        for (name, tail) in tails {
-            wakers.push(follow(&name, tail, &inflow)?);
-        }
-        Ok(Self { stop, hurry, wakers, ended, counters, keeper, post })
+        let inputs = inputs.start(&entrance)?;
+        close_others(config, &lasting.sockets);
+        Ok(Self { inputs, hurry, ended, counters, meters, keeper, post })
     }
 
     /// What has been counted.
     pub fn counters(&self) -> &Arc<Counters> {
         &self.counters
+    }
+
+    /// What has been counted about each source.
+    pub fn meters(&self) -> &[(String, Arc<Meter>)] {
+        &self.meters
     }
 
     /// Stops reading, writes and commits what was read, and ends. What takes longer than `patience` is left for the
@@ -190,8 +230,7 @@ impl Daemon {
     /// Why the service ended before, or that time was up.
     pub fn stop(self, patience: Duration) -> Ended {
         let began = Instant::now();
-        self.stop.store(true, Ordering::Relaxed);
-        self.wakers.iter().for_each(|wake| wake());
+        self.inputs.stop();
         let result = match self.ended.recv_timeout(patience) {
             Ok(result) => result,
             Err(RecvTimeoutError::Disconnected) => Err(anyhow::anyhow!("the thread that writes has died")),
@@ -206,6 +245,7 @@ impl Daemon {
         if self.keeper.is_finished() {
             let _its_result_is_known = self.keeper.join();
         }
+        self.inputs.end();
         self.post.stop(patience.saturating_sub(began.elapsed()));
         result
     }
@@ -226,12 +266,9 @@ struct Readings {
 
 fn readings(config: &Config, redactor: &Redactor) -> Result<Readings, StartError> {
     let roles = Roles::new(&config.event)?;
-    let reading = |(source, config): (SourceId, &SourceConfig)| SourceReading {
-        source,
-        zone: config.zone(),
-        trusted_proxies: config.trusted_proxies().to_vec(),
-        schema: config.schema().map(str::to_owned),
-        trusted_labels: config.trusted_labels(),
+    let reading = |(source, config): (SourceId, &SourceConfig)| {
+        let Lines { zone, trusted_proxies, schema, trusted_labels } = config.lines();
+        SourceReading { source, zone, trusted_proxies, schema, trusted_labels }
     };
     let by_source: Vec<SourceReading> = (0..).map(SourceId).zip(config.sources.values()).map(reading).collect();
     for reading in &by_source {
@@ -252,10 +289,6 @@ impl Readings {
     }
 }
 
-fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
-    thread::Builder::new().name(name.to_owned()).spawn(work)
-}
-
 fn open_outputs(
     config: &Config,
     sources: &[String],
@@ -268,57 +301,4 @@ fn open_outputs(
             .map_err(|problem| StartError::Sink { name: name.clone(), problem })
     };
     config.sinks.iter().map(open).collect()
-}
-
-fn build_tails(
-    config: &Config,
-    store: &Store,
-    positions: &Positions,
-    pools: &Pools,
-) -> Result<Vec<(String, Tail)>, StartError> {
-    let outputs: Vec<PathBuf> = config.sinks.values().filter_map(SinkConfig::path).map(PathBuf::from).collect();
-    let known = store.checkpoints()?;
-    let mut tails = Vec::new();
-    for (id, (name, source)) in (0..).map(SourceId).zip(&config.sources) {
-        let SourceConfig::File(file) = source else { continue };
-        let mine = known.iter().filter(|(key, _)| key.source == *name);
-        let known: Vec<_> = mine.map(|(key, at)| (key.stream, at.clone())).collect();
-        for (stream, at) in &known {
-            positions.restore(id, *stream, at.clone());
-        }
-        let setup = TailSetup {
-            source: id,
-            name: name.clone(),
-            config: FileSource::clone(file),
-            known,
-            positions: positions.clone(),
-            pool: pools.raw.clone(),
-            outputs: outputs.clone(),
-        };
-        let tail = Tail::new(setup, now()).map_err(|problem| StartError::Pattern { name: name.clone(), problem })?;
-        tails.push((name.clone(), tail));
-    }
-    Ok(tails)
-}
-
-/// Starts the thread of a file source; what comes back ends its wait.
-fn follow(name: &str, mut tail: Tail, inflow: &Inflow) -> io::Result<Box<dyn Fn() + Send + Sync>> {
-    let mut watch = Watch::new();
-    let waker = watch.waker();
-    let (entrance, stop) = (inflow.entrance.clone(), Arc::clone(&inflow.stop));
-    spawn(&format!("tail-{name}"), move || tail.run(&mut watch, &stop, now, &mut |batch| entrance.send(batch)))?;
-    Ok(Box::new(waker))
-}
-
-/// Starts the thread that reads standard input.
-fn read_stdin(id: SourceId, name: &str, stdin: &StdinReader, inflow: &Inflow) -> io::Result<()> {
-    let (stdin, entrance, stop) = (stdin.clone(), inflow.entrance.clone(), Arc::clone(&inflow.stop));
-    let (pool, name) = (inflow.pools.raw.clone(), name.to_owned());
-    spawn("stdin", move || {
-        let result = stdin.run(id, &pool, &stop, now, &mut |batch| entrance.send(batch));
-        if let Err(error) = result {
-            tracing::error!("source {name}: cannot read standard input: {error}");
-        }
-    })?;
-    Ok(())
 }

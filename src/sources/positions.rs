@@ -1,6 +1,6 @@
-//! What each stream of the file sources is, for the one who writes checkpoints.
+//! What each stream of the sources that can be read again is, for the one who writes checkpoints.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::line::{Ack, SourceId};
@@ -22,6 +22,8 @@ struct Shared {
 }
 
 struct Known {
+    /// What to call a place, for streams that are found again by a name and not by an offset.
+    names: VecDeque<(u64, String)>,
     /// Identity, and offset and anchor as last confirmed.
     at: Checkpoint,
     /// Where the stream ends, once that is known.
@@ -31,7 +33,7 @@ struct Known {
 impl Positions {
     /// A stream as it was read from the store.
     pub fn restore(&self, source: SourceId, stream: u64, at: Checkpoint) {
-        self.lock().known.insert((source, stream), Known { at, end: None });
+        self.lock().known.insert((source, stream), Known { names: VecDeque::new(), at, end: None });
     }
 
     /// Says what the file of a stream is; offset, anchor and `finished` of `identity` count only for a new stream.
@@ -47,7 +49,9 @@ impl Positions {
                 known.end = None;
             }
             None => {
-                shared.known.insert((source, stream), Known { at: identity.clone(), end: None });
+                shared
+                    .known
+                    .insert((source, stream), Known { names: VecDeque::new(), at: identity.clone(), end: None });
             }
         }
     }
@@ -58,6 +62,14 @@ impl Positions {
         if let Some(known) = shared.known.get_mut(&(source, stream)) {
             known.end = Some(end);
             shared.changed.insert((source, stream));
+        }
+    }
+
+    /// Says what the place `offset` of a stream is called; once it is confirmed, the checkpoint holds the name as its path.
+    pub(super) fn name(&self, source: SourceId, stream: u64, offset: u64, name: String) {
+        let mut shared = self.lock();
+        if let Some(known) = shared.known.get_mut(&(source, stream)) {
+            known.names.push_back((offset, name));
         }
     }
 
@@ -76,6 +88,9 @@ impl Positions {
         if let Some(known) = shared.known.get_mut(&(ack.source, ack.stream)) {
             known.at.offset = ack.offset;
             known.at.anchor_hash = ack.anchor;
+            while known.names.front().is_some_and(|(at, _)| *at <= ack.offset) {
+                known.at.path = known.names.pop_front().map(|(_, name)| name).unwrap_or_default();
+            }
             shared.changed.insert((ack.source, ack.stream));
         }
     }

@@ -1,6 +1,7 @@
 //! Standard input as a source of the service.
 
 use std::io::{self, Stdin};
+use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -52,7 +53,7 @@ impl StdinReader {
                     return Ok(());
                 }
             }
-            while !readable()? {
+            while !readable(&io::stdin())? {
                 if stop.load(Ordering::Relaxed) {
                     return Ok(());
                 }
@@ -73,9 +74,10 @@ impl Default for StdinReader {
     }
 }
 
-fn readable() -> io::Result<bool> {
+/// Whether something can be read now or within a moment; also true at the end.
+pub(super) fn readable(fd: &impl AsFd) -> io::Result<bool> {
     let beat = Timespec { tv_sec: 0, tv_nsec: i64::from(BEAT.subsec_nanos()) };
-    match poll(&mut [PollFd::new(&io::stdin(), PollFlags::IN)], Some(&beat)) {
+    match poll(&mut [PollFd::new(fd, PollFlags::IN)], Some(&beat)) {
         Ok(n) => Ok(n > 0),
         Err(Errno::INTR) => Ok(false),
         Err(error) => Err(error.into()),

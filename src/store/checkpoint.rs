@@ -20,7 +20,8 @@ pub struct StreamKey {
 /// hash of the bytes just before the offset all agree; otherwise it is a new generation.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Checkpoint {
-    /// Where the file was seen last. For people; it identifies nothing.
+    /// Where the file was seen last, for people; it identifies nothing. For the journal the cursor of its entry at
+    /// `offset`, by which it is found again.
     pub path: String,
     /// Device number (`st_dev`).
     pub device: u64,

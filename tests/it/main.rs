@@ -19,6 +19,7 @@ mod monitor;
 mod personal;
 mod process;
 mod proofs;
+mod receive;
 mod replay;
 mod roles;
 mod rules;

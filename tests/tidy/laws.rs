@@ -8,6 +8,7 @@ use crate::text::{Found, block_end, code_only, paths, without_tests};
 pub const ARROWS: &[(&str, &[&str])] = &[
     ("units", &[]),
     ("secret", &["units"]),
+    ("net", &["units", "secret"]),
     ("line", &["units"]),
     ("rules", &["units"]),
     ("redact", &["line", "rules", "units"]),
@@ -15,17 +16,21 @@ pub const ARROWS: &[(&str, &[&str])] = &[
     ("window", &["event", "redact", "units"]),
     ("alert", &["window", "event", "redact", "rules", "units"]),
     ("store", &["alert", "window", "redact", "line", "units"]),
-    ("sources", &["line", "units", "store"]),
-    ("sinks", &["redact", "line", "units"]),
+    ("sources", &["net", "line", "units", "secret", "store"]),
+    ("sinks", &["redact", "line", "units", "secret"]),
     ("delivery", &["alert", "store", "redact", "rules", "secret", "units"]),
     ("pipeline", &["line", "redact", "event", "window", "sinks", "units"]),
-    ("config", &["units", "secret", "rules", "redact", "event", "alert", "store", "sources", "sinks", "delivery"]),
+    (
+        "config",
+        &["units", "secret", "net", "rules", "redact", "event", "alert", "store", "sources", "sinks", "delivery"],
+    ),
     ("telemetry", &["units", "redact"]),
     (
         "daemon",
         &[
             "units",
             "secret",
+            "net",
             "line",
             "rules",
             "redact",
@@ -46,6 +51,7 @@ pub const ARROWS: &[(&str, &[&str])] = &[
         &[
             "units",
             "secret",
+            "net",
             "line",
             "rules",
             "redact",

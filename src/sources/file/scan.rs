@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::PathBuf;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
 
 use super::discover::Candidate;
@@ -58,6 +59,18 @@ impl Tail {
             }
         }
         self.looked = Some(now);
+        self.measure();
+    }
+
+    /// Counts what is known and not read yet.
+    fn measure(&self) {
+        let behind = |g: &Generation| {
+            let size = g.file().and_then(|file| rustix::fs::fstat(file).ok())?.st_size.cast_unsigned();
+            Some(size.saturating_sub(g.offset()))
+        };
+        let lag = self.generations.iter().filter_map(behind).sum();
+        self.meter.lag_bytes.store(lag, Ordering::Relaxed);
+        self.meter.generations.store(self.generations.len() as u64, Ordering::Relaxed);
     }
 
     /// Whether nothing is to be done about a file: it is open, or was read to its end.

@@ -13,6 +13,7 @@ use super::watch::{Hint, Watch};
 use crate::line::{Ack, Batch, Pool, SourceId};
 use crate::sources::config::FileSource;
 use crate::sources::lines::Piece;
+use crate::sources::meter::Meter;
 use crate::sources::positions::Positions;
 use crate::store::Checkpoint;
 use crate::units::Timestamp;
@@ -57,6 +58,8 @@ pub struct TailSetup {
     pub pool: Pool<Vec<u8>>,
     /// Paths never to read: our own outputs.
     pub outputs: Vec<PathBuf>,
+    /// What is counted.
+    pub meter: Arc<Meter>,
 }
 
 /// Takes a batch onwards; `false` when nobody takes batches any more.
@@ -78,6 +81,7 @@ pub struct Tail {
     pub(super) readable_by_all: BTreeSet<PathBuf>,
     /// What has been told about already.
     told: BTreeSet<(PathBuf, &'static str)>,
+    pub(super) meter: Arc<Meter>,
 }
 
 impl Tail {
@@ -102,6 +106,7 @@ impl Tail {
             looked: None,
             readable_by_all: BTreeSet::new(),
             told: BTreeSet::new(),
+            meter: setup.meter,
         })
     }
 
@@ -272,10 +277,11 @@ impl Tail {
                     self.name,
                     generation.base.display(),
                 );
+                self.meter.abandon(0);
                 let _nobody_left = self.finish(n, now, emit);
             }
         }
-        let (source, positions) = (self.source, &self.positions);
+        let (source, positions, meter, name) = (self.source, &self.positions, &self.meter, &self.name);
         let open: BTreeSet<(u64, u64)> =
             self.generations.iter().filter(|g| g.file().is_some()).map(Generation::id).collect();
         self.generations.retain(|g| {
@@ -288,6 +294,13 @@ impl Tail {
             let gone = matches!(g.place, Place::Finished) && g.base.parent().is_some_and(Path::is_dir);
             let keep = g.file().is_some() || now.since(g.seen) < if gone { FORGET_GONE } else { FORGET };
             if !keep {
+                if matches!(g.place, Place::Missing { .. }) {
+                    meter.abandon(0);
+                    tracing::warn!(
+                        "source {name}: {} never came back; what was not read of it is lost",
+                        g.base.display()
+                    );
+                }
                 tracing::debug!(stream = g.stream, "is forgotten");
                 positions.forget(source, g.stream);
             }

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::SystemTime;
 
@@ -117,6 +118,7 @@ fn start(patterns: &[String], positions: &Positions, known: Vec<(u64, Checkpoint
     let config = FileSource {
         paths: patterns.to_vec(),
         exclude: Vec::new(),
+        learn_from: Vec::new(),
         zone: None,
         trusted_proxies: Vec::new(),
         schema: None,
@@ -130,6 +132,7 @@ fn start(patterns: &[String], positions: &Positions, known: Vec<(u64, Checkpoint
         positions: positions.clone(),
         pool: Pool::new(4),
         outputs: Vec::new(),
+        meter: Arc::default(),
     };
     Tail::new(setup, clock()).unwrap()
 }

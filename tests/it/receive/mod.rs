@@ -1,0 +1,8 @@
+//! Lines that others send, received by the running service.
+
+mod clients;
+mod http;
+mod journal;
+mod kit;
+mod loris;
+mod socket;
