@@ -1,6 +1,6 @@
 //! Names and their values: `"password":"x"`, `token=x`, `api-key: x`, `{"name":"secret","value":"x"}`.
 
-use super::bytes::{ALNUM, IDENT, byte, is, is_label, skip, skip_back};
+use super::bytes::{ALNUM, IDENT, before, byte, is, is_label, skip, skip_back};
 use super::decode;
 use super::names::{Class, Name};
 use super::scan::{Scan, in_label, rank};
@@ -27,9 +27,29 @@ impl<'a> Scan<'a> {
     /// A `:` or `=` at `p`.
     pub(super) fn assign(&mut self, p: usize) {
         let text = self.text;
-        if p < self.taken || p == 0 || matches!(text[p - 1], b':' | b'=') {
+        let last = before(text, p);
+        if p < self.taken || matches!(last, b':' | b'=' | b'\n') {
             return;
         }
+        if last == b'"' && text[p] == b':' {
+            // By far the most are names of a JSON object, and say nothing.
+            let start = self.index.idents.start(p - 1, NAME);
+            if start < p - 1 && p - 1 - start <= NAME && before(text, start) == b'"' {
+                let array = byte(text, p + 1) == b'[' && byte(text, p + 2).is_ascii_digit();
+                let name = self.shared.names.get(&self.set.names, text, start, p - 1);
+                if !name.matters() && !array {
+                    return;
+                }
+            }
+        } else if last.is_ascii_digit() && is_clock(text, p) {
+            return;
+        }
+        self.assigned(p);
+    }
+
+    /// A `:` or `=` at `p` that may follow a name worth knowing.
+    fn assigned(&mut self, p: usize) {
+        let text = self.text;
         let gap = skip_back(text, p, 4, |b| matches!(b, b' ' | b'\t' | b'|' | b'?' | b']' | b')'));
         if gap < p && text[gap] == b']' && closes_label(text, gap) {
             return;
@@ -40,7 +60,7 @@ impl<'a> Scan<'a> {
             let Some(start) = quoted_name(text, gap - 1, last) else { return };
             (start, gap - 1)
         } else {
-            let start = skip_back(text, gap, NAME, |b| is(b, IDENT) || b == b'$');
+            let start = self.name_start(gap);
             if !text[start..gap].iter().any(u8::is_ascii_alphabetic) || in_label(text, start, p + 1) {
                 return;
             }
@@ -52,7 +72,7 @@ impl<'a> Scan<'a> {
             loose: !quoted && text[p] == b':' && byte(text, p + 1) == b' ',
             name: (start, end),
         };
-        if json && text[p + 1..].starts_with(b"[") && byte(text, p + 2).is_ascii_digit() {
+        if json && byte(text, p + 1) == b'[' && byte(text, p + 2).is_ascii_digit() {
             self.byte_array(p + 1);
         }
         if !quoted && text[p] == b':' && start > 3 && matches!(text[start - 1], b' ' | b'"' | b'\'' | b'=') {
@@ -70,6 +90,15 @@ impl<'a> Scan<'a> {
         if let Some(v) = value::after(self.sight(p, &name), p, json, inside) {
             self.treat(&name, v, spelling);
         }
+    }
+
+    /// Start of the bare name that ends before `end`; it may hold a `$`.
+    fn name_start(&self, end: usize) -> usize {
+        let start = self.index.idents.start(end, NAME).max(end.saturating_sub(NAME));
+        if before(self.text, start) == b'$' {
+            return skip_back(self.text, end, NAME, |b| is(b, IDENT) || b == b'$');
+        }
+        start
     }
 
     /// Whether the value behind `p` is an object or array that needs no look: gone through already, or under a weak name.
@@ -96,27 +125,27 @@ impl<'a> Scan<'a> {
         let text = self.text;
         let raw = &text[start..end];
         if quoted && raw.contains(&b'\\') {
-            let mut view = decode::View::default();
+            let mut view = self.shared.views.pop().unwrap_or_default();
             decode::unescape(raw, &mut view);
             let name = self.shared.names.get(&self.set.names, &view.text, 0, view.text.len());
-            return name.matters().then(|| name.clone());
+            self.shared.views.push(view);
+            return name.matters().then_some(name);
         }
         let name = self.shared.names.get(&self.set.names, text, start, end);
+        let found = name.matters().then_some(name);
         if !wide || matches!(name.class, Class::Strong(_) | Class::Personal(_)) {
-            return name.matters().then(|| name.clone());
+            return found;
         }
         let strong = name.matters() || raw.len() <= 8;
         if strong && start >= 3 && text[start - 1] == b' ' && text[start - 2].is_ascii_alphanumeric() {
-            let before = skip_back(text, start - 1, NAME, |b| is(b, IDENT));
-            let found = name.matters().then(|| name.clone());
+            let before = self.index.idents.start(start - 1, NAME).max((start - 1).saturating_sub(NAME));
             let wide = self.shared.names.get(&self.set.names, text, before, end);
-            let more = found.as_ref().is_none_or(|f| f.rules.len() < wide.rules.len());
+            let more = found.is_none_or(|f| f.rules.len() < wide.rules.len());
             if matches!(wide.class, Class::Strong(_) | Class::Personal(_)) || more && wide.matters() {
-                return (wide.class != Class::Naming).then(|| wide.clone());
+                return (wide.class != Class::Naming).then_some(wide);
             }
-            return found;
         }
-        name.matters().then(|| name.clone())
+        found
     }
 
     /// Acts on a value whose name matters.
@@ -177,7 +206,8 @@ impl<'a> Scan<'a> {
             return;
         }
         let quote = if v.form == Form::Scalar { how.quote } else { None };
-        for &r in &name.rules {
+        for n in 0..name.rules.len() {
+            let Some(r) = self.shared.names.rule(name.rules, n) else { break };
             if let Some((from, to)) = self.rule_value(r, value) {
                 self.hit_with(start + from, start + to, r, rank::CONTEXT, quote);
                 if from == 0 && to == value.len() {
@@ -336,6 +366,12 @@ fn sibling_before(text: &[u8], p: usize) -> Option<Value> {
         end,
         form: Form::Quoted,
     })
+}
+
+/// Whether the `:` at `p` stands in a time of day: two digits before and behind, and no third behind.
+fn is_clock(text: &[u8], p: usize) -> bool {
+    let digit = |at: usize| byte(text, at).is_ascii_digit();
+    text[p] == b':' && p >= 2 && digit(p - 2) && digit(p + 1) && digit(p + 2) && !digit(p + 3)
 }
 
 /// Whether the `]` at `close` ends a label.

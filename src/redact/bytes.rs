@@ -1,24 +1,30 @@
 //! What a byte is, and small questions about byte strings.
 
 /// Bits of [`class`].
-pub(super) const ALNUM: u8 = 1;
+pub(super) const ALNUM: u16 = 1;
 /// Part of a token: alphanumeric or one of `_ - . + /`.
-pub(super) const TOKEN: u8 = 2;
+pub(super) const TOKEN: u16 = 1 << 1;
 /// Decimal digit.
-pub(super) const DIGIT: u8 = 4;
+pub(super) const DIGIT: u16 = 1 << 2;
 /// Part of a grouped number: digit, space, `+`, `-`, `.`, `/`, `(`, `)`.
-pub(super) const GROUP: u8 = 8;
+pub(super) const GROUP: u16 = 1 << 3;
 /// `:` or `=`.
-pub(super) const ASSIGN: u8 = 16;
-/// `@`.
-pub(super) const AT: u8 = 32;
-/// Something that may hide another spelling: `\`, `%`, `&`.
-pub(super) const ESCAPE: u8 = 64;
+pub(super) const ASSIGN: u16 = 1 << 4;
+/// Seldom seen, and each with a check of its own: `@`, the escapes `\`, `%` and `&`, the openers `<`, `[` and `(`.
+pub(super) const RARE: u16 = 1 << 5;
+/// Space or control character.
+pub(super) const SPACE: u16 = 1 << 6;
 /// Part of an identifier: alphanumeric, `_`, `-`, `.`.
-pub(super) const IDENT: u8 = 128;
+pub(super) const IDENT: u16 = 1 << 7;
+/// `/` or `.`: part of a token behind which another may begin.
+pub(super) const JOINT: u16 = 1 << 8;
+/// Newline.
+pub(super) const NEWLINE: u16 = 1 << 9;
+/// Small letter.
+pub(super) const LOWER: u16 = 1 << 10;
 
-const fn classes() -> [u8; 256] {
-    let mut t = [0u8; 256];
+const fn classes() -> [u16; 256] {
+    let mut t = [0u16; 256];
     let mut i = 0usize;
     while i < 256 {
         let b = i as u8;
@@ -29,15 +35,23 @@ const fn classes() -> [u8; 256] {
         if b.is_ascii_digit() {
             c |= DIGIT | GROUP;
         }
+        if b.is_ascii_lowercase() {
+            c |= LOWER;
+        }
+        if b <= b' ' {
+            c |= SPACE;
+        }
         c |= match b {
+            b'\n' => NEWLINE,
             b'_' => TOKEN | IDENT,
-            b'-' | b'.' => TOKEN | IDENT | GROUP,
-            b'/' => TOKEN | GROUP,
+            b'-' => TOKEN | IDENT | GROUP,
+            b'.' => TOKEN | IDENT | GROUP | JOINT,
+            b'/' => TOKEN | GROUP | JOINT,
             b'+' => TOKEN | GROUP,
-            b' ' | b'(' | b')' => GROUP,
+            b'(' => GROUP | RARE,
+            b' ' | b')' => GROUP,
             b':' | b'=' => ASSIGN,
-            b'@' => AT,
-            b'\\' | b'%' | b'&' => ESCAPE,
+            b'@' | b'\\' | b'%' | b'&' | b'<' | b'[' => RARE,
             _ => 0,
         };
         t[i] = c;
@@ -46,16 +60,16 @@ const fn classes() -> [u8; 256] {
     t
 }
 
-static CLASS: [u8; 256] = classes();
+static CLASS: [u16; 256] = classes();
 
 /// The classes of a byte, as the bits above.
 #[inline(always)]
-pub(super) fn class(b: u8) -> u8 {
+pub(super) fn class(b: u8) -> u16 {
     CLASS[b as usize]
 }
 
 #[inline(always)]
-pub(super) fn is(b: u8, c: u8) -> bool {
+pub(super) fn is(b: u8, c: u16) -> bool {
     class(b) & c != 0
 }
 

@@ -160,10 +160,29 @@ pub(super) fn is_escape(text: &[u8], at: usize) -> bool {
     }
 }
 
-/// Whether base64 that begins with `first` can decode to text: to a letter, digit, blank or bracket.
-pub(super) fn may_be_text(first: u8) -> bool {
-    matches!(first, b'C' | b'D' | b'I'..=b'Z' | b'a'..=b'f')
+/// Whether base64 that begins as `token` does can decode to text: its first six bytes are printable, or line breaks.
+pub(super) fn may_be_text(token: &[u8]) -> bool {
+    let Some(head) = token.first_chunk::<8>() else { return false };
+    if !matches!(head[0], b'C' | b'D' | b'I'..=b'Z' | b'a'..=b'f') {
+        return false;
+    }
+    let bits = head.iter().fold(0u64, |bits, b| bits << 6 | u64::from(SIX_BITS[usize::from(*b)]));
+    let text = |b: u64| matches!(b as u8, b' '..=b'~' | b'\n' | b'\r' | b'\t') || b as u8 >= 0x80;
+    head.iter().all(|b| SIX_BITS[usize::from(*b)] < 64) && (0..6).all(|i| text(bits >> (8 * i)))
 }
+
+/// What each base64 letter stands for, in both alphabets (RFC 4648, 4 and 5); 64 for all other bytes.
+static SIX_BITS: [u8; 256] = {
+    let mut t = [64; 256];
+    let letters = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+    let mut i = 0;
+    while i < letters.len() {
+        t[letters[i] as usize] = i as u8;
+        i += 1;
+    }
+    (t[b'+' as usize], t[b'-' as usize], t[b'/' as usize], t[b'_' as usize]) = (62, 62, 63, 63);
+    t
+};
 
 /// Reads the JSON array of byte values that opens at the start of `source` (`[`) into `view`; gives its length.
 pub(super) fn byte_array(source: &[u8], view: &mut View) -> Option<usize> {

@@ -27,13 +27,39 @@ pub(super) enum Class {
 }
 
 /// All that is known of a name.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Name {
     pub(super) class: Class,
-    /// Rules that name this field, or whose keyword is in it; their patterns are tried on the value.
-    pub(super) rules: Box<[u16]>,
     /// The class's words are the whole name.
     pub(super) whole: bool,
+    /// Which rules name this field, or have a keyword that is in it; their patterns are tried on the value.
+    pub(super) rules: RuleList,
+}
+
+/// A row of rules in a [`NameCache`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct RuleList {
+    start: u32,
+    len: u32,
+}
+
+impl RuleList {
+    pub(super) fn is_empty(self) -> bool {
+        self.len == 0
+    }
+
+    pub(super) fn len(self) -> usize {
+        self.len as usize
+    }
+}
+
+/// Buffers that are used again for each name.
+#[derive(Default)]
+struct Scratch {
+    joined: String,
+    cuts: Vec<usize>,
+    denied: Vec<(usize, usize)>,
+    rules: Vec<u16>,
 }
 
 /// The packs' field names, ready for look-up.
@@ -49,6 +75,8 @@ pub(super) struct Names {
     deny_suffix: HashSet<String>,
     keywords: Option<aho_corasick::AhoCorasick>,
     keyword_rules: Vec<Vec<u16>>,
+    /// One bit for each hash of the last three letters of a strong name.
+    endings: [u64; 16],
 }
 
 /// Names whose value is itself a name.
@@ -75,6 +103,10 @@ impl Names {
                 to.extend(names.iter().map(|n| (n.clone(), id)));
             }
         }
+        for end in classes.strong.values().flatten().filter_map(|n| n.as_bytes().last_chunk::<3>()) {
+            let bit = ending(*end);
+            self.endings[bit / 64] |= 1 << (bit % 64);
+        }
         self.deny.extend(classes.deny.iter().cloned());
         self.deny_suffix.extend(classes.deny_suffix.iter().cloned());
     }
@@ -90,14 +122,23 @@ impl Names {
         self.keyword_rules = rules;
     }
 
-    /// Works out a name from scratch.
-    pub(super) fn classify(&self, raw: &[u8]) -> Name {
-        let joined = normalise(raw);
-        let cuts = token_starts(&joined);
-        let mut rules: Vec<u16> = Vec::new();
-        let denied = self.denied(&joined, &cuts);
+    /// Whether a strong name can end with these letters, in either case.
+    #[inline]
+    pub(super) fn may_end(&self, letters: [u8; 3]) -> bool {
+        let bit = ending(letters);
+        self.endings[bit / 64] >> (bit % 64) & 1 == 1
+    }
+
+    /// Works out a name from scratch: its class, and whether the class's words are the whole of it. The rules are left
+    /// in `scratch`.
+    fn classify(&self, raw: &[u8], scratch: &mut Scratch) -> (Class, bool) {
+        let Scratch { joined, cuts, denied, rules } = scratch;
+        normalise(raw, joined);
+        token_starts(joined, cuts);
+        rules.clear();
+        self.denied(joined, cuts, denied);
         let inside = |from: usize, to: usize| denied.iter().any(|(a, b)| *a <= from && to <= *b);
-        let described = self.described(&joined, &cuts);
+        let described = self.described(joined, cuts);
         let (mut strong, mut weak, mut personal) = (None, None, None);
         let mut strong_end = 0;
         for (i, &from) in cuts.iter().enumerate() {
@@ -136,12 +177,12 @@ impl Names {
             _ => Class::Plain,
         };
         let whole = weak.is_some_and(|(n, _)| n + 1 == joined.len());
-        Name { class, rules: rules.into(), whole }
+        (class, whole)
     }
 
     /// Rows of tokens that mean something else, as (start, end) in the joined name.
-    fn denied(&self, joined: &str, cuts: &[usize]) -> Vec<(usize, usize)> {
-        let mut rows = Vec::new();
+    fn denied(&self, joined: &str, cuts: &[usize], rows: &mut Vec<(usize, usize)>) {
+        rows.clear();
         for (i, &from) in cuts.iter().enumerate() {
             for &to in cuts[i + 1..].iter().take(LONGEST + 1) {
                 if self.deny.contains(&joined[from..to - 1]) {
@@ -149,7 +190,6 @@ impl Names {
                 }
             }
         }
-        rows
     }
 
     /// Whether the last token says that the name describes a secret and is none.
@@ -161,6 +201,13 @@ impl Names {
     }
 }
 
+/// A number below 1,024 made of three letters, the same in either case.
+#[inline]
+fn ending([a, b, c]: [u8; 3]) -> usize {
+    let letters = u32::from_le_bytes([a, b, c, 0]) & 0x001f_1f1f;
+    (letters.wrapping_mul(0x9e37_79b9) >> 22) as usize
+}
+
 fn longer<'t>(best: Option<(usize, u16)>, part: &'t str, table: &'t HashMap<String, u16>) -> Option<(usize, u16)> {
     match table.get(part) {
         Some(&id) if best.is_none_or(|(n, _)| part.len() >= n) => Some((part.len(), id)),
@@ -169,8 +216,8 @@ fn longer<'t>(best: Option<(usize, u16)>, part: &'t str, table: &'t HashMap<Stri
 }
 
 /// Lower-case tokens, each followed by `_`: `X-Api-Key` gives `x_api_key_`. Digits at a token's end are dropped.
-pub(super) fn normalise(raw: &[u8]) -> String {
-    let mut out = String::with_capacity(raw.len() + 8);
+fn normalise(raw: &[u8], out: &mut String) {
+    out.clear();
     let mut word = 0usize;
     for (i, &b) in raw.iter().enumerate() {
         let next = raw.get(i + 1).copied().unwrap_or(0);
@@ -180,14 +227,13 @@ pub(super) fn normalise(raw: &[u8]) -> String {
                 || previous.is_ascii_digit()
                 || (previous.is_ascii_uppercase() && next.is_ascii_lowercase()));
         if hump || !b.is_ascii_alphanumeric() {
-            close(&mut out, &mut word);
+            close(out, &mut word);
         }
         if b.is_ascii_alphanumeric() {
             out.push(char::from(b.to_ascii_lowercase()));
         }
     }
-    close(&mut out, &mut word);
-    out
+    close(out, &mut word);
 }
 
 /// Ends the word that began at `word`, if there is one.
@@ -203,41 +249,46 @@ fn close(out: &mut String, word: &mut usize) {
 }
 
 /// Starts of the tokens, and the end of the whole, of what [`normalise`] gives; the last [`TOKENS`] tokens only.
-fn token_starts(joined: &str) -> Vec<usize> {
-    let mut starts = vec![0];
+fn token_starts(joined: &str, starts: &mut Vec<usize>) {
+    starts.clear();
+    starts.push(0);
     starts.extend(joined.bytes().enumerate().filter(|(_, b)| *b == b'_').map(|(i, _)| i + 1));
-    let skip = starts.len().saturating_sub(TOKENS + 1);
-    starts.split_off(skip)
+    starts.drain(..starts.len().saturating_sub(TOKENS + 1));
 }
 
-/// Remembers what names mean: one slot a name, overwritten when another falls into it.
+/// Remembers what names mean: two slots a name, the older of which is overwritten when another falls into them.
 ///
 /// Names of up to 16 bytes are kept as they are and compared whole; longer ones are known by a keyed hash.
 pub(super) struct NameCache {
-    short: Vec<(u128, u32)>,
-    long: Vec<(u64, u32)>,
-    known: Vec<Name>,
-    index: HashMap<Name, u32>,
+    short: Vec<(u128, Name)>,
+    long: Vec<(u64, Name)>,
+    rules: Vec<u16>,
+    scratch: Scratch,
     seed: (u64, u64),
 }
 
 /// Slots of each table.
 const SLOTS: usize = 4096;
 
+/// Most rules that are kept for all names together; whoever writes the log chooses the names.
+const RULES: usize = 1 << 16;
+
+const NOTHING: Name = Name { class: Class::Plain, whole: false, rules: RuleList { start: 0, len: 0 } };
+
 impl NameCache {
     pub(super) fn new(seed: (u64, u64)) -> Self {
         Self {
-            short: vec![(0, 0); SLOTS],
-            long: vec![(0, 0); SLOTS],
-            known: vec![Name { class: Class::Plain, rules: Box::default(), whole: false }],
-            index: HashMap::new(),
+            short: vec![(0, NOTHING); SLOTS],
+            long: vec![(0, NOTHING); SLOTS],
+            rules: Vec::new(),
+            scratch: Scratch::default(),
             seed,
         }
     }
 
     /// What `text[start..end]` means.
     #[inline]
-    pub(super) fn get(&mut self, names: &Names, text: &[u8], start: usize, end: usize) -> &Name {
+    pub(super) fn get(&mut self, names: &Names, text: &[u8], start: usize, end: usize) -> Name {
         let len = end - start;
         if len > 16 || len == 0 {
             return self.get_long(names, &text[start..end]);
@@ -248,32 +299,56 @@ impl NameCache {
         };
         let mixed = (spelling as u64 ^ (spelling >> 64) as u64 ^ self.seed.0).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         let slot = (mixed >> 52) as usize % SLOTS;
-        if self.short[slot].0 != spelling {
-            let at = self.learn(names.classify(&text[start..end]));
-            self.short[slot] = (spelling, at);
+        let (known, name) = self.short[slot];
+        if known == spelling {
+            return name;
         }
-        &self.known[self.short[slot].1 as usize]
+        self.second(names, spelling, slot, &text[start..end])
     }
 
-    fn get_long(&mut self, names: &Names, raw: &[u8]) -> &Name {
+    /// The name in the neighbour's slot, to which the last one that stood here was moved, or one worked out now.
+    #[cold]
+    #[inline(never)]
+    fn second(&mut self, names: &Names, spelling: u128, slot: usize, raw: &[u8]) -> Name {
+        let (known, name) = self.short[slot ^ 1];
+        self.short.swap(slot, slot ^ 1);
+        if known != spelling {
+            let name = self.learn(names, raw);
+            self.short[slot] = (spelling, name);
+            return name;
+        }
+        name
+    }
+
+    /// A rule of a name that [`Self::get`] gave last.
+    pub(super) fn rule(&self, list: RuleList, n: usize) -> Option<u16> {
+        self.rules.get(list.start as usize + n).copied()
+    }
+
+    fn get_long(&mut self, names: &Names, raw: &[u8]) -> Name {
         let mut h = SipHasher13::new_with_keys(self.seed.0, self.seed.1);
         h.write(raw);
         let hash = h.finish() | 1;
         let slot = (hash >> 32) as usize % SLOTS;
         if self.long[slot].0 != hash {
-            let at = self.learn(names.classify(raw));
-            self.long[slot] = (hash, at);
+            self.long[slot] = (hash, self.learn(names, raw));
         }
-        &self.known[self.long[slot].1 as usize]
+        self.long[slot].1
     }
 
-    /// The number of what a name means; few distinct meanings exist.
-    fn learn(&mut self, name: Name) -> u32 {
-        let next = self.known.len() as u32;
-        *self.index.entry(name).or_insert_with_key(|name| {
-            self.known.push(name.clone());
-            next
-        })
+    #[cold]
+    #[inline(never)]
+    fn learn(&mut self, names: &Names, raw: &[u8]) -> Name {
+        let (class, whole) = names.classify(raw, &mut self.scratch);
+        let mine = &self.scratch.rules;
+        if self.rules.len() + mine.len() > RULES {
+            self.short.fill((0, NOTHING));
+            self.long.fill((0, NOTHING));
+            self.rules.clear();
+        }
+        let rules = RuleList { start: self.rules.len() as u32, len: mine.len() as u32 };
+        self.rules.extend(mine);
+        Name { class, whole, rules }
     }
 }
 
@@ -306,19 +381,25 @@ mod tests {
         n
     }
 
+    fn normal(raw: &[u8]) -> String {
+        let mut out = String::new();
+        normalise(raw, &mut out);
+        out
+    }
+
     #[test]
     fn spellings_are_one_name() {
         for s in ["X-Api-Key", "x_api_key", "xApiKey", "x.api.key", "X Api Key2"] {
-            assert_eq!(normalise(s.as_bytes()), "x_api_key_", "{s}");
+            assert_eq!(normal(s.as_bytes()), "x_api_key_", "{s}");
         }
-        assert_eq!(normalise(b"sha256_sum"), "sha_sum_");
-        assert_eq!(normalise(b"--"), "");
+        assert_eq!(normal(b"sha256_sum"), "sha_sum_");
+        assert_eq!(normal(b"--"), "");
     }
 
     #[test]
     fn classes_by_whole_tokens() {
         let n = names();
-        let class = |s: &str| n.classify(s.as_bytes()).class;
+        let class = |s: &str| n.classify(s.as_bytes(), &mut Scratch::default()).0;
         assert!(matches!(class("dbPassword"), Class::Strong(_)));
         assert!(matches!(class("user.api-key"), Class::Strong(_)));
         assert!(matches!(class("GITHUB_TOKEN"), Class::Weak(_)));
@@ -331,17 +412,23 @@ mod tests {
 
     #[test]
     fn the_cache_answers_as_the_table_does() {
-        let n = names();
+        let mut n = names();
+        n.add_field("dbl", 7);
         let mut c = NameCache::new((1, 2));
+        let mut fresh = Scratch::default();
         for _ in 0..2 {
-            for i in 0..10_000u32 {
+            for i in 0..40_000u32 {
                 let raw = format!("password{i}x");
-                assert_eq!(*c.get(&n, raw.as_bytes(), 0, raw.len()), n.classify(raw.as_bytes()));
-                let long = format!("a very long name that ends in {raw}");
-                assert_eq!(*c.get(&n, long.as_bytes(), 7, long.len()), n.classify(&long.as_bytes()[7..]));
+                let name = c.get(&n, raw.as_bytes(), 0, raw.len());
+                assert_eq!((name.class, name.whole), n.classify(raw.as_bytes(), &mut fresh));
+                let long = format!("a very long name with dbl that ends in {raw}");
+                let name = c.get(&n, long.as_bytes(), 7, long.len());
+                assert_eq!((name.class, name.whole), n.classify(&long.as_bytes()[7..], &mut fresh));
+                let rules: Vec<_> = (0..name.rules.len()).filter_map(|i| c.rule(name.rules, i)).collect();
+                assert_eq!(rules, [7]);
             }
-            assert_eq!(*c.get(&n, b"some text: dbPassword", 11, 21), n.classify(b"dbPassword"));
+            assert!(matches!(c.get(&n, b"some text: dbPassword", 11, 21).class, Class::Strong(_)));
         }
-        assert!(c.known.len() < 10);
+        assert!(c.rules.len() <= RULES);
     }
 }

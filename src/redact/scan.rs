@@ -3,7 +3,7 @@
 //! The raw chunk is scanned first. Where a line holds escapes, the strings that hold them are decoded one level and
 //! scanned in the same way, down to a bounded depth, and what is found there is mapped back to the bytes as written.
 
-use super::bytes::{ALNUM, TOKEN, before, is, label_len, skip, skip_back, starts_word};
+use super::bytes::{ALNUM, JOINT, TOKEN, before, is, label_len, skip, skip_back, starts_word};
 use super::decode::{self, View};
 use super::index::{Cursor, Index};
 use super::memory::Memory;
@@ -59,7 +59,7 @@ pub(super) struct Shared {
     /// What nearly matched, when somebody wants to know.
     pub(super) near: Option<Vec<NearMiss>>,
     indexes: Vec<Index>,
-    views: Vec<View>,
+    pub(super) views: Vec<View>,
 }
 
 impl Shared {
@@ -92,6 +92,8 @@ pub(super) struct Scan<'a> {
     pub(super) set: &'a RuleSet,
     pub(super) shared: &'a mut Shared,
     pub(super) text: &'a [u8],
+    /// What was seen of the text in the first pass.
+    pub(super) index: &'a Index,
     pub(super) hits: &'a mut Vec<Hit>,
     pub(super) depth: u8,
     /// Whether values are remembered and looked up.
@@ -104,6 +106,8 @@ pub(super) struct Scan<'a> {
     outside: usize,
     /// End of the JSON tree under a strong name that was gone through last.
     pub(super) tree_until: usize,
+    /// End of the last list that was gone through.
+    pub(super) list_until: usize,
     /// End of the last value that goes whole because of its name: what is inside needs no look at names.
     pub(super) taken: usize,
 }
@@ -114,22 +118,39 @@ pub(super) struct Scan<'a> {
 /// text is taken as one piece.
 pub(super) fn scan(set: &RuleSet, shared: &mut Shared, text: &[u8], mode: Mode, hits: &mut Vec<Hit>) {
     let mut index = shared.indexes.pop().unwrap_or_default();
-    index.build(text);
+    index.build(text, &set.prefixes.starts);
     let (depth, learns) = match mode {
         Mode::First => (0, true),
         Mode::Again => (0, false),
         Mode::Inner(depth, learns) => (depth, learns),
     };
-    let mut s =
-        Scan { set, shared, text, hits, depth, learns, start: 0, json: false, outside: 0, tree_until: 0, taken: 0 };
+    let mut s = Scan {
+        set,
+        shared,
+        text,
+        index: &index,
+        hits,
+        depth,
+        learns,
+        start: 0,
+        json: false,
+        outside: 0,
+        tree_until: 0,
+        list_until: 0,
+        taken: 0,
+    };
     s.key_blocks();
     let mut rest = index.cursor();
-    while let Some(next) = rest.first() {
-        if depth == 0 {
-            let next = next as usize;
-            s.start = memchr::memrchr(b'\n', &text[s.start..next]).map_or(s.start, |n| s.start + n + 1);
-            s.text = memchr::memchr(b'\n', &text[next..]).map_or(text, |n| &text[..next + n]);
+    if depth == 0 {
+        let ends = index.lines.as_slice().iter().map(|n| *n as usize).chain(std::iter::once(text.len()));
+        for end in ends {
+            if rest.any_before(end as u32) {
+                s.text = &text[..end];
+                s.line(&mut rest);
+            }
+            s.start = end + 1;
         }
+    } else {
         s.line(&mut rest);
     }
     shared.indexes.push(index);
@@ -150,18 +171,30 @@ impl<'a> Scan<'a> {
         for p in rest.assigns.up_to(end) {
             self.assign(*p as usize);
         }
-        for p in rest.ats.up_to(end) {
-            self.at_sign(*p as usize);
-        }
         for p in rest.numbers.up_to(end) {
             self.number(*p as usize);
+        }
+        for p in rest.prefixes.up_to(end) {
+            self.vendor(*p as usize);
         }
         for p in rest.words.up_to(end) {
             self.word(*p as usize);
         }
-        let escapes = rest.escapes.up_to(end);
-        if !escapes.is_empty() && self.depth < DEPTH {
-            self.escaped(escapes);
+        let rares = rest.rares.up_to(end);
+        let mut escapes = None;
+        for (n, p) in rares.iter().enumerate() {
+            let p = *p as usize;
+            match self.text[p] {
+                b'@' => self.at_sign(p),
+                b'<' => self.element(p),
+                b'[' | b'(' => self.list(p),
+                b'-' => self.option(p),
+                b'\\' | b'%' | b'&' if escapes.is_none() && decode::is_escape(self.text, p) => escapes = Some(n),
+                _ => {}
+            }
+        }
+        if let Some(first) = escapes.filter(|_| self.depth < DEPTH) {
+            self.escaped(&rares[first..]);
         }
     }
 
@@ -278,11 +311,10 @@ impl<'a> Scan<'a> {
         self.hits.len() - first
     }
 
-    /// Decodes and scans the strings of the line that hold escapes, or the line itself when it is not JSON.
+    /// Decodes and scans the strings of the line that hold escapes, or the line itself when it is not JSON. The first of
+    /// `places` is one; of the others, some may be.
     fn escaped(&mut self, places: &[u32]) {
         let text = self.text;
-        let first = places.iter().position(|p| decode::is_escape(text, *p as usize));
-        let Some(places) = first.map(|n| &places[n..]) else { return };
         if !self.json {
             return self.region(self.start, text.len());
         }
@@ -293,7 +325,7 @@ impl<'a> Scan<'a> {
         // Without backslashes a string reaches from quote to quote.
         let mut done = self.start;
         for p in places.iter().map(|p| *p as usize) {
-            if p < done || !decode::is_escape(text, p) {
+            if p < done || !matches!(text[p], b'%' | b'&') || !decode::is_escape(text, p) {
                 continue;
             }
             let open = memchr::memrchr(b'"', &text[done..p]).map_or(done, |n| done + n + 1);
@@ -360,44 +392,45 @@ impl<'a> Scan<'a> {
         self.shared.views.push(view);
     }
 
-    /// A word that starts a run of token bytes.
-    fn word(&mut self, w: usize) {
-        let text = self.text;
-        let previous = before(text, w);
-        if matches!(previous, b'[' | b':') && in_label(text, w, w + 1) {
-            return;
-        }
-        let woken = self.vendor(w);
-        match previous {
-            b' ' | b'+' | b'\t' => self.behind_word(w),
-            b'"' | b'\'' => self.in_list(w),
-            b'>' => self.element(w),
-            _ => {}
-        }
-        if !woken && (!is(previous, TOKEN) || matches!(previous, b'/' | b'.')) {
-            self.token(w, previous);
-        }
-    }
-
-    /// Tries the rules whose literal stands at `w`. True when one of them matched.
-    fn vendor(&mut self, w: usize) -> bool {
+    /// Tries the rules whose literal stands at `w`.
+    fn vendor(&mut self, w: usize) {
         let set = self.set;
         let line = &self.text[w..self.limit(w)];
-        if !set.prefixes.may_start(line) {
-            return false;
+        if !set.prefixes.may_start(line) || self.is_labelled(w) {
+            return;
+        }
+        if matches!(line[0], b'b' | b'B') {
+            self.scheme(w);
         }
         let mut refused = None;
         for r in set.prefixes.at(line) {
             refused = refused.or(Some(r));
             if let Some(span) = self.fits(r, line) {
-                self.hit(w + span.start, self.glued(w + span.end), r, rank::VENDOR);
-                return true;
+                return self.hit(w + span.start, self.glued(w + span.end), r, rank::VENDOR);
             }
         }
         if let Some(r) = refused {
             self.nearly_prefix(r, w);
         }
-        false
+    }
+
+    /// Whether the word at `w` stands in a label.
+    fn is_labelled(&self, w: usize) -> bool {
+        matches!(before(self.text, w), b'[' | b':') && in_label(self.text, w, w + 1)
+    }
+
+    /// A token with the look of a secret or of a long number, or a long word behind a blank.
+    fn word(&mut self, w: usize) {
+        if self.is_labelled(w) {
+            return;
+        }
+        let previous = before(self.text, w);
+        if matches!(previous, b' ' | b'\t') {
+            self.behind_word(w);
+        }
+        if !is(previous, TOKEN) || is(previous, JOINT) {
+            self.token(w, previous);
+        }
     }
 
     /// Where the word ends that a match ending at `end` breaks off in: what is glued to a secret goes with it.
@@ -422,15 +455,18 @@ impl<'a> Scan<'a> {
     /// A whole token: has it been seen as a secret, is it base64 of text, does a keyword stand before it?
     fn token(&mut self, w: usize, previous: u8) {
         let text = self.text;
-        let end = skip(text, w, |b| is(b, TOKEN));
+        let end = self.index.tokens.end(w);
         let token = &text[w..end];
+        if token.len() < 8 {
+            return;
+        }
         if self.learns && self.shared.memory.knows(token) {
             self.hit(w, end, self.set.builtin.remembered, rank::REMEMBERED);
         }
-        if token.len() < 8 || previous == b'.' {
+        if previous == b'.' {
             return;
         }
-        if token.len() >= 24 && previous != b'/' && decode::may_be_text(token[0]) {
+        if token.len() >= 24 && previous != b'/' && decode::may_be_text(token) {
             self.base64(w, end);
         }
         if !self.is_assigned(w) {
@@ -454,8 +490,14 @@ impl<'a> Scan<'a> {
         let Some(automaton) = &set.keywords else { return };
         // Keys without a prefix are one run of letters, digits, `-` and `_`, password hashes (`$6$salt$hash`, `{SSHA}hash`)
         // have more; anything shorter has to be mostly digits.
-        let hash = matches!(before(self.text, w), b'$' | b'}');
-        let core = &token[..skip(token, 0, |b| hash || is(b, ALNUM) || matches!(b, b'-' | b'_')).min(64)];
+        let previous = before(self.text, w);
+        let hash = matches!(previous, b'$' | b'}');
+        let token = &token[..token.len().min(64)];
+        let core = &token[..skip(token, 0, |b| hash || is(b, ALNUM) || matches!(b, b'-' | b'_'))];
+        // A short number in a path is an id.
+        if core.len() < 5 || core.len() < 16 && previous == b'/' {
+            return;
+        }
         let digits = core.iter().filter(|b| b.is_ascii_digit()).count();
         if digits < 5 && (core.len() < 16 || digits == 0 && core.len() < 20) {
             return;

@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 use aho_corasick::{AhoCorasick, MatchKind};
 use regex::bytes::{Regex, RegexBuilder};
 
+use super::matcher::{ByteSet, Matcher};
 use super::names::Names;
 use crate::rules::{Pack, RuleDef};
 
@@ -18,7 +19,15 @@ pub(super) const REACH: usize = 40;
 /// A rule's pattern, compiled when first needed.
 pub(super) struct Pattern {
     source: Option<String>,
-    anchored: OnceLock<Option<Regex>>,
+    anchored: OnceLock<Compiled>,
+}
+
+/// A pattern ready for use.
+enum Compiled {
+    Simple(Matcher),
+    Regex(Regex),
+    /// The packs were checked when they were loaded; a pattern that fails to compile anyway matches nothing.
+    Nothing,
 }
 
 impl Pattern {
@@ -29,21 +38,50 @@ impl Pattern {
     /// Where the pattern matches at the very start of `text`: the part that goes and the whole match, as ends and
     /// starts within `text`. A rule without a pattern matches nothing.
     pub(super) fn at_start(&self, text: &[u8]) -> Option<Span> {
-        let regex = self.anchored.get_or_init(|| compile(self.source.as_deref()?)).as_ref()?;
-        if regex.captures_len() > 1 {
-            let found = regex.captures(text)?;
-            let whole = found.get(0)?.range();
-            let part = found.get(1).map_or(whole.clone(), |m| m.range());
-            Some(Span { start: part.start, end: part.end, whole: whole.end })
-        } else {
-            let end = regex.find(text)?.end();
-            Some(Span { start: 0, end, whole: end })
+        match self.compiled() {
+            Compiled::Simple(matcher) => matcher.at_start(text),
+            Compiled::Regex(regex) => regex_at_start(regex, text),
+            Compiled::Nothing => None,
         }
+    }
+
+    fn compiled(&self) -> &Compiled {
+        self.anchored.get_or_init(|| {
+            let Some(source) = self.source.as_deref() else { return Compiled::Nothing };
+            match Matcher::new(source) {
+                Some(matcher) => Compiled::Simple(matcher),
+                None => compile(source).map_or(Compiled::Nothing, Compiled::Regex),
+            }
+        })
     }
 
     /// Whether the rule has a pattern at all.
     pub(super) fn is_some(&self) -> bool {
         self.source.is_some()
+    }
+
+    /// The bytes with which a match that begins with `literal` goes on, place by place, as far as they are known.
+    fn heads(&self, literal: &[u8]) -> [Option<ByteSet>; HEAD] {
+        let known = match literal.len() < HEAD {
+            true => match self.compiled() {
+                Compiled::Simple(matcher) => matcher.heads(),
+                _ => [None; HEAD],
+            },
+            false => [None; HEAD],
+        };
+        std::array::from_fn(|i| literal.get(i).map_or(known[i], |b| Some(ByteSet::of(*b))))
+    }
+}
+
+fn regex_at_start(regex: &Regex, text: &[u8]) -> Option<Span> {
+    if regex.captures_len() > 1 {
+        let found = regex.captures(text)?;
+        let whole = found.get(0)?.range();
+        let part = found.get(1).map_or(whole.clone(), |m| m.range());
+        Some(Span { start: part.start, end: part.end, whole: whole.end })
+    } else {
+        let end = regex.find(text)?.end();
+        Some(Span { start: 0, end, whole: end })
     }
 }
 
@@ -59,7 +97,6 @@ pub(super) struct Span {
 }
 
 fn compile(source: &str) -> Option<Regex> {
-    // The packs were checked when they were loaded; a pattern that fails here anyway matches nothing.
     RegexBuilder::new(&format!("^(?:{source})")).unicode(false).size_limit(PATTERN_SIZE).build().ok()
 }
 
@@ -119,8 +156,8 @@ impl RuleSet {
         }
         let (keywords, keyword_rules) = keywords(&rules);
         names.set_keywords(keywords.clone(), keyword_rules.clone());
-        let patterns = rules.iter().map(|r| Pattern::new(r.pattern.as_deref())).collect();
-        let prefixes = Prefixes::new(&rules);
+        let patterns: Vec<_> = rules.iter().map(|r| Pattern::new(r.pattern.as_deref())).collect();
+        let prefixes = Prefixes::new(&rules, &patterns);
         Self { rules, patterns, names, prefixes, keywords, keyword_rules, builtin }
     }
 }
@@ -182,56 +219,193 @@ fn keywords(rules: &[RuleDef]) -> (Option<AhoCorasick>, Vec<Vec<u16>>) {
     (automaton, by_word.into_values().collect())
 }
 
+/// Words that are looked at whatever the rules say: authorization schemes stand before what they name.
+const SCHEMES: [&[u8]; 6] = [b"Bearer", b"bearer", b"BEARER", b"Basic", b"basic", b"BASIC"];
+
+/// How many bytes of a word the filter of [`Starts`] looks at.
+const HEAD: usize = 6;
+
+/// A filter on the first bytes of a word: most words begin as nothing begins that is looked for.
+///
+/// The first three bytes are looked up in a table of all ways to begin. What is there goes through the six first places:
+/// the literals fall into 64 buckets, one bit each; for each place a table says of each byte in which buckets it may
+/// stand there, and a word passes when some bucket has all its bytes. (The scheme of the Teddy matcher in Hyperscan,
+/// without the shuffles, since word starts are known already.)
+pub(super) struct Starts {
+    triples: Box<[u64; 1024]>,
+    places: Box<[[u64; 256]; HEAD]>,
+}
+
+impl Default for Starts {
+    fn default() -> Self {
+        Self { triples: Box::new([0; 1024]), places: Box::new([[0; 256]; HEAD]) }
+    }
+}
+
+impl Starts {
+    /// A filter that lets through what begins in one of these ways, given place by place; neighbours share a bucket.
+    pub(super) fn new(heads: &[[Option<ByteSet>; HEAD]]) -> Self {
+        let mut starts = Self::default();
+        let bytes = |set: Option<ByteSet>| (0..=255u8).filter(move |b| set.is_none_or(|s| s.has(*b)));
+        for (n, head) in heads.iter().enumerate() {
+            let bucket = 1u64 << (n * 64 / heads.len());
+            for (table, set) in starts.places.iter_mut().zip(head) {
+                bytes(*set).for_each(|b| table[usize::from(b)] |= bucket);
+            }
+            for first in bytes(head[0]) {
+                for second in bytes(head[1]) {
+                    for third in bytes(head[2]) {
+                        let bit = Self::triple(u32::from_le_bytes([first, second, third, 0]));
+                        starts.triples[bit / 64] |= 1 << (bit % 64);
+                    }
+                }
+            }
+        }
+        starts
+    }
+
+    /// Whether anything that is looked for may begin at `at`; no when fewer than four bytes are left.
+    #[inline(always)]
+    pub(super) fn may_start(&self, text: &[u8], at: usize) -> bool {
+        let Some(first) = text.get(at..at + 4).and_then(|t| t.first_chunk()) else { return false };
+        let bit = Self::triple(u32::from_le_bytes(*first));
+        self.triples[bit / 64] >> (bit % 64) & 1 == 1
+    }
+
+    /// The same with a closer look at the start of `text`.
+    #[inline(always)]
+    fn starts(&self, text: &[u8]) -> bool {
+        let at = |i: usize| usize::from(text.get(i).copied().unwrap_or(b'\n'));
+        (0..HEAD).fold(u64::MAX, |left, i| left & self.places[i][at(i)]) != 0
+    }
+
+    /// A number below 65,536 made of the three low bytes.
+    #[inline(always)]
+    fn triple(first: u32) -> usize {
+        ((first << 8).wrapping_mul(0x9e37_79b9) >> 16) as usize
+    }
+}
+
 /// The literals that rules start with, found by their first two bytes.
 pub(super) struct Prefixes {
-    /// One bit for each pair of first bytes.
-    pairs: Box<[u64; 1024]>,
-    /// The pairs in use, sorted, each with the range of its literals.
-    buckets: Vec<(u16, u32, u32)>,
+    /// How a literal or scheme can begin.
+    pub(super) starts: Starts,
+    /// For each pair of first bytes the number of its bucket, 0 for none.
+    pairs: Box<[u16; 1 << 16]>,
+    /// Literals that begin with one pair, as ranges.
+    buckets: Vec<std::ops::Range<u32>>,
     /// Literals with their rules: by pair, the longest first.
-    literals: Vec<(Box<[u8]>, u16)>,
+    literals: Vec<Literal>,
+}
+
+/// Bytes that a rule's matches begin with.
+struct Literal {
+    bytes: Box<[u8]>,
+    /// The first eight bytes, and which of them there are.
+    head: u64,
+    mask: u64,
+    rule: u16,
+}
+
+impl Literal {
+    fn new(bytes: &[u8], rule: u16) -> Self {
+        let mut head = [0; 8];
+        let n = bytes.len().min(8);
+        head[..n].copy_from_slice(&bytes[..n]);
+        let mask = if n == 8 { u64::MAX } else { (1 << (8 * n)) - 1 };
+        Self { bytes: bytes.into(), head: u64::from_le_bytes(head), mask, rule }
+    }
+
+    #[inline(always)]
+    fn starts(&self, text: &[u8], head: u64) -> bool {
+        head & self.mask == self.head && (self.bytes.len() <= 8 || text.starts_with(&self.bytes))
+    }
 }
 
 impl Prefixes {
-    fn new(rules: &[RuleDef]) -> Self {
+    fn new(rules: &[RuleDef], patterns: &[Pattern]) -> Self {
         let pair = |p: &[u8]| u16::from_le_bytes([p[0], p[1]]);
-        let mut literals: Vec<(Box<[u8]>, u16)> = Vec::new();
+        let mut literals: Vec<Literal> = Vec::new();
         for (i, r) in rules.iter().enumerate() {
             let long = r.prefixes.iter().filter(|p| p.len() >= 2);
-            literals.extend(long.map(|p| (p.as_bytes().into(), i as u16)));
+            literals.extend(long.map(|p| Literal::new(p.as_bytes(), i as u16)));
         }
-        literals.sort_by_key(|(p, i)| (pair(p), std::cmp::Reverse(p.len()), *i));
-        let mut pairs = Box::new([0u64; 1024]);
-        let mut buckets: Vec<(u16, u32, u32)> = Vec::new();
-        for (at, (p, _)) in literals.iter().enumerate() {
-            let pair = pair(p);
-            pairs[usize::from(pair) / 64] |= 1 << (pair % 64);
-            match buckets.last_mut() {
-                Some(last) if last.0 == pair => last.2 = at as u32 + 1,
-                _ => buckets.push((pair, at as u32, at as u32 + 1)),
+        literals.sort_by_key(|l| (pair(&l.bytes), std::cmp::Reverse(l.bytes.len()), l.rule));
+        let mut pairs = Box::new([0; 1 << 16]);
+        let mut buckets = vec![0..0];
+        for (at, l) in literals.iter().enumerate() {
+            let bucket = &mut pairs[usize::from(pair(&l.bytes))];
+            if *bucket == 0 {
+                *bucket = buckets.len() as u16;
+                buckets.push(at as u32..at as u32);
             }
+            buckets[usize::from(*bucket)].end = at as u32 + 1;
         }
-        Self { pairs, buckets, literals }
+        let schemes = SCHEMES.iter().map(|s| std::array::from_fn(|i| s.get(i).map(|b| ByteSet::of(*b))));
+        let heads = literals.iter().map(|l| patterns[usize::from(l.rule)].heads(&l.bytes)).chain(schemes);
+        let starts = Starts::new(&heads.collect::<Vec<_>>());
+        Self { starts, pairs, buckets, literals }
     }
 
-    /// Whether any literal begins with the first two bytes of `text`.
+    /// Whether a literal or scheme may stand at the start of `text`.
     #[inline(always)]
     pub(super) fn may_start(&self, text: &[u8]) -> bool {
-        let [a, b, ..] = text else { return false };
-        let pair = u16::from_le_bytes([*a, *b]);
-        self.pairs[usize::from(pair) / 64] >> (pair % 64) & 1 == 1
+        self.starts.starts(text)
     }
 
     /// Rules whose literal stands at the start of `text`, the longest literal first.
     pub(super) fn at<'s>(&'s self, text: &'s [u8]) -> impl Iterator<Item = u16> + 's {
-        let pair = match text {
-            [a, b, ..] => u16::from_le_bytes([*a, *b]),
-            _ => 0,
-        };
-        let range = self.buckets.binary_search_by_key(&pair, |b| b.0).map_or(0..0, |n| {
-            let (_, from, to) = self.buckets[n];
-            from as usize..to as usize
-        });
-        self.literals[range].iter().filter(|(p, _)| text.starts_with(p)).map(|(_, i)| *i)
+        let mut head = [0; 8];
+        let n = text.len().min(8);
+        head[..n].copy_from_slice(&text[..n]);
+        let bucket = self.buckets[usize::from(self.pairs[usize::from(u16::from_le_bytes([head[0], head[1]]))])].clone();
+        let head = u64::from_le_bytes(head);
+        let literals = &self.literals[bucket.start as usize..bucket.end as usize];
+        literals.iter().filter(move |l| l.starts(text, head)).map(|l| l.rule)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_literal_passes_the_filter_and_is_found() {
+        let set = RuleSet::new(crate::rules::load_embedded());
+        let mut count = 0;
+        for (i, r) in set.rules.iter().enumerate() {
+            for example in r.examples.iter().filter_map(|e| e.split_once('«')?.1.split_once('»')) {
+                let text = example.0.as_bytes();
+                if text.len() > 4 && r.prefixes.iter().any(|p| p.len() > 1 && text.starts_with(p.as_bytes())) {
+                    assert!(set.prefixes.starts.may_start(text, 0) && set.prefixes.may_start(text), "{}", r.id);
+                    assert!(set.prefixes.at(text).any(|found| usize::from(found) == i), "{}", r.id);
+                    count += 1;
+                }
+            }
+        }
+        assert!(count > 300, "{count}");
+    }
+
+    #[test]
+    fn simple_patterns_match_as_the_regex_does() {
+        let set = RuleSet::new(crate::rules::load_embedded());
+        let mut simple = 0;
+        for (rule, pattern) in set.rules.iter().zip(&set.patterns) {
+            let (Some(source), Compiled::Simple(matcher)) = (&pattern.source, pattern.compiled()) else { continue };
+            simple += 1;
+            let regex = compile(source).unwrap();
+            for example in rule.examples.iter().chain(&rule.negatives) {
+                let text = example.replace(['«', '»'], "").into_bytes();
+                for at in 0..text.len() {
+                    for end in [text.len(), at + (text.len() - at) / 2, at + (text.len() - at) * 4 / 5] {
+                        let text = &text[at..end];
+                        let (a, b) = (matcher.at_start(text), regex_at_start(&regex, text));
+                        let spans = |s: Option<Span>| s.map(|s| (s.start, s.end, s.whole));
+                        assert_eq!(spans(a), spans(b), "{}: {source} on {}", rule.id, text.escape_ascii());
+                    }
+                }
+            }
+        }
+        assert!(simple > 900, "{simple}");
     }
 }

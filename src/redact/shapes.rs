@@ -1,7 +1,7 @@
 //! Shapes that stand by themselves: e-mail addresses, credentials in URLs, tokens behind a scheme or an option,
 //! values in lists behind their name, and elements between tags.
 
-use super::bytes::{ALNUM, IDENT, TOKEN, before, byte, is, skip, skip_back};
+use super::bytes::{ALNUM, TOKEN, before, byte, is, skip, skip_back};
 use super::names::Class;
 use super::scan::{Scan, rank};
 use super::value::{self, is_placeholder, looks_secret};
@@ -9,6 +9,9 @@ use super::value::{self, is_placeholder, looks_secret};
 /// Longest local part and longest domain of an address (RFC 5321, 4.5.3.1).
 const LOCAL: usize = 64;
 const DOMAIN: usize = 255;
+
+/// Longest word that is looked at before a value, in bytes.
+const WORD: usize = 48;
 
 impl Scan<'_> {
     /// An `@` at `p`: the end of a URL's user part, or the middle of an e-mail address.
@@ -85,52 +88,80 @@ impl Scan<'_> {
         true
     }
 
-    /// A word behind a blank: `Bearer x`, `--password x`, `password is x`.
-    pub(super) fn behind_word(&mut self, w: usize) {
+    /// An authorization scheme at `w`: `Bearer x`, `basic x`.
+    pub(super) fn scheme(&mut self, w: usize) {
         let text = self.text;
-        let gap = skip_back(text, w, 3, |b| matches!(b, b' ' | b'\t' | b'+'));
-        let start = skip_back(text, gap, 48, |b| is(b, IDENT));
-        let word = &text[start..gap];
-        if word.len() < 2 {
+        let gap = self.index.idents.end(w);
+        let word = &text[w..gap];
+        let bearer = word.eq_ignore_ascii_case(b"bearer");
+        if !bearer && !word.eq_ignore_ascii_case(b"basic") {
             return;
         }
-        let token_end = |extra: &[u8]| skip(text, w, |b| is(b, TOKEN) || extra.contains(&b));
-        match word {
-            [b'-', ..] => self.option(start, gap, w),
-            _ if word.eq_ignore_ascii_case(b"bearer") => {
-                let token = &text[w..token_end(b"=")];
-                if looks_secret(token) || (token.len() >= 16 && token.iter().any(u8::is_ascii_digit)) {
-                    self.hit(w, w + token.len(), self.set.builtin.bearer, rank::SHAPE);
-                }
-            }
-            _ if word.eq_ignore_ascii_case(b"basic") => {
-                let token = &text[w..token_end(b"=")];
-                if crate::rules::validate(crate::rules::Validator::BasicAuth, token) {
-                    self.hit(w, w + token.len(), self.set.builtin.basic, rank::SHAPE);
-                }
-            }
+        let from = skip(text, gap, |b| matches!(b, b' ' | b'\t' | b'+'));
+        if !(gap + 1..=gap + 3).contains(&from) {
+            return;
+        }
+        let token = &text[from..skip(text, from, |b| is(b, TOKEN) || b == b'=')];
+        if bearer && (looks_secret(token) || (token.len() >= 16 && token.iter().any(u8::is_ascii_digit))) {
+            self.hit(from, from + token.len(), self.set.builtin.bearer, rank::SHAPE);
+        } else if !bearer && crate::rules::validate(crate::rules::Validator::BasicAuth, token) {
+            self.hit(from, from + token.len(), self.set.builtin.basic, rank::SHAPE);
+        }
+    }
+
+    /// A word behind a blank: `password is x`, `password x`.
+    pub(super) fn behind_word(&mut self, w: usize) {
+        let text = self.text;
+        // What follows has to look like a secret: a digit near its start, or a long token.
+        let near = match text[w..].first_chunk::<16>() {
+            Some(near) => near.iter().fold(false, |any, b| any | b.is_ascii_digit()),
+            None => text[w..].iter().any(u8::is_ascii_digit),
+        };
+        if !near && self.index.tokens.end(w) < w + 16 {
+            return;
+        }
+        let gap = skip_back(text, w, 3, |b| matches!(b, b' ' | b'\t'));
+        let start = self.word_before(gap);
+        match &text[start..gap] {
+            [] | [_] => {}
             b"is" | b"was" | b"as" | b"to" => {
                 let name_end = skip_back(text, start, 2, |b| b == b' ');
                 self.apposition(name_end, w, true);
             }
-            // `password hunter2x9`: only a value with a digit near its start is worth the look.
-            _ if text[w..].iter().take(12).any(u8::is_ascii_digit) => self.apposition(gap, w, false),
-            _ => {}
+            _ => self.apposition(gap, w, false),
         }
     }
 
-    /// `--password x` and `-p x` where the long name is sensitive.
-    fn option(&mut self, start: usize, name_end: usize, w: usize) {
-        let name = skip(self.text, start, |b| b == b'-');
-        if name - start != 2 || name >= name_end {
+    /// Start of the word that ends before `end`, or what of it is in reach.
+    fn word_before(&self, end: usize) -> usize {
+        self.index.idents.start(end, WORD).max(end.saturating_sub(WORD))
+    }
+
+    /// `--password x`, with the first dash at `p`.
+    pub(super) fn option(&mut self, p: usize) {
+        let text = self.text;
+        if byte(text, p + 1) != b'-' {
             return;
         }
-        let end = value::after(self.text, w, false, false).map_or(w, |v| v.end);
-        let class = self.shared.names.get(&self.set.names, self.text, name, name_end).class;
-        let found = &self.text[w..end];
+        let end = self.index.idents.end(p);
+        let w = skip(text, end, |b| matches!(b, b' ' | b'\t'));
+        if !(end + 1..=end + 3).contains(&w) || !is(byte(text, w), ALNUM) {
+            return;
+        }
+        let class = self.shared.names.get(&self.set.names, text, p + 2, end).class;
+        if !matches!(class, Class::Strong(_) | Class::Weak(_)) {
+            return;
+        }
+        let end = value::after(text, w, false, false).map_or(w, |v| v.end);
+        self.named(class, w, end);
+    }
+
+    /// The value at `start..end` has a name of this class beside it.
+    fn named(&mut self, class: Class, start: usize, end: usize) {
+        let found = &self.text[start..end];
         match class {
-            Class::Strong(r) if !is_placeholder(found) => self.hit(w, end, r, rank::STRONG_FIELD),
-            Class::Weak(r) if self.weak_fits(r, found) => self.hit(w, end, r, rank::WEAK_FIELD),
+            Class::Strong(r) if !is_placeholder(found) => self.hit(start, end, r, rank::STRONG_FIELD),
+            Class::Weak(r) if self.weak_fits(r, found) => self.hit(start, end, r, rank::WEAK_FIELD),
             _ => {}
         }
     }
@@ -152,11 +183,20 @@ impl Scan<'_> {
         }
     }
 
+    /// Whether the word that ends before `end` can be the name of a secret: few words end as those do.
+    fn may_name(&self, end: usize) -> bool {
+        let Some(last) = end.checked_sub(3).and_then(|at| self.text[at..end].first_chunk()) else { return false };
+        self.set.names.may_end(*last)
+    }
+
     /// `password x` and `the password is x`: a value beside its name; `stated` when a verb stands between.
     fn apposition(&mut self, name_end: usize, w: usize, stated: bool) {
         let text = self.text;
-        let one = skip_back(text, name_end, 48, |b| is(b, IDENT));
-        let two = if before(text, one) == b' ' { skip_back(text, one - 1, 48, |b| is(b, IDENT)) } else { one };
+        if !self.may_name(name_end) {
+            return;
+        }
+        let one = self.word_before(name_end);
+        let two = if before(text, one) == b' ' { self.word_before(one - 1) } else { one };
         for from in [two, one] {
             if from >= name_end {
                 continue;
@@ -172,62 +212,65 @@ impl Scan<'_> {
         }
     }
 
-    /// A word right behind a quote: `["x-api-key","abc"]`, `("STRIPE_TOKEN", "abc")`, `["--password", "x"]`.
-    pub(super) fn in_list(&mut self, w: usize) {
+    /// A list that opens at `p`: `["x-api-key","abc"]`, `("STRIPE_TOKEN", "abc")`, `["--password", "x"]`.
+    pub(super) fn list(&mut self, p: usize) {
         let text = self.text;
-        let quote = before(text, w);
-        let end = skip(text, w, |b| is(b, IDENT));
-        if byte(text, end) != quote || end - w > 64 {
+        let quote = byte(text, p + 1);
+        if !matches!(quote, b'"' | b'\'') {
             return;
         }
-        let comma = skip(text, end + 1, |b| b == b' ');
-        if byte(text, comma) != b',' {
-            return;
+        // A list inside an element of another is looked at a little way only, so that the work stays in proportion.
+        let most = if p < self.list_until { 2 } else { usize::MAX };
+        let mut open = p + 1;
+        for _ in 0..most {
+            let name = open + 1;
+            let end = self.index.idents.end(name);
+            let close = if byte(text, end) == quote { end } else { value::quoted(text, open, quote).end };
+            self.list_until = self.list_until.max(close);
+            let comma = skip(text, close + 1, |b| b == b' ');
+            let next = skip(text, comma + 1, |b| matches!(b, b' ' | b'\t'));
+            if byte(text, comma) != b',' || byte(text, next) != quote {
+                return;
+            }
+            if close == end && end - name <= 64 {
+                self.list_pair(name, end, next);
+            }
+            open = next;
         }
-        let open = skip(text, comma + 1, |b| b == b' ');
-        if !matches!(byte(text, open), b'"' | b'\'') {
-            return;
-        }
-        // Most often what follows is the next name of an object: then the word was a value.
-        let next = skip(text, open + 1, |b| is(b, IDENT));
-        if byte(text, next) == quote && byte(text, next + 1) == b':' {
+    }
+
+    /// A name at `name..end` in a list, with the next element, a string, at `open`.
+    fn list_pair(&mut self, name: usize, end: usize, open: usize) {
+        let text = self.text;
+        let class = self.shared.names.get(&self.set.names, text, name, end).class;
+        if !matches!(class, Class::Strong(_) | Class::Weak(_)) {
             return;
         }
         let v = value::quoted(text, open, byte(text, open));
         if matches!(byte(text, skip(text, v.end + 1, |b| b == b' ')), b':' | b'=') {
             return;
         }
-        let class = self.shared.names.get(&self.set.names, text, w, end).class;
-        let mut start = v.start;
-        if let Some(n) = value::scheme_len(&text[start..v.end]) {
-            start += n;
-        }
-        let found = &text[start..v.end];
-        if found.starts_with(b"/") {
-            // A list of names and paths, not of names and values.
-            return;
-        }
-        match class {
-            Class::Strong(r) if !is_placeholder(found) => self.hit(start, v.end, r, rank::STRONG_FIELD),
-            Class::Weak(r) if self.weak_fits(r, found) => self.hit(start, v.end, r, rank::WEAK_FIELD),
-            _ => {}
+        let start = v.start + value::scheme_len(&text[v.start..v.end]).unwrap_or(0);
+        // A list of names and paths is not one of names and values.
+        if !text[start..v.end].starts_with(b"/") {
+            self.named(class, start, v.end);
         }
     }
 
-    /// A word right behind a `>`: `<password>x</password>`.
-    pub(super) fn element(&mut self, w: usize) {
+    /// An element that opens at `p`: `<password>x</password>`.
+    pub(super) fn element(&mut self, p: usize) {
         let text = self.text;
-        let tag = skip_back(text, w - 1, 64, |b| is(b, IDENT));
-        if before(text, tag) != b'<' || tag == w - 1 {
+        let tag = p + 1;
+        let close = self.index.idents.end(tag);
+        if byte(text, close) != b'>' || close == tag || close - tag > 64 {
             return;
         }
-        let end = skip(text, w, |b| !matches!(b, b'<' | b'\n' | b'"' | b'\\'));
-        let class = self.shared.names.get(&self.set.names, text, tag, w - 1).class;
-        let found = &text[w..end];
-        match class {
-            Class::Strong(r) if !is_placeholder(found) => self.hit(w, end, r, rank::STRONG_FIELD),
-            Class::Weak(r) if self.weak_fits(r, found) => self.hit(w, end, r, rank::WEAK_FIELD),
-            _ => {}
+        let class = self.shared.names.get(&self.set.names, text, tag, close).class;
+        if !matches!(class, Class::Strong(_) | Class::Weak(_)) {
+            return;
         }
+        let w = close + 1;
+        let end = skip(&text[..self.limit(w)], w, |b| !matches!(b, b'<' | b'\n' | b'"' | b'\\'));
+        self.named(class, w, end);
     }
 }

@@ -5,48 +5,42 @@
 //! [`super::index::classify`]; a test holds the two against each other over all bytes.
 //!
 //! # Safety
-//! The only unsafe act is the call of a function compiled for AVX2, made behind a run-time check that the processor has
-//! it. All memory is read through slices.
-#![expect(unsafe_code, reason = "one call, proved above")]
+//! Two acts are unsafe: the call of a function compiled for AVX2, made behind a run-time check that the processor has it,
+//! and the load of 32 bytes from a reference to 32 bytes.
+#![expect(unsafe_code, reason = "one call and one load, proved above")]
 
 use std::arch::x86_64::{
-    __m256i, _mm256_and_si256, _mm256_cmpeq_epi8, _mm256_movemask_epi8, _mm256_set_epi64x, _mm256_set1_epi8,
+    __m256i, _mm256_and_si256, _mm256_cmpeq_epi8, _mm256_cmpgt_epi8, _mm256_loadu_si256, _mm256_min_epu8,
+    _mm256_movemask_epi8, _mm256_or_si256, _mm256_set_epi64x, _mm256_set1_epi8, _mm256_setzero_si256,
     _mm256_shuffle_epi8, _mm256_slli_epi16, _mm256_srli_epi16,
 };
 
-use super::index::{Index, Masks};
+use super::index::{Classifier, Masks};
 
-/// Fills `index` with AVX2. False when the processor does not have it.
-pub(super) fn build(index: &mut Index, text: &[u8]) -> bool {
-    if !std::is_x86_feature_detected!("avx2") || !std::is_x86_feature_detected!("bmi1") {
-        return false;
-    }
-    // SAFETY: the processor has the features that the function was compiled for, as was just asked.
-    unsafe { build_avx2(index, text) };
-    true
-}
-
-#[target_feature(enable = "avx2,bmi1")]
-fn build_avx2(index: &mut Index, text: &[u8]) {
-    index.build_with(text, |block| masks(block));
+/// The classifier with AVX2; `None` when the processor does not have it.
+pub(super) fn classifier() -> Option<Classifier> {
+    // SAFETY: handed out only where the processor has the feature that the function was compiled for.
+    std::is_x86_feature_detected!("avx2").then_some(|blocks, masks| unsafe { classify(blocks, masks) })
 }
 
 #[target_feature(enable = "avx2")]
-#[inline]
-fn masks(block: &[u8; 64]) -> Masks {
-    let (a, b) = (half(block, 0), half(block, 32));
-    let both = |n: usize| join(a.planes[n], b.planes[n]);
-    let digit = both(2);
-    let alnum = both(0) | both(1) | digit;
-    let middle = both(3);
-    Masks {
-        alnum,
-        token: alnum | middle | both(4),
-        digit,
-        group: digit | middle | both(5),
-        assign: both(6),
-        at: join(a.at, b.at),
-        escape: both(7) | join(a.backslash, b.backslash),
+fn classify(blocks: &[[u8; 64]], all: &mut [Masks]) {
+    for (block, masks) in blocks.iter().zip(all) {
+        let ([low, high], _) = block.as_chunks::<32>() else { unreachable!("64 bytes are two times 32") };
+        let (a, b) = (half(low), half(high));
+        *masks = Masks {
+            alnum: join(a.alnum, b.alnum),
+            token: join(a.token, b.token),
+            ident: join(a.ident, b.ident),
+            digit: join(a.digit, b.digit),
+            group: join(a.group, b.group),
+            assign: join(a.assign, b.assign),
+            rare: join(a.rare, b.rare),
+            space: join(a.space, b.space),
+            joint: join(a.joint, b.joint),
+            newline: join(a.newline, b.newline),
+            lower: join(a.lower, b.lower),
+        };
     }
 }
 
@@ -55,37 +49,52 @@ fn join(low: u32, high: u32) -> u64 {
     u64::from(low) | u64::from(high) << 32
 }
 
-/// Bit planes of 32 bytes.
+/// Bitmaps of 32 bytes.
 struct Half {
-    planes: [u32; 8],
-    at: u32,
-    backslash: u32,
+    alnum: u32,
+    token: u32,
+    ident: u32,
+    digit: u32,
+    group: u32,
+    assign: u32,
+    rare: u32,
+    space: u32,
+    joint: u32,
+    newline: u32,
+    lower: u32,
 }
 
-/// High nibbles of each plane, as bits by nibble: entry `h` says in which planes a byte `0xh?` can be.
-const HIGH: [u8; 16] =
-    [0, 0, 1 << 3 | 1 << 5 | 1 << 7, 1 << 2 | 1 << 6, 1 << 0, 1 << 1 | 1 << 4, 1 << 0, 1 << 1, 0, 0, 0, 0, 0, 0, 0, 0];
+/// High and low nibbles of each plane. A byte `0xhl` is in plane `p` when bit `p` is set in both `HIGH[h]` and `LOW[l]`.
+const PLANES: [(&[usize], &[usize]); 8] = [
+    (&[4, 6], &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15]),
+    (&[5, 7], &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10]),
+    (&[3], &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9]),
+    (&[2], &[0xd]),
+    (&[2], &[0xb, 0xe, 0xf]),
+    (&[5], &[0xf]),
+    (&[2], &[0, 8, 9]),
+    (&[3], &[0xa, 0xd]),
+];
 
-/// Low nibbles of each plane: letters `A`–`O` and `P`–`Z`, digits, `+-./`, `_`, ` ()`, `:=`, `%&`.
-const LOW: [u8; 16] = low();
+/// The planes: letters `A`–`O` and `P`–`Z` in both cases, digits, `-`, `+./`, `_`, ` ()`, `:=`.
+const LETTERS: i8 = 1 | 1 << 1;
+const DIGITS: i8 = 1 << 2;
+const DASH: i8 = 1 << 3;
+const PLUS_DOT_SLASH: i8 = 1 << 4;
+const UNDERSCORE: i8 = 1 << 5;
+const BLANK_PARENS: i8 = 1 << 6;
 
-const fn low() -> [u8; 16] {
-    let sets: [&[usize]; 8] = [
-        &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15],
-        &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10],
-        &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9],
-        &[0xb, 0xd, 0xe, 0xf],
-        &[0xf],
-        &[0, 8, 9],
-        &[0xa, 0xd],
-        &[5, 6],
-    ];
+const HIGH: [u8; 16] = nibbles(true);
+const LOW: [u8; 16] = nibbles(false);
+
+const fn nibbles(high: bool) -> [u8; 16] {
     let mut t = [0u8; 16];
     let mut plane = 0;
     while plane < 8 {
+        let set = if high { PLANES[plane].0 } else { PLANES[plane].1 };
         let mut i = 0;
-        while i < sets[plane].len() {
-            t[sets[plane][i]] |= 1 << plane;
+        while i < set.len() {
+            t[set[i]] |= 1 << plane;
             i += 1;
         }
         plane += 1;
@@ -95,40 +104,44 @@ const fn low() -> [u8; 16] {
 
 #[target_feature(enable = "avx2")]
 #[inline]
-fn half(block: &[u8; 64], from: usize) -> Half {
-    let v = load(block, from);
+fn half(bytes: &[u8; 32]) -> Half {
+    let v = load(bytes);
     let nibble = _mm256_set1_epi8(0x0f);
     let low = _mm256_shuffle_epi8(twice(&LOW), _mm256_and_si256(v, nibble));
     let high = _mm256_shuffle_epi8(twice(&HIGH), _mm256_and_si256(_mm256_srli_epi16::<4>(v), nibble));
-    let c = _mm256_and_si256(low, high);
-    let top = |x: __m256i| _mm256_movemask_epi8(x) as u32;
+    let planes = _mm256_and_si256(low, high);
+    let bits = |x: __m256i| _mm256_movemask_epi8(x) as u32;
+    let equal = |b: u8| _mm256_cmpeq_epi8(v, _mm256_set1_epi8(b as i8));
+    let or = |a, b| _mm256_or_si256(a, b);
+    // Of the planes in `set`, which all lie below the sign bit, whether a byte is in any.
+    let any =
+        |set: i8| bits(_mm256_cmpgt_epi8(_mm256_and_si256(planes, _mm256_set1_epi8(set)), _mm256_setzero_si256()));
+    let dot = equal(b'.');
+    let escapes = or(equal(b'\\'), or(equal(b'%'), equal(b'&')));
+    let openers = or(equal(b'<'), or(equal(b'['), equal(b'(')));
+    let alnum = any(LETTERS | DIGITS);
+    let digit = bits(_mm256_slli_epi16::<5>(planes));
     Half {
-        planes: [
-            top(_mm256_slli_epi16::<7>(c)),
-            top(_mm256_slli_epi16::<6>(c)),
-            top(_mm256_slli_epi16::<5>(c)),
-            top(_mm256_slli_epi16::<4>(c)),
-            top(_mm256_slli_epi16::<3>(c)),
-            top(_mm256_slli_epi16::<2>(c)),
-            top(_mm256_slli_epi16::<1>(c)),
-            top(c),
-        ],
-        at: top(_mm256_cmpeq_epi8(v, _mm256_set1_epi8(b'@' as i8))),
-        backslash: top(_mm256_cmpeq_epi8(v, _mm256_set1_epi8(b'\\' as i8))),
+        alnum,
+        token: any(LETTERS | DIGITS | DASH | PLUS_DOT_SLASH | UNDERSCORE),
+        ident: any(LETTERS | DIGITS | DASH | UNDERSCORE) | bits(dot),
+        digit,
+        group: any(DIGITS | DASH | PLUS_DOT_SLASH | BLANK_PARENS),
+        assign: bits(planes),
+        rare: bits(or(equal(b'@'), or(escapes, openers))),
+        space: bits(_mm256_cmpeq_epi8(_mm256_min_epu8(v, _mm256_set1_epi8(b' ' as i8)), v)),
+        joint: bits(or(equal(b'/'), dot)),
+        newline: bits(equal(b'\n')),
+        // Of letters and digits, the fifth bit is set in small letters and digits.
+        lower: alnum & !digit & bits(_mm256_slli_epi16::<2>(v)),
     }
 }
 
 #[target_feature(enable = "avx2")]
 #[inline]
-fn load(block: &[u8; 64], from: usize) -> __m256i {
-    let (words, _) = block.as_chunks::<8>();
-    let at = from / 8;
-    _mm256_set_epi64x(
-        i64::from_le_bytes(words[at + 3]),
-        i64::from_le_bytes(words[at + 2]),
-        i64::from_le_bytes(words[at + 1]),
-        i64::from_le_bytes(words[at]),
-    )
+fn load(bytes: &[u8; 32]) -> __m256i {
+    // SAFETY: the reference says that 32 bytes can be read there; the load asks for no alignment.
+    unsafe { _mm256_loadu_si256(std::ptr::from_ref(bytes).cast()) }
 }
 
 /// A table of 16 bytes in both lanes.

@@ -1,0 +1,112 @@
+//! Runs of bytes of one class, kept as bitmaps: where one begins and where it ends is a matter of a few instructions.
+
+/// One bit a byte, 64 to a word.
+#[derive(Default, Debug, PartialEq, Eq)]
+pub(super) struct Runs {
+    words: Vec<u64>,
+}
+
+impl Runs {
+    /// Makes room for this many blocks.
+    pub(super) fn begin(&mut self, blocks: usize) {
+        self.words.resize(blocks, 0);
+    }
+
+    #[inline(always)]
+    pub(super) fn set(&mut self, block: usize, mask: u64) {
+        self.words[block] = mask;
+    }
+
+    /// First position from `at` on that is not in the class.
+    #[inline]
+    pub(super) fn end(&self, at: usize) -> usize {
+        let mut block = at / 64;
+        let Some(word) = self.words.get(block) else { return at };
+        let inside = (word >> (at % 64)).trailing_ones() as usize;
+        if inside < 64 - at % 64 {
+            return at + inside;
+        }
+        block += 1;
+        while self.words.get(block) == Some(&u64::MAX) {
+            block += 1;
+        }
+        block * 64 + self.words.get(block).map_or(0, |w| w.trailing_ones() as usize)
+    }
+
+    /// Start of the run that ends before `end`; `end` when there is none. Gives up at a run longer than `most`, with a
+    /// start that is further away.
+    #[inline]
+    pub(super) fn start(&self, end: usize, most: usize) -> usize {
+        let Some(last) = end.checked_sub(1) else { return 0 };
+        let mut block = last / 64;
+        let Some(word) = self.words.get(block) else { return end };
+        let inside = (word << (63 - last % 64)).leading_ones() as usize;
+        if inside <= last % 64 {
+            return end - inside;
+        }
+        loop {
+            let at = block * 64;
+            if block == 0 || end - at > most {
+                return at;
+            }
+            block -= 1;
+            let inside = self.words[block].leading_ones() as usize;
+            if inside < 64 {
+                return at - inside;
+            }
+        }
+    }
+}
+
+/// Bits at which a run of at least `N` set bits begins, looking on into the next block.
+#[inline(always)]
+pub(super) fn run<const N: u32>(here: u64, next: u64) -> u64 {
+    let wide = u128::from(here) | u128::from(next) << 64;
+    let mut have = 1;
+    let mut r = wide;
+    while have * 2 <= N {
+        r &= r >> have;
+        have *= 2;
+    }
+    if have < N {
+        r &= r >> (N - have);
+    }
+    r as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::bytes::{TOKEN, is, skip, skip_back};
+    use super::*;
+
+    #[test]
+    fn runs_are_exact() {
+        assert_eq!(run::<6>(0b11_1111, 0), 1);
+        assert_eq!(run::<6>(0b1_1111, 0), 0);
+        assert_eq!(run::<9>(0x1ff << 3, 0), 1 << 3);
+        assert_eq!(run::<11>(1 << 63, 0x3ff), 1 << 63);
+        assert_eq!(run::<11>(1 << 63, 0x1ff), 0);
+    }
+
+    #[test]
+    fn ends_and_starts_are_those_of_a_loop_over_the_bytes() {
+        let mut text = b"a bc  def,ghijkl ".repeat(20);
+        text.extend([b'x'; 300]);
+        text.extend(b" tail".repeat(3));
+        text.extend([b'y'; 64]);
+        let mut runs = Runs::default();
+        let blocks = text.len() / 64 + 1;
+        runs.begin(blocks);
+        for (at, b) in text.iter().enumerate().filter(|(_, b)| is(**b, TOKEN)) {
+            let _ = b;
+            runs.words[at / 64] |= 1 << (at % 64);
+        }
+        for at in 0..=text.len() {
+            assert_eq!(runs.end(at), skip(&text, at, |b| is(b, TOKEN)), "end from {at}");
+            let start = skip_back(&text, at, 1000, |b| is(b, TOKEN));
+            assert_eq!(runs.start(at, 1000), start, "start before {at}");
+            let near = runs.start(at, 64);
+            assert!(near == start || (near > start && at - near > 64), "start near {at}");
+        }
+    }
+}
