@@ -33,11 +33,12 @@ impl<'a> Scan<'a> {
         }
         if last == b'"' && text[p] == b':' {
             // By far the most are names of a JSON object, and say nothing.
-            let start = self.index.idents.start(p - 1, NAME);
-            if start < p - 1 && p - 1 - start <= NAME && before(text, start) == b'"' {
-                let array = byte(text, p + 1) == b'[' && byte(text, p + 2).is_ascii_digit();
-                let name = self.shared.names.get(&self.set.names, text, start, p - 1);
-                if !name.matters() && !array {
+            let close = p - 1;
+            let start = self.index.idents.start(close, NAME);
+            let len = close - start;
+            if len > 0 && len <= NAME && before(text, start) == b'"' && byte(text, p + 1) != b'[' {
+                let name = self.shared.names.get(&self.set.names, text, start, close);
+                if !name.matters() {
                     return;
                 }
             }

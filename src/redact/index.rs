@@ -46,6 +46,8 @@ pub(super) struct Index {
     pub(super) tokens: Runs,
     /// Runs of identifier bytes.
     pub(super) idents: Runs,
+    /// Runs of digits.
+    pub(super) digits: Runs,
     /// Bitmaps of the blocks in hand.
     tile: Vec<Masks>,
 }
@@ -177,6 +179,7 @@ impl Index {
         let (blocks, rest) = text.as_chunks::<64>();
         self.tokens.begin(blocks.len() + 1);
         self.idents.begin(blocks.len() + 1);
+        self.digits.begin(blocks.len() + 1);
         let mut carry = Carry { token: 0, ident: 0, alnum: 0, space: 1, joint: 0 };
         // The first place of a tile holds the last block of the tile before, which is used when the next is known.
         let mut tile = std::mem::take(&mut self.tile);
@@ -211,6 +214,7 @@ impl Index {
         let base = block as u32 * 64;
         self.tokens.set(block, here.token);
         self.idents.set(block, here.ident);
+        self.digits.set(block, here.digit);
         self.assigns.extend(here.assign, base);
         self.lines.extend(here.newline, base);
 
@@ -272,23 +276,19 @@ fn words(here: &Masks, next: &Masks, carry: &Carry, starts: u64) -> (u64, u64) {
     if tokens == 0 {
         return (starts & r5, behind_blank);
     }
-    let r16 = r8.and_ahead(8);
-    // What makes a token look like a secret: a digit beside a letter, a capital behind a small letter, a long number.
+    // What makes a token look like a secret: a digit beside a letter, or a capital behind a small letter.
     let marks = |m: &Masks, n: &Masks| {
-        let digit = Pair(m.digit, n.digit);
         let letter = Pair(m.alnum & !m.digit, n.alnum & !n.digit);
         let capital = Pair(letter.0 & !m.lower, letter.1 & !n.lower);
-        let number = digit.and_ahead(1).and_ahead(2);
-        digit.0 & letter.ahead(1) | letter.0 & digit.ahead(1) | m.lower & capital.ahead(1) | number.0 & digit.ahead(4)
+        m.digit & letter.ahead(1) | letter.0 & Pair(m.digit, n.digit).ahead(1) | m.lower & capital.ahead(1)
     };
     let m1 = Pair(marks(here, next), marks(next, &Masks::default()));
-    // A mark in the rest of the token, at most 32 bytes on.
+    // A mark in the rest of the token, at most 16 bytes on.
     let m2 = m1.or_through(r1, 1);
     let m4 = m2.or_through(r2, 2);
     let m8 = m4.or_through(r4, 4);
-    let m16 = m8.or_through(r8, 8);
-    let m32 = m16.0 | r16.0 & m16.ahead(16);
-    (starts & r5, tokens & m32 | behind_blank)
+    let m16 = m8.0 | r8.0 & m8.ahead(8);
+    (starts & r5, tokens & m16 | behind_blank)
 }
 
 /// The bitmaps of a block and of the next.
@@ -386,11 +386,11 @@ mod tests {
     fn words_are_tokens_with_a_mark_and_long_words_behind_a_blank() {
         let starts = |text: &str| of(text.as_bytes()).words.as_slice().to_vec();
         assert_eq!(starts(r#""abcdefgh","abcdefg8","abcdEfgh","ABCDEFGH""#), [12, 23]);
-        assert_eq!(starts(r#""12-34-56-78","12345-78","a/bcdefgh9""#), [15, 26, 28]);
+        assert_eq!(starts(r#""12-34-56-78","1234a-78","a/bcdefgh9""#), [15, 26, 28]);
         assert_eq!(starts(" blanks,short ab"), [1]);
-        // The mark counts when it is at most 32 bytes on.
-        assert_eq!(starts(&format!("\"a{}b1\"", "-".repeat(30))), [1]);
-        assert_eq!(starts(&format!("\"a{}b1\"", "-".repeat(31))), [] as [u32; 0]);
+        // The mark counts when it is at most 15 bytes on.
+        assert_eq!(starts(&format!("\"a{}b1\"", "-".repeat(14))), [1]);
+        assert_eq!(starts(&format!("\"a{}b1\"", "-".repeat(15))), [] as [u32; 0]);
     }
 
     #[test]

@@ -64,9 +64,11 @@ impl Memory {
     }
 
     /// A number below 65,536 made of the value's ends and length; callers keep `value` at 10 bytes or more.
+    #[inline(always)]
     fn coarse(&self, value: &[u8]) -> usize {
-        let word = |at: usize| u64::from(u32::from_le_bytes([value[at], value[at + 1], value[at + 2], value[at + 3]]));
-        let mixed = (word(0) << 32 | word(value.len() - 4)) ^ self.seed.0 ^ value.len() as u64;
+        let (Some(first), Some(last)) = (value.first_chunk(), value.last_chunk()) else { return 0 };
+        let ends = u64::from_le_bytes(*first) ^ u64::from_le_bytes(*last).rotate_left(29);
+        let mixed = ends ^ self.seed.0 ^ value.len() as u64;
         (mixed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 48) as usize
     }
 }

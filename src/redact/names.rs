@@ -26,7 +26,7 @@ pub(super) enum Class {
     Naming,
 }
 
-/// All that is known of a name.
+/// All that is known of a name, in eight bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Name {
     pub(super) class: Class,
@@ -39,8 +39,8 @@ pub(super) struct Name {
 /// A row of rules in a [`NameCache`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct RuleList {
-    start: u32,
-    len: u32,
+    start: u16,
+    len: u8,
 }
 
 impl RuleList {
@@ -49,7 +49,7 @@ impl RuleList {
     }
 
     pub(super) fn len(self) -> usize {
-        self.len as usize
+        usize::from(self.len)
     }
 }
 
@@ -256,30 +256,33 @@ fn token_starts(joined: &str, starts: &mut Vec<usize>) {
     starts.drain(..starts.len().saturating_sub(TOKENS + 1));
 }
 
-/// Remembers what names mean: two slots a name, the older of which is overwritten when another falls into them.
+/// Remembers what names mean: two places a name, the second of which is overwritten when another name falls into it.
 ///
 /// Names of up to 16 bytes are kept as they are and compared whole; longer ones are known by a keyed hash.
 pub(super) struct NameCache {
-    short: Vec<(u128, Name)>,
-    long: Vec<(u64, Name)>,
+    short: Box<[(Spelling, Name); SLOTS]>,
+    long: Box<[(u64, Name); SLOTS]>,
     rules: Vec<u16>,
     scratch: Scratch,
     seed: (u64, u64),
 }
 
+/// The last eight bytes of a name and those before them.
+type Spelling = (u64, u64);
+
 /// Slots of each table.
 const SLOTS: usize = 4096;
 
 /// Most rules that are kept for all names together; whoever writes the log chooses the names.
-const RULES: usize = 1 << 16;
+const RULES: usize = 1 << 15;
 
 const NOTHING: Name = Name { class: Class::Plain, whole: false, rules: RuleList { start: 0, len: 0 } };
 
 impl NameCache {
     pub(super) fn new(seed: (u64, u64)) -> Self {
         Self {
-            short: vec![(0, NOTHING); SLOTS],
-            long: vec![(0, NOTHING); SLOTS],
+            short: Box::new([((0, 0), NOTHING); SLOTS]),
+            long: Box::new([(0, NOTHING); SLOTS]),
             rules: Vec::new(),
             scratch: Scratch::default(),
             seed,
@@ -289,40 +292,32 @@ impl NameCache {
     /// What `text[start..end]` means.
     #[inline]
     pub(super) fn get(&mut self, names: &Names, text: &[u8], start: usize, end: usize) -> Name {
-        let len = end - start;
-        if len > 16 || len == 0 {
-            return self.get_long(names, &text[start..end]);
+        let Some(spelling) = spelling(text, start, end) else { return self.get_long(names, &text[start..end]) };
+        let mixed = (spelling.0 ^ spelling.1 ^ self.seed.0).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let slot = (mixed >> 52) as usize;
+        let (known, name) = &self.short[slot];
+        if *known == spelling {
+            return *name;
         }
-        let spelling = match text[..end].last_chunk::<16>() {
-            Some(chunk) => u128::from_le_bytes(*chunk) >> (8 * (16 - len)),
-            None => text[start..end].iter().rev().fold(0, |n, b| n << 8 | u128::from(*b)),
-        };
-        let mixed = (spelling as u64 ^ (spelling >> 64) as u64 ^ self.seed.0).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        let slot = (mixed >> 52) as usize % SLOTS;
-        let (known, name) = self.short[slot];
+        self.second(names, spelling, mixed, &text[start..end])
+    }
+
+    #[inline(never)]
+    fn second(&mut self, names: &Names, spelling: Spelling, mixed: u64, raw: &[u8]) -> Name {
+        let (slot, other) = ((mixed >> 52) as usize, (mixed >> 40) as usize % SLOTS);
+        let (known, name) = self.short[other];
         if known == spelling {
             return name;
         }
-        self.second(names, spelling, slot, &text[start..end])
-    }
-
-    /// The name in the neighbour's slot, to which the last one that stood here was moved, or one worked out now.
-    #[cold]
-    #[inline(never)]
-    fn second(&mut self, names: &Names, spelling: u128, slot: usize, raw: &[u8]) -> Name {
-        let (known, name) = self.short[slot ^ 1];
-        self.short.swap(slot, slot ^ 1);
-        if known != spelling {
-            let name = self.learn(names, raw);
-            self.short[slot] = (spelling, name);
-            return name;
-        }
+        let name = self.learn(names, raw);
+        let free = self.short[slot].0 == (0, 0);
+        self.short[if free { slot } else { other }] = (spelling, name);
         name
     }
 
     /// A rule of a name that [`Self::get`] gave last.
     pub(super) fn rule(&self, list: RuleList, n: usize) -> Option<u16> {
-        self.rules.get(list.start as usize + n).copied()
+        self.rules.get(usize::from(list.start) + n).copied()
     }
 
     fn get_long(&mut self, names: &Names, raw: &[u8]) -> Name {
@@ -336,20 +331,40 @@ impl NameCache {
         self.long[slot].1
     }
 
-    #[cold]
-    #[inline(never)]
     fn learn(&mut self, names: &Names, raw: &[u8]) -> Name {
         let (class, whole) = names.classify(raw, &mut self.scratch);
-        let mine = &self.scratch.rules;
+        let mine = &self.scratch.rules[..self.scratch.rules.len().min(usize::from(u8::MAX))];
         if self.rules.len() + mine.len() > RULES {
-            self.short.fill((0, NOTHING));
+            self.short.fill(((0, 0), NOTHING));
             self.long.fill((0, NOTHING));
             self.rules.clear();
         }
-        let rules = RuleList { start: self.rules.len() as u32, len: mine.len() as u32 };
+        let rules = RuleList { start: self.rules.len() as u16, len: mine.len() as u8 };
         self.rules.extend(mine);
         Name { class, whole, rules }
     }
+}
+
+/// The bytes of a name of 1 to 16 bytes, each in the place that it has counted from the end.
+#[inline(always)]
+fn spelling(text: &[u8], start: usize, end: usize) -> Option<Spelling> {
+    let len = end.wrapping_sub(start);
+    if !(1..=16).contains(&len) {
+        return None;
+    }
+    let before = |end: usize| text.get(..end)?.last_chunk().map(|eight| u64::from_le_bytes(*eight));
+    if let Some(last) = before(end) {
+        if len <= 8 {
+            return Some((last >> (64 - 8 * len), 0));
+        }
+        if let Some(first) = before(end - 8) {
+            return Some((last, first >> (128 - 8 * len)));
+        }
+    }
+    // At the very start of the text there are not eight bytes before each end.
+    let word = |bytes: &[u8]| bytes.iter().rev().fold(0u64, |w, b| w << 8 | u64::from(*b));
+    let middle = end.saturating_sub(8).max(start);
+    Some((word(&text[middle..end]), word(&text[start..middle])))
 }
 
 #[cfg(test)]

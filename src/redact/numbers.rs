@@ -63,6 +63,10 @@ impl Scan<'_> {
         if inside {
             return;
         }
+        // By far the most are times and sizes in JSON, which are nothing without their name.
+        if matches!(previous, b':' | b'=') && text.get(n..n + 9).is_some_and(|t| t.iter().all(u8::is_ascii_digit)) {
+            return;
+        }
         let g = Grouped::read(text, n);
         if self.card(n, &g) || self.ssn(n, &g, previous) || self.phone(n, &g, previous) {
             return;
@@ -71,7 +75,7 @@ impl Scan<'_> {
         let digits: usize = g.lens().iter().map(|l| usize::from(*l)).sum();
         let date = g.count >= 3 && g.lens[0] == 4 && g.lens[1] == 2 && g.lens[2] == 2;
         if (7..=26).contains(&digits) && !date && !matches!(previous, b'"' | b':' | b'=') {
-            self.context(n, b"00000000");
+            self.behind_keyword(n, 8);
         }
     }
 

@@ -17,6 +17,15 @@ impl Runs {
         self.words[block] = mask;
     }
 
+    /// How many of the `len` bytes from `at` on are in the class; at most 64 are asked for.
+    #[inline]
+    pub(super) fn count(&self, at: usize, len: usize) -> u32 {
+        let word = |block: usize| self.words.get(block).copied().unwrap_or(0);
+        let first = word(at / 64) >> (at % 64);
+        let rest = word(at / 64 + 1).unbounded_shl(64 - (at % 64) as u32);
+        ((first | rest) & u64::MAX.unbounded_shr(64 - len.min(64) as u32)).count_ones()
+    }
+
     /// First position from `at` on that is not in the class.
     #[inline]
     pub(super) fn end(&self, at: usize) -> usize {
@@ -105,6 +114,10 @@ mod tests {
             assert_eq!(runs.end(at), skip(&text, at, |b| is(b, TOKEN)), "end from {at}");
             let start = skip_back(&text, at, 1000, |b| is(b, TOKEN));
             assert_eq!(runs.start(at, 1000), start, "start before {at}");
+            for len in [0, 1, 30, 63, 64] {
+                let count = text[at..(at + len).min(text.len())].iter().filter(|b| is(**b, TOKEN)).count();
+                assert_eq!(runs.count(at, len), count as u32, "{len} from {at}");
+            }
             let near = runs.start(at, 64);
             assert!(near == start || (near > start && at - near > 64), "start near {at}");
         }

@@ -484,24 +484,31 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// Tries the keyword rules whose word stands before the token at `w`.
-    pub(super) fn context(&mut self, w: usize, token: &[u8]) {
-        let set = self.set;
-        let Some(automaton) = &set.keywords else { return };
+    /// Tries the keyword rules on the token at `w`, when it is long enough for one and random enough.
+    fn context(&mut self, w: usize, token: &[u8]) {
         // Keys without a prefix are one run of letters, digits, `-` and `_`, password hashes (`$6$salt$hash`, `{SSHA}hash`)
         // have more; anything shorter has to be mostly digits.
+        let token = &token[..token.len().min(64)];
+        if token.len() < 16 && self.index.digits.count(w, token.len()) < 5 {
+            return;
+        }
         let previous = before(self.text, w);
         let hash = matches!(previous, b'$' | b'}');
-        let token = &token[..token.len().min(64)];
-        let core = &token[..skip(token, 0, |b| hash || is(b, ALNUM) || matches!(b, b'-' | b'_'))];
+        let core = skip(token, 0, |b| hash || is(b, ALNUM) || matches!(b, b'-' | b'_'));
         // A short number in a path is an id.
-        if core.len() < 5 || core.len() < 16 && previous == b'/' {
+        if core < 5 || core < 16 && previous == b'/' {
             return;
         }
-        let digits = core.iter().filter(|b| b.is_ascii_digit()).count();
-        if digits < 5 && (core.len() < 16 || digits == 0 && core.len() < 20) {
-            return;
+        let digits = self.index.digits.count(w, core);
+        if digits >= 5 || core >= 20 || core >= 16 && digits > 0 {
+            self.behind_keyword(w, token.len());
         }
+    }
+
+    /// Tries the keyword rules whose word stands before the token of `len` bytes at `w`.
+    pub(super) fn behind_keyword(&mut self, w: usize, len: usize) {
+        let set = self.set;
+        let Some(automaton) = &set.keywords else { return };
         let from = w.saturating_sub(super::set::REACH).max(self.start);
         let window = &self.text[from..w];
         let mut limit = None;
@@ -523,7 +530,7 @@ impl<'a> Scan<'a> {
             }
         }
         if let Some((r, word)) = refused {
-            self.nearly_keyword(r, &window[word], (w, w + token.len()));
+            self.nearly_keyword(r, &window[word], (w, w + len));
         }
     }
 }

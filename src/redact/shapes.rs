@@ -112,15 +112,15 @@ impl Scan<'_> {
     /// A word behind a blank: `password is x`, `password x`.
     pub(super) fn behind_word(&mut self, w: usize) {
         let text = self.text;
-        // What follows has to look like a secret: a digit near its start, or a long token.
-        let near = match text[w..].first_chunk::<16>() {
-            Some(near) => near.iter().fold(false, |any, b| any | b.is_ascii_digit()),
-            None => text[w..].iter().any(u8::is_ascii_digit),
-        };
-        if !near && self.index.tokens.end(w) < w + 16 {
+        let gap = skip_back(text, w, 3, |b| matches!(b, b' ' | b'\t'));
+        let verb = matches!(text[..gap], [.., b'i' | b'a', b's'] | [.., b't', b'o']);
+        if !(verb || self.may_name(gap)) {
             return;
         }
-        let gap = skip_back(text, w, 3, |b| matches!(b, b' ' | b'\t'));
+        // What follows has to look like a secret: a digit near its start, or a long token.
+        if self.index.digits.count(w, 16) == 0 && self.index.tokens.end(w) < w + 16 {
+            return;
+        }
         let start = self.word_before(gap);
         match &text[start..gap] {
             [] | [_] => {}
