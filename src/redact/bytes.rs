@@ -115,17 +115,41 @@ pub(super) fn skip_back(text: &[u8], end: usize, most: usize, keep: impl Fn(u8) 
 /// Shannon entropy in bits a byte (C. E. Shannon, 1948) of at most the first 256 bytes.
 pub(super) fn entropy(text: &[u8]) -> f32 {
     let text = &text[..text.len().min(256)];
-    let mut counts = [0u16; 256];
+    let mut counts = [0u8; 256];
     for &b in text {
-        counts[b as usize] += 1;
+        // 256 of one byte wrap round to none, whose logarithm is taken to be that of 256.
+        counts[b as usize] = counts[b as usize].wrapping_add(1);
     }
-    let n = text.len() as f32;
-    text.iter()
-        .map(|&b| counts[b as usize])
-        // Each distinct byte is met `c` times, so each meeting carries a c-th of its term.
-        .map(|c| -(f32::from(c) / n).log2() / n)
-        .sum()
+    // Each distinct byte is met as often as it occurs, so each meeting carries its share of the byte's term.
+    let sum: u32 = text.iter().map(|&b| LOG2[counts[b as usize] as usize]).sum();
+    let n = text.len().max(1) as f32;
+    n.log2() - sum as f32 / n / 65536.0
 }
+
+/// Binary logarithms in 65,536ths; entry 0 stands for 256.
+static LOG2: [u32; 256] = {
+    let mut t = [8 << 16; 256];
+    let mut n = 1;
+    while n < 256 {
+        let whole = (n as u32).ilog2();
+        // Squaring a number between 1 and 2 gives the next binary digit of its logarithm.
+        let mut x = (n as u64) << (32 - whole);
+        let mut log = whole;
+        let mut digit = 0;
+        while digit < 16 {
+            x = ((x as u128 * x as u128) >> 32) as u64;
+            log <<= 1;
+            if x >= 1 << 33 {
+                x >>= 1;
+                log |= 1;
+            }
+            digit += 1;
+        }
+        t[n] = log;
+        n += 1;
+    }
+    t
+};
 
 /// Length of the label at the start of `text`: `[TYPE]`, `[TYPE:tag]` or `[TYPE:****1111]`, as this program writes it.
 pub(super) fn label_len(text: &[u8]) -> Option<usize> {
@@ -151,30 +175,55 @@ pub(super) fn is_label(text: &[u8]) -> bool {
     label_len(text) == Some(text.len())
 }
 
-/// Counts of letters and digits, for judging how random a text looks.
-#[derive(Default, Clone, Copy)]
+/// What a text is made of, for judging how random it looks.
+#[derive(Default, Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Mix {
     pub(super) upper: usize,
     pub(super) lower: usize,
     pub(super) digit: usize,
     pub(super) other: usize,
-    /// Whether all letters and digits are hexadecimal.
-    pub(super) hex: bool,
+    /// How often neighbouring letters and digits change between upper case, lower case and digit.
+    pub(super) switches: usize,
+    /// Whether there is a byte that no token holds.
+    pub(super) broken: bool,
+    /// Whether there is a colon.
+    pub(super) colon: bool,
 }
+
+/// Kinds of bytes for [`Mix`], as bits: upper case, lower case, digit, what breaks a token, colon.
+static KIND: [u8; 256] = {
+    let mut t = [0; 256];
+    let mut i = 0usize;
+    while i < 256 {
+        t[i] = match i as u8 {
+            b'A'..=b'Z' => 1,
+            b'a'..=b'z' => 2,
+            b'0'..=b'9' => 4,
+            b' ' | b'\t' | b'<' | b'>' | b'{' | b'(' | b'@' | b',' | b';' => 8,
+            b':' => 16,
+            _ => 0,
+        };
+        i += 1;
+    }
+    t
+};
 
 impl Mix {
     pub(super) fn of(text: &[u8]) -> Self {
-        let mut m = Self { hex: true, ..Self::default() };
+        let (mut counts, mut switches, mut all, mut last) = ([0usize; 3], 0, 0, 0);
         for &b in text {
-            match b {
-                b'A'..=b'Z' => m.upper += 1,
-                b'a'..=b'z' => m.lower += 1,
-                b'0'..=b'9' => m.digit += 1,
-                _ => m.other += 1,
-            }
-            m.hex &= b.is_ascii_hexdigit();
+            let kind = KIND[b as usize];
+            counts[0] += usize::from(kind & 1);
+            counts[1] += usize::from(kind >> 1 & 1);
+            counts[2] += usize::from(kind >> 2 & 1);
+            let word = kind & 7;
+            switches += usize::from((word != last) & (word != 0) & (last != 0));
+            all |= kind;
+            last = word;
         }
-        m
+        let [upper, lower, digit] = counts;
+        let other = text.len() - upper - lower - digit;
+        Self { upper, lower, digit, other, switches, broken: all & 8 != 0, colon: all & 16 != 0 }
     }
 
     pub(super) fn letters(&self) -> usize {
@@ -210,5 +259,11 @@ mod tests {
         assert!(entropy(b"aaaa").abs() < 1e-6);
         assert!((entropy(b"abcd") - 2.0).abs() < 1e-6);
         assert!((entropy(b"0123456789abcdef") - 4.0).abs() < 1e-5);
+        let all: Vec<u8> = (0..=255).collect();
+        assert!((entropy(&all) - 8.0).abs() < 1e-4 && entropy(&[7; 300]).abs() < 1e-4);
+        let text = b"a quick brown fox, jumping over 13 lazy dogs";
+        let count = |b: &u8| text.iter().filter(|x| *x == b).count() as f32;
+        let plain: f32 = text.iter().map(|b| -(count(b) / text.len() as f32).log2() / text.len() as f32).sum();
+        assert!((entropy(text) - plain).abs() < 1e-3);
     }
 }

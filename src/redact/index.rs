@@ -7,25 +7,9 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::bytes::{ALNUM, ASSIGN, DIGIT, GROUP, IDENT, JOINT, LOWER, NEWLINE, RARE, SPACE, TOKEN, class};
-use super::runs::{Runs, run};
+use super::runs::Runs;
 use super::set::Starts;
-
-/// Bitmaps of one block of 64 bytes: bit `i` speaks of byte `i`, each of the class of that name in [`super::bytes`].
-#[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
-pub(super) struct Masks {
-    pub(super) alnum: u64,
-    pub(super) token: u64,
-    pub(super) ident: u64,
-    pub(super) digit: u64,
-    pub(super) group: u64,
-    pub(super) assign: u64,
-    pub(super) rare: u64,
-    pub(super) space: u64,
-    pub(super) joint: u64,
-    pub(super) newline: u64,
-    pub(super) lower: u64,
-}
+use super::tile::{self, Classifier, Deriver, TILE, Tile};
 
 /// Positions worth a look, each list in order, and the bitmaps that are kept.
 #[derive(Default)]
@@ -48,8 +32,8 @@ pub(super) struct Index {
     pub(super) idents: Runs,
     /// Runs of digits.
     pub(super) digits: Runs,
-    /// Bitmaps of the blocks in hand.
-    tile: Vec<Masks>,
+    /// The blocks in hand.
+    tile: Option<Box<Tile>>,
 }
 
 /// Positions in order, in a buffer that only grows.
@@ -64,40 +48,53 @@ impl List {
         &self.buffer[..self.len]
     }
 
-    /// The next 64 places, whatever stands in them.
-    #[inline(always)]
-    fn room(&mut self) -> &mut [u32; 64] {
-        if self.buffer.len() < self.len + 64 {
-            self.grow();
+    /// Room for all positions of a tile, whatever stands in it now.
+    fn room(&mut self) -> &mut [u32; ROOM] {
+        if self.buffer.len() < self.len + ROOM {
+            self.buffer.resize((self.len + ROOM).next_power_of_two(), 0);
         }
         match self.buffer[self.len..].first_chunk_mut() {
             Some(room) => room,
-            None => unreachable!("there is room for 64"),
+            None => unreachable!("there is room for a tile"),
         }
     }
 
-    #[cold]
-    #[inline(never)]
-    fn grow(&mut self) {
-        self.buffer.resize((self.len + 64).next_power_of_two().max(1024), 0);
-    }
-
-    /// Adds the positions of the bits of `mask`, the first of which stands at `base`.
-    #[inline(always)]
-    fn extend(&mut self, mut mask: u64, base: u32) {
-        if mask == 0 {
-            return;
-        }
+    /// Adds the positions of the set bits of a tile's row, the first of which stands at `base`.
+    #[inline]
+    fn extend(&mut self, row: &[u64], base: u32) {
         let room = self.room();
         let mut n = 0;
-        while mask != 0 {
-            room[n & 63] = base + mask.trailing_zeros();
-            mask &= mask - 1;
-            n += 1;
+        for (mask, base) in row.iter().zip((base..).step_by(64)) {
+            let mut mask = *mask;
+            while mask != 0 {
+                room[n % ROOM] = base + mask.trailing_zeros();
+                mask &= mask - 1;
+                n += 1;
+            }
+        }
+        self.len += n;
+    }
+
+    /// The same, for those at which something that is looked for may begin.
+    #[inline]
+    fn extend_starts(&mut self, row: &[u64], base: u32, text: &[u8], starts: &Starts) {
+        let room = self.room();
+        let mut n = 0;
+        for (mask, base) in row.iter().zip((base..).step_by(64)) {
+            let mut mask = *mask;
+            while mask != 0 {
+                let at = base + mask.trailing_zeros();
+                mask &= mask - 1;
+                room[n % ROOM] = at;
+                n += usize::from(starts.may_start(text, at as usize));
+            }
         }
         self.len += n;
     }
 }
+
+/// Most positions of one tile in a list.
+const ROOM: usize = TILE * 64;
 
 /// A list that is used up from the front.
 #[derive(Clone, Copy)]
@@ -140,15 +137,6 @@ impl Cursor<'_> {
     }
 }
 
-/// Blocks that are classified in one go, before any bitmap is used: 4 KiB of text.
-const TILE: usize = 64;
-
-/// Shortest word whose first bytes are looked up, in bytes: every prefix of a rule and what must follow is longer.
-const WORD: u32 = 5;
-
-/// Shortest word behind a blank that is looked at, in bytes.
-const BEHIND: u32 = 6;
-
 impl Index {
     /// A cursor at the front of all lists.
     pub(super) fn cursor(&self) -> Cursor<'_> {
@@ -165,163 +153,53 @@ impl Index {
     pub(super) fn build(&mut self, text: &[u8], starts: &Starts) {
         #[cfg(target_arch = "x86_64")]
         if !PORTABLE.load(Ordering::Relaxed)
-            && let Some(classify) = super::simd::classifier()
+            && let Some((classify, derive)) = super::simd::paths()
         {
-            return self.build_with(text, starts, classify);
+            return self.build_with(text, starts, classify, derive);
         }
-        self.build_with(text, starts, classify);
+        self.build_with(text, starts, tile::classify, tile::derive);
     }
 
-    /// Fills the lists with a given classifier of blocks.
-    pub(super) fn build_with(&mut self, text: &[u8], starts: &Starts, classify: Classifier) {
+    /// Fills the lists with the given ways to classify blocks and to work on bitmaps.
+    pub(super) fn build_with(&mut self, text: &[u8], starts: &Starts, classify: Classifier, derive: Deriver) {
         let Self { assigns, rares, prefixes, words, numbers, lines, .. } = self;
         [assigns, rares, prefixes, words, numbers, lines].into_iter().for_each(|list| list.len = 0);
         let (blocks, rest) = text.as_chunks::<64>();
-        self.tokens.begin(blocks.len() + 1);
-        self.idents.begin(blocks.len() + 1);
-        self.digits.begin(blocks.len() + 1);
-        let mut carry = Carry { token: 0, ident: 0, alnum: 0, space: 1, joint: 0 };
-        // The first place of a tile holds the last block of the tile before, which is used when the next is known.
-        let mut tile = std::mem::take(&mut self.tile);
-        tile.resize(TILE + 1, Masks::default());
-        let mut filled = 0;
-        let mut done = 0;
-        for some in blocks.chunks(TILE) {
-            classify(some, &mut tile[filled..filled + some.len()]);
-            filled += some.len();
-            for i in 0..filled - 1 {
-                self.emit(text, starts, &tile[i], &tile[i + 1], &mut carry, done + i);
+        let all = blocks.len() + 1;
+        [&mut self.tokens, &mut self.idents, &mut self.digits].into_iter().for_each(|runs| runs.begin(all));
+        let mut tail = [b' '; 64];
+        tail[..rest.len()].copy_from_slice(rest);
+        let mut tile = self.tile.take().unwrap_or_else(Tile::new);
+        tile.begin();
+        for first in (0..all).step_by(TILE) {
+            let count = TILE.min(all - first);
+            // The block behind the tile is looked into by the last one of it.
+            let here = &blocks[first..(first + count + 1).min(blocks.len())];
+            classify(here, &mut tile, 1);
+            if here.len() <= count {
+                classify(std::slice::from_ref(&tail), &mut tile, 1 + here.len());
+                tile.clear(2 + here.len());
             }
-            done += filled - 1;
-            tile[0] = tile[filled - 1];
-            filled = 1;
+            derive(&mut tile, count);
+            self.take(&tile, first, count, text, starts);
+            tile.advance(count);
         }
-        let mut tail = [[b'\n'; 64]];
-        tail[0][..rest.len()].copy_from_slice(rest);
-        let mut last = [Masks::default()];
-        classify(&tail, &mut last);
-        last[0].newline &= !(u64::MAX << rest.len());
-        if filled == 1 {
-            self.emit(text, starts, &tile[0], &last[0], &mut carry, done);
-            done += 1;
-        }
-        self.emit(text, starts, &last[0], &Masks::default(), &mut carry, done);
-        self.tile = tile;
+        self.tile = Some(tile);
     }
 
-    #[inline(always)]
-    fn emit(&mut self, text: &[u8], starts: &Starts, here: &Masks, next: &Masks, carry: &mut Carry, block: usize) {
-        let base = block as u32 * 64;
-        self.tokens.set(block, here.token);
-        self.idents.set(block, here.ident);
-        self.digits.set(block, here.digit);
-        self.assigns.extend(here.assign, base);
-        self.lines.extend(here.newline, base);
-
-        let behind_alnum = here.alnum << 1 | carry.alnum;
-        let behind_ident = here.ident << 1 | carry.ident;
-        let marks = Pair(here.ident & !here.alnum, next.ident & !next.alnum);
-        let options = marks.0 & marks.ahead(1) & Pair(here.alnum, next.alnum).ahead(2) & !behind_ident;
-        self.rares.extend(here.rare | options, base);
-
-        let digit_starts = here.digit & !behind_alnum;
-        if digit_starts != 0 {
-            let long = run::<9>(here.digit, next.digit) | run::<11>(here.group, next.group);
-            self.numbers.extend(digit_starts & long, base);
-        }
-        let word_starts = here.alnum & !behind_alnum;
-        let (any, words) = words(here, next, carry, word_starts);
-        self.words.extend(words, base);
-        self.begins(text, starts, base, any);
-        *carry = Carry {
-            token: here.token >> 63,
-            ident: here.ident >> 63,
-            alnum: here.alnum >> 63,
-            space: here.space >> 63,
-            joint: here.joint >> 63,
-        };
+    /// Adds what the `count` blocks of a tile hold, the first of which has the number `first`.
+    fn take(&mut self, t: &Tile, first: usize, count: usize, text: &[u8], starts: &Starts) {
+        let base = first as u32 * 64;
+        self.tokens.set(first, &t.token[1..=count]);
+        self.idents.set(first, &t.ident[1..=count]);
+        self.digits.set(first, &t.digit[1..=count]);
+        self.assigns.extend(&t.assign[1..=count], base);
+        self.lines.extend(&t.newline[1..=count], base);
+        self.rares.extend(&t.rare[1..=count], base);
+        self.numbers.extend(&t.numbers[1..=count], base);
+        self.words.extend(&t.words[1..=count], base);
+        self.prefixes.extend_starts(&t.begins[1..=count], base, text, starts);
     }
-
-    /// Adds the words of `any` that begin as a rule's matches may.
-    #[inline(always)]
-    fn begins(&mut self, text: &[u8], starts: &Starts, base: u32, mut any: u64) {
-        if any == 0 {
-            return;
-        }
-        let room = self.prefixes.room();
-        let mut n = 0;
-        while any != 0 {
-            let at = base + any.trailing_zeros();
-            any &= any - 1;
-            room[n & 63] = at;
-            n += usize::from(starts.may_start(text, at as usize));
-        }
-        self.prefixes.len += n;
-    }
-}
-
-/// Of the word starts of a block, those that are long enough to begin a secret, and those that are worth a look
-/// whatever they begin with.
-#[inline(always)]
-fn words(here: &Masks, next: &Masks, carry: &Carry, starts: u64) -> (u64, u64) {
-    let r1 = Pair(here.token, next.token);
-    let r2 = r1.and_ahead(1);
-    let r4 = r2.and_ahead(2);
-    let r8 = r4.and_ahead(4);
-    let r5 = r4.0 & r1.ahead(WORD - 1);
-    let r6 = r4.0 & r2.ahead(BEHIND - 2);
-    let behind_blank = starts & (here.space << 1 | carry.space) & r6;
-    let tokens = starts & !(here.token << 1 | carry.token & !carry.joint) | starts & (here.joint << 1 | carry.joint);
-    let tokens = tokens & r8.0;
-    if tokens == 0 {
-        return (starts & r5, behind_blank);
-    }
-    // What makes a token look like a secret: a digit beside a letter, or a capital behind a small letter.
-    let marks = |m: &Masks, n: &Masks| {
-        let letter = Pair(m.alnum & !m.digit, n.alnum & !n.digit);
-        let capital = Pair(letter.0 & !m.lower, letter.1 & !n.lower);
-        m.digit & letter.ahead(1) | letter.0 & Pair(m.digit, n.digit).ahead(1) | m.lower & capital.ahead(1)
-    };
-    let m1 = Pair(marks(here, next), marks(next, &Masks::default()));
-    // A mark in the rest of the token, at most 16 bytes on.
-    let m2 = m1.or_through(r1, 1);
-    let m4 = m2.or_through(r2, 2);
-    let m8 = m4.or_through(r4, 4);
-    let m16 = m8.0 | r8.0 & m8.ahead(8);
-    (starts & r5, tokens & m16 | behind_blank)
-}
-
-/// The bitmaps of a block and of the next.
-#[derive(Clone, Copy)]
-struct Pair(u64, u64);
-
-impl Pair {
-    /// The bits of the first block, each from `n` places on.
-    #[inline(always)]
-    fn ahead(self, n: u32) -> u64 {
-        self.0 >> n | self.1 << (64 - n)
-    }
-
-    /// Bits that are set, and bits of `way` that have one set `n` places on.
-    #[inline(always)]
-    fn or_through(self, way: Self, n: u32) -> Self {
-        Self(self.0 | way.0 & self.ahead(n), self.1 | way.1 & self.1 >> n)
-    }
-
-    /// Bits that are set and have one set `n` places on.
-    #[inline(always)]
-    fn and_ahead(self, n: u32) -> Self {
-        Self(self.0 & self.ahead(n), self.1 & self.1 >> n)
-    }
-}
-
-/// The last bit of the block before, for the classes that look one byte back.
-struct Carry {
-    alnum: u64,
-    token: u64,
-    ident: u64,
-    space: u64,
-    joint: u64,
 }
 
 static PORTABLE: AtomicBool = AtomicBool::new(false);
@@ -329,31 +207,6 @@ static PORTABLE: AtomicBool = AtomicBool::new(false);
 /// Keeps to the portable path from now on, whatever the processor has; for tests and comparisons.
 pub fn use_portable_path() {
     PORTABLE.store(true, Ordering::Relaxed);
-}
-
-/// Says of each block what its bytes are; both slices are of one length.
-pub(super) type Classifier = fn(&[[u8; 64]], &mut [Masks]);
-
-/// One table look-up a byte.
-fn classify(blocks: &[[u8; 64]], all: &mut [Masks]) {
-    for (block, m) in blocks.iter().zip(all) {
-        *m = Masks::default();
-        for (i, &b) in block.iter().enumerate() {
-            let c = class(b);
-            let bit = |class: u16| u64::from(c & class != 0) << i;
-            m.alnum |= bit(ALNUM);
-            m.token |= bit(TOKEN);
-            m.ident |= bit(IDENT);
-            m.digit |= bit(DIGIT);
-            m.group |= bit(GROUP);
-            m.assign |= bit(ASSIGN);
-            m.rare |= bit(RARE);
-            m.space |= bit(SPACE);
-            m.joint |= bit(JOINT);
-            m.newline |= bit(NEWLINE);
-            m.lower |= bit(LOWER);
-        }
-    }
 }
 
 #[cfg(test)]
@@ -402,7 +255,7 @@ mod tests {
             Starts::new(&[b"abc", b"sk-", b"7a "].map(|l| std::array::from_fn(|i| l.get(i).map(|b| ByteSet::of(*b)))));
         for from in 0..70 {
             let (mut a, mut b) = (Index::default(), Index::default());
-            a.build_with(&text[from..], &starts, classify);
+            a.build_with(&text[from..], &starts, tile::classify, tile::derive);
             b.build(&text[from..], &starts);
             for (a, b) in [
                 (&a.assigns, &b.assigns),

@@ -31,6 +31,7 @@ mod shapes;
 #[cfg(target_arch = "x86_64")]
 mod simd;
 mod tag;
+mod tile;
 mod value;
 mod writer;
 

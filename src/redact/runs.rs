@@ -12,9 +12,9 @@ impl Runs {
         self.words.resize(blocks, 0);
     }
 
-    #[inline(always)]
-    pub(super) fn set(&mut self, block: usize, mask: u64) {
-        self.words[block] = mask;
+    /// The bitmaps of some blocks, from `first` on.
+    pub(super) fn set(&mut self, first: usize, masks: &[u64]) {
+        self.words[first..first + masks.len()].copy_from_slice(masks);
     }
 
     /// How many of the `len` bytes from `at` on are in the class; at most 64 are asked for.
@@ -67,35 +67,10 @@ impl Runs {
     }
 }
 
-/// Bits at which a run of at least `N` set bits begins, looking on into the next block.
-#[inline(always)]
-pub(super) fn run<const N: u32>(here: u64, next: u64) -> u64 {
-    let wide = u128::from(here) | u128::from(next) << 64;
-    let mut have = 1;
-    let mut r = wide;
-    while have * 2 <= N {
-        r &= r >> have;
-        have *= 2;
-    }
-    if have < N {
-        r &= r >> (N - have);
-    }
-    r as u64
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::bytes::{TOKEN, is, skip, skip_back};
     use super::*;
-
-    #[test]
-    fn runs_are_exact() {
-        assert_eq!(run::<6>(0b11_1111, 0), 1);
-        assert_eq!(run::<6>(0b1_1111, 0), 0);
-        assert_eq!(run::<9>(0x1ff << 3, 0), 1 << 3);
-        assert_eq!(run::<11>(1 << 63, 0x3ff), 1 << 63);
-        assert_eq!(run::<11>(1 << 63, 0x1ff), 0);
-    }
 
     #[test]
     fn ends_and_starts_are_those_of_a_loop_over_the_bytes() {

@@ -2,12 +2,12 @@
 //!
 //! Each plane is a product of a set of high nibbles and a set of low nibbles; the classes of [`super::bytes`] are unions
 //! of planes. The method is that of W. Mula and D. Lemire for validating text with `pshufb`. The portable twin is
-//! [`super::index::classify`]; a test holds the two against each other over all bytes.
+//! [`super::tile::classify`]; a test holds the two against each other over all bytes.
 //!
 //! # Safety
-//! Two acts are unsafe: the call of a function compiled for AVX2, made behind a run-time check that the processor has it,
+//! Two acts are unsafe: the call of functions compiled for AVX2, made behind a run-time check that the processor has it,
 //! and the load of 32 bytes from a reference to 32 bytes.
-#![expect(unsafe_code, reason = "one call and one load, proved above")]
+#![expect(unsafe_code, reason = "the calls and one load, proved above")]
 
 use std::arch::x86_64::{
     __m256i, _mm256_and_si256, _mm256_cmpeq_epi8, _mm256_cmpgt_epi8, _mm256_loadu_si256, _mm256_min_epu8,
@@ -15,32 +15,38 @@ use std::arch::x86_64::{
     _mm256_shuffle_epi8, _mm256_slli_epi16, _mm256_srli_epi16,
 };
 
-use super::index::{Classifier, Masks};
+use super::tile::{Classifier, Deriver, Tile, derive_with};
 
-/// The classifier with AVX2; `None` when the processor does not have it.
-pub(super) fn classifier() -> Option<Classifier> {
-    // SAFETY: handed out only where the processor has the feature that the function was compiled for.
-    std::is_x86_feature_detected!("avx2").then_some(|blocks, masks| unsafe { classify(blocks, masks) })
+/// The work on tiles with AVX2; `None` when the processor does not have it.
+pub(super) fn paths() -> Option<(Classifier, Deriver)> {
+    if !std::is_x86_feature_detected!("avx2") {
+        return None;
+    }
+    // SAFETY: handed out only where the processor has the feature that the functions were compiled for.
+    Some((|blocks, tile, place| unsafe { classify(blocks, tile, place) }, |tile, count| unsafe { derive(tile, count) }))
 }
 
 #[target_feature(enable = "avx2")]
-fn classify(blocks: &[[u8; 64]], all: &mut [Masks]) {
-    for (block, masks) in blocks.iter().zip(all) {
+fn derive(tile: &mut Tile, count: usize) {
+    derive_with(tile, count);
+}
+
+#[target_feature(enable = "avx2")]
+fn classify(blocks: &[[u8; 64]], t: &mut Tile, place: usize) {
+    for (block, p) in blocks.iter().zip(place..) {
         let ([low, high], _) = block.as_chunks::<32>() else { unreachable!("64 bytes are two times 32") };
         let (a, b) = (half(low), half(high));
-        *masks = Masks {
-            alnum: join(a.alnum, b.alnum),
-            token: join(a.token, b.token),
-            ident: join(a.ident, b.ident),
-            digit: join(a.digit, b.digit),
-            group: join(a.group, b.group),
-            assign: join(a.assign, b.assign),
-            rare: join(a.rare, b.rare),
-            space: join(a.space, b.space),
-            joint: join(a.joint, b.joint),
-            newline: join(a.newline, b.newline),
-            lower: join(a.lower, b.lower),
-        };
+        t.alnum[p] = join(a.alnum, b.alnum);
+        t.token[p] = join(a.token, b.token);
+        t.ident[p] = join(a.ident, b.ident);
+        t.digit[p] = join(a.digit, b.digit);
+        t.group[p] = join(a.group, b.group);
+        t.assign[p] = join(a.assign, b.assign);
+        t.rare[p] = join(a.rare, b.rare);
+        t.space[p] = join(a.space, b.space);
+        t.joint[p] = join(a.joint, b.joint);
+        t.newline[p] = join(a.newline, b.newline);
+        t.lower[p] = join(a.lower, b.lower);
     }
 }
 

@@ -305,16 +305,19 @@ pub(super) fn is_prose(v: &[u8]) -> bool {
 /// Whether a value under a weak name (`key`, `code`) or behind a bare word looks like a secret rather than a word, a
 /// number or an id.
 pub(super) fn looks_secret(v: &[u8]) -> bool {
-    let Some(m) = one_token(v) else { return false };
-    if is_uuid(v) || m.letters() == 0 {
+    one_token(v).is_some_and(|m| is_random(v, &m))
+}
+
+/// Whether a token of this mix looks random.
+fn is_random(v: &[u8], m: &Mix) -> bool {
+    if m.letters() == 0 || is_uuid(v) {
         return false;
     }
     if m.digit == 0 {
         // Letters only: long, in mixed case, without the look of words.
-        return v.len() >= 16 && m.upper >= 3 && m.lower >= 3 && switches(v) * 3 >= v.len() && entropy(v) > 3.5;
+        return v.len() >= 16 && m.upper >= 3 && m.lower >= 3 && m.switches * 3 >= v.len() && entropy(v) > 3.5;
     }
-    let changes = switches(v);
-    changes >= 3 && (changes * 8 >= v.len() || v.len() >= 20) && entropy(v) > 2.6
+    m.switches >= 3 && (m.switches * 8 >= v.len() || v.len() >= 20) && entropy(v) > 2.6
 }
 
 /// Whether a value under a name that means a token (`token`, `auth`, `credential`) can be one: also UUIDs and short
@@ -325,35 +328,21 @@ pub(super) fn looks_token(v: &[u8]) -> bool {
         return m.other == 0 && m.digit >= 15;
     }
     if m.digit == 0 {
-        return looks_secret(v) || (v.len() >= 24 && m.other == 0 && entropy(v) > 3.2);
+        return is_random(v, &m) || (v.len() >= 24 && m.other == 0 && entropy(v) > 3.2);
     }
-    let slug = m.other > 0 && !is_uuid(v) && switches(v) < 3 && v.len() < 16;
+    let slug = m.other > 0 && !is_uuid(v) && m.switches < 3 && v.len() < 16;
     (m.digit * 20 >= v.len() || v.len() >= 16) && !slug && entropy(v) > 2.3
 }
 
 /// The mix of a value that is one token of a likely length; `None` for words, numbers, paths, addresses and times.
 fn one_token(v: &[u8]) -> Option<Mix> {
-    if v.len() < 8 || v.len() > 4096 || is_placeholder(v) || memchr::memmem::find(v, b"://").is_some() {
+    if v.len() < 8 || v.len() > 4096 || matches!(v[0], b'/' | b'.' | b'%' | b'$') {
         return None;
     }
-    let broken = v.iter().any(|b| matches!(b, b' ' | b'\t' | b'<' | b'>' | b'{' | b'(' | b'@' | b',' | b';'));
-    if broken || matches!(v[0], b'/' | b'.' | b'%' | b'$') {
-        return None;
-    }
-    let date = v[4] == b'-' && v[7] == b'-' && v[..4].iter().all(u8::is_ascii_digit);
     let m = Mix::of(v);
-    (!date && m.other * 3 <= v.len()).then_some(m)
-}
-
-/// How often neighbouring letters and digits change between upper case, lower case and digit.
-pub(super) fn switches(v: &[u8]) -> usize {
-    let kind = |b: u8| match b {
-        b'A'..=b'Z' => 1u8,
-        b'a'..=b'z' => 2,
-        b'0'..=b'9' => 3,
-        _ => 0,
-    };
-    v.windows(2).filter(|w| kind(w[0]) != kind(w[1]) && kind(w[0]) != 0 && kind(w[1]) != 0).count()
+    let date = v[4] == b'-' && v[7] == b'-' && v[..4].iter().all(u8::is_ascii_digit);
+    let no_token = m.broken || date || m.other * 3 > v.len() || (m.colon && memchr::memmem::find(v, b"://").is_some());
+    (!no_token && !is_placeholder(v)).then_some(m)
 }
 
 /// Length of an authorization scheme and the space behind it, when the value begins with one that is followed by a token.

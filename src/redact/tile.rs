@@ -1,0 +1,253 @@
+//! 4 KiB of text as bitmaps: which bytes are of which class, and from that where words and numbers worth a look begin.
+//!
+//! Everything here is done for all blocks of the tile at once, row by row: a row holds one bitmap of 64 bits for each
+//! block of 64 bytes, and a step of a chain (shift, AND) goes over a whole row, several blocks to an instruction. Runs of
+//! `n` bytes of a class begin where the class has been ANDed with itself shifted by 1, 2, 4 and so on.
+
+use super::bytes::{ALNUM, ASSIGN, DIGIT, GROUP, IDENT, JOINT, LOWER, NEWLINE, RARE, SPACE, TOKEN, class};
+
+/// Blocks of 64 bytes in a tile.
+pub(super) const TILE: usize = 64;
+
+/// Places in a row: the last block of the tile before, the blocks of this one, the first of the next, and room to look
+/// ahead of that.
+const PLACES: usize = TILE + 8;
+
+/// One bitmap for each place: bit `i` speaks of byte `i` of the block.
+pub(super) type Row = [u64; PLACES];
+
+/// The classes of the bytes, each as in [`super::bytes`], and what follows from them.
+pub(super) struct Tile {
+    pub(super) alnum: Row,
+    pub(super) token: Row,
+    pub(super) ident: Row,
+    pub(super) digit: Row,
+    pub(super) group: Row,
+    pub(super) assign: Row,
+    pub(super) rare: Row,
+    pub(super) space: Row,
+    pub(super) joint: Row,
+    pub(super) newline: Row,
+    pub(super) lower: Row,
+    /// Starts of words that are long enough to begin a secret.
+    pub(super) begins: Row,
+    /// Starts of tokens with the look of a secret, and of long words behind a blank.
+    pub(super) words: Row,
+    /// Starts of long numbers.
+    pub(super) numbers: Row,
+    runs: Runs,
+}
+
+/// Starts of runs of 2, 4 and 8 bytes, of tokens, digits and grouped numbers; and of the marks within reach.
+struct Runs {
+    token: [Row; 3],
+    digit: [Row; 3],
+    group: [Row; 3],
+    marks: [Row; 4],
+}
+
+/// Says of each block what its bytes are, from the given place on.
+pub(super) type Classifier = fn(&[[u8; 64]], &mut Tile, usize);
+
+/// Works out what follows from the classes of the blocks at the places 1 to `count`.
+pub(super) type Deriver = fn(&mut Tile, usize);
+
+impl Tile {
+    pub(super) fn new() -> Box<Self> {
+        let z = [0; PLACES];
+        let runs = Runs { token: [z; 3], digit: [z; 3], group: [z; 3], marks: [z; 4] };
+        Box::new(Self {
+            alnum: z,
+            token: z,
+            ident: z,
+            digit: z,
+            group: z,
+            assign: z,
+            rare: z,
+            space: z,
+            joint: z,
+            newline: z,
+            lower: z,
+            begins: z,
+            words: z,
+            numbers: z,
+            runs,
+        })
+    }
+
+    /// The rows that look one byte back, in order.
+    fn backward(&mut self) -> [&mut Row; 5] {
+        [&mut self.alnum, &mut self.token, &mut self.ident, &mut self.space, &mut self.joint]
+    }
+
+    /// Forgets the tile before: a newline stands before the first byte.
+    pub(super) fn begin(&mut self) {
+        self.backward().into_iter().for_each(|row| row[0] = 0);
+        self.space[0] = 1 << 63;
+    }
+
+    /// The last of `count` blocks becomes the one before the next tile's.
+    pub(super) fn advance(&mut self, count: usize) {
+        self.backward().into_iter().for_each(|row| row[0] = row[count]);
+    }
+
+    /// Nothing stands at `place`.
+    pub(super) fn clear(&mut self, place: usize) {
+        let Self { alnum, token, ident, digit, group, lower, .. } = self;
+        [alnum, token, ident, digit, group, lower].into_iter().for_each(|row| row[place] = 0);
+    }
+}
+
+/// Shortest word whose first bytes are looked up, in bytes: every prefix of a rule and what must follow is longer.
+const WORD: u32 = 5;
+
+/// Shortest word behind a blank that is looked at, in bytes.
+const BEHIND: u32 = 6;
+
+/// A row seen from the blocks in hand: the blocks themselves and their neighbours.
+#[derive(Clone, Copy)]
+struct View<'r> {
+    before: &'r [u64],
+    here: &'r [u64],
+    next: &'r [u64],
+}
+
+impl<'r> View<'r> {
+    /// The row from place 1 on, `n` places of it.
+    #[inline(always)]
+    fn new(row: &'r Row, n: usize) -> Self {
+        Self { before: &row[..n], here: &row[1..][..n], next: &row[2..][..n] }
+    }
+
+    #[inline(always)]
+    fn at(&self, i: usize) -> u64 {
+        self.here[i]
+    }
+
+    /// The bits from `n` places on.
+    #[inline(always)]
+    fn ahead(&self, i: usize, n: u32) -> u64 {
+        self.here[i] >> n | self.next[i] << (64 - n)
+    }
+
+    /// The bits from one place before.
+    #[inline(always)]
+    fn behind(&self, i: usize) -> u64 {
+        self.here[i] << 1 | self.before[i] >> 63
+    }
+}
+
+/// `to` = `from` where it goes on being set `n` places on.
+#[inline(always)]
+fn double(from: &Row, to: &mut Row, n: u32, count: usize) {
+    let (from, to) = (View::new(from, count), &mut to[1..][..count]);
+    for i in 0..count {
+        to[i] = from.at(i) & from.ahead(i, n);
+    }
+}
+
+/// `to` = `from`, and where all of the `way` to a place `n` places on is set and that place is in `from`.
+#[inline(always)]
+fn spread(from: &Row, way: &Row, to: &mut Row, n: u32, count: usize) {
+    let (from, way, to) = (View::new(from, count), View::new(way, count), &mut to[1..][..count]);
+    for i in 0..count {
+        to[i] = from.at(i) | way.at(i) & from.ahead(i, n);
+    }
+}
+
+/// The [`Deriver`], to be compiled for several instruction sets.
+#[inline(always)]
+pub(super) fn derive_with(t: &mut Tile, count: usize) {
+    // One place more than is asked for, since the last block looks into the next; in fours, so that nothing is left over.
+    let n = (count + 1).next_multiple_of(4).min(PLACES - 4);
+    let r = &mut t.runs;
+    for (base, runs) in [(&t.token, &mut r.token), (&t.digit, &mut r.digit), (&t.group, &mut r.group)] {
+        let [two, four, eight] = runs;
+        double(base, two, 1, n);
+        double(two, four, 2, n);
+        double(four, eight, 4, n);
+    }
+    marks(&t.alnum, &t.digit, &t.lower, &mut r.marks[0], n);
+    let [one, two, four, eight] = &mut r.marks;
+    spread(one, &t.token, two, 1, n);
+    spread(two, &r.token[0], four, 2, n);
+    spread(four, &r.token[1], eight, 4, n);
+    words(t, n);
+    numbers(t, n);
+    options(t, n);
+}
+
+/// What makes a token look like a secret: a digit beside a letter, or a capital behind a small letter.
+#[inline(always)]
+fn marks(alnum: &Row, digit: &Row, lower: &Row, to: &mut Row, n: usize) {
+    let (alnum, digit, lower) = (View::new(alnum, n), View::new(digit, n), View::new(lower, n));
+    let to = &mut to[1..][..n];
+    for i in 0..n {
+        let letter = alnum.at(i) & !digit.at(i);
+        let letters = alnum.ahead(i, 1) & !digit.ahead(i, 1);
+        to[i] = digit.at(i) & letters | letter & digit.ahead(i, 1) | lower.at(i) & letters & !lower.ahead(i, 1);
+    }
+}
+
+#[inline(always)]
+fn words(t: &mut Tile, n: usize) {
+    let view = |row| View::new(row, n);
+    let (alnum, token, joint, space) = (view(&t.alnum), view(&t.token), view(&t.joint), view(&t.space));
+    let [two, four, eight] = t.runs.token.each_ref().map(view);
+    let marks = view(&t.runs.marks[3]);
+    let (begins, words) = (&mut t.begins[1..][..n], &mut t.words[1..][..n]);
+    for i in 0..n {
+        let starts = alnum.at(i) & !alnum.behind(i);
+        begins[i] = starts & four.at(i) & token.ahead(i, WORD - 1);
+        let apart = !token.behind(i) | joint.behind(i);
+        // A mark in the rest of the token, at most 16 bytes on.
+        let marked = marks.at(i) | eight.at(i) & marks.ahead(i, 8);
+        let long = four.at(i) & two.ahead(i, BEHIND - 2);
+        words[i] = starts & (apart & eight.at(i) & marked | space.behind(i) & long);
+    }
+}
+
+#[inline(always)]
+fn numbers(t: &mut Tile, n: usize) {
+    let view = |row| View::new(row, n);
+    let (alnum, digit) = (view(&t.alnum), view(&t.digit));
+    let (digits, groups) = (view(&t.runs.digit[2]), view(&t.runs.group[2]));
+    let numbers = &mut t.numbers[1..][..n];
+    for i in 0..n {
+        // Nine digits, or eleven bytes of a grouped number.
+        let long = digits.at(i) & digits.ahead(i, 1) | groups.at(i) & groups.ahead(i, 3);
+        numbers[i] = digit.at(i) & !alnum.behind(i) & long;
+    }
+}
+
+/// Adds to the rare bytes where a long option may begin: two marks of an identifier before a letter or digit.
+#[inline(always)]
+fn options(t: &mut Tile, n: usize) {
+    let (alnum, ident) = (View::new(&t.alnum, n), View::new(&t.ident, n));
+    let rare = &mut t.rare[1..][..n];
+    for i in 0..n {
+        let signs = ident.at(i) & !alnum.at(i) & ident.ahead(i, 1) & !alnum.ahead(i, 1);
+        rare[i] |= signs & alnum.ahead(i, 2) & !ident.behind(i);
+    }
+}
+
+/// The [`Deriver`] for every processor.
+pub(super) fn derive(tile: &mut Tile, count: usize) {
+    derive_with(tile, count);
+}
+
+/// The [`Classifier`] for every processor: one table look-up a byte.
+pub(super) fn classify(blocks: &[[u8; 64]], t: &mut Tile, place: usize) {
+    for (block, p) in blocks.iter().zip(place..) {
+        let mut m = [0u64; 11];
+        let classes = [ALNUM, TOKEN, IDENT, DIGIT, GROUP, ASSIGN, RARE, SPACE, JOINT, NEWLINE, LOWER];
+        for (i, &b) in block.iter().enumerate() {
+            let c = class(b);
+            for (m, class) in m.iter_mut().zip(classes) {
+                *m |= u64::from(c & class != 0) << i;
+            }
+        }
+        [t.alnum[p], t.token[p], t.ident[p], t.digit[p], t.group[p], t.assign[p], ..] = m;
+        [.., t.rare[p], t.space[p], t.joint[p], t.newline[p], t.lower[p]] = m;
+    }
+}
