@@ -89,7 +89,7 @@ fn no_planted_secret_is_left_in_any_spelling() {
             }
         }
     }
-    assert!(planted > 20, "the secrets are not even in the logs ({planted})");
+    assert!(planted > 12, "the secrets are not even in the logs ({planted})");
     assert!(left.is_empty(), "{} left:\n{}", left.len(), left.join("\n"));
 }
 
