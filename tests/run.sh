@@ -6,10 +6,10 @@
 set -eu
 cd "$(dirname "$0")/.."
 
-# Python's SMTP server, the reference library of webhook signatures, and clients that send us logs, in an environment
-# of their own.
-modules="aiosmtpd, standardwebhooks, elasticsearch, logging_loki, opentelemetry.exporter.otlp.json.http, opentelemetry.exporter.otlp.proto.http"
-packages="aiosmtpd standardwebhooks elasticsearch python-logging-loki opentelemetry-exporter-otlp-json-http opentelemetry-exporter-otlp-proto-http"
+# Python's SMTP server, the reference library of webhook signatures, what chats and pagers publish about the shapes they
+# take, and clients that send us logs; in an environment of their own.
+modules="aiosmtpd, standardwebhooks, slack_sdk, cloudevents, opsgenie_sdk, pagerduty, elasticsearch, logging_loki, opentelemetry.exporter.otlp.json.http, opentelemetry.exporter.otlp.proto.http"
+packages="aiosmtpd standardwebhooks slack_sdk cloudevents opsgenie-sdk pagerduty elasticsearch python-logging-loki opentelemetry-exporter-otlp-json-http opentelemetry-exporter-otlp-proto-http"
 if ! target/venv/bin/python3 -c "import $modules" 2>/dev/null; then
     echo "== Python packages into target/venv"
     mkdir -p target
@@ -29,15 +29,30 @@ done <<'LIST'
 logrotate logrotate
 curl curl
 prometheus-alertmanager prometheus-alertmanager
+postfix postfix
+chromium chromium
+node nodejs
+npm npm
 LIST
 if [ -n "$missing" ]; then
     as_root=""
     [ "$(id -u)" = 0 ] || as_root="sudo -n"
     echo "== Debian packages:$missing"
+    export DEBIAN_FRONTEND=noninteractive
+    # Postfix is only started by its test, with a configuration of the test's own.
+    echo "postfix postfix/main_mailer_type select No configuration" | $as_root debconf-set-selections 2>/dev/null || true
     # shellcheck disable=SC2086
     $as_root apt-get install -qq -y --no-install-recommends $missing >/dev/null 2>&1 ||
         { $as_root apt-get update -qq && $as_root apt-get install -qq -y --no-install-recommends $missing; } ||
         echo "could not install:$missing"
+fi
+
+# The same for Teams and Discord.
+if ! [ -d target/npm/node_modules/adaptivecards ] || ! [ -d target/npm/node_modules/@discordjs/builders ]; then
+    echo "== Node packages into target/npm"
+    mkdir -p target/npm
+    (cd target/npm && npm install --silent --no-audit --no-fund --ignore-scripts adaptivecards@3 @discordjs/builders@1) ||
+        echo "npm could not install the Node packages"
 fi
 
 echo "== cargo test"

@@ -158,7 +158,7 @@ fn hours(chart: &Chart) -> String {
     }
     let most = chart.hours.iter().max().copied().unwrap_or(0);
     format!(
-        "<div style=\"font:20px/1.2 Consolas,Menlo,DejaVu Sans Mono,monospace;letter-spacing:1px;color:#1565c0\">{}</div>\
+        "<div style=\"font:20px/1.2 Consolas,Menlo,DejaVu Sans Mono,monospace;letter-spacing:1px\">{}</div>\
          <div style=\"font-size:12px;opacity:.75\">24 hours, the last one on the right; the highest stands for {most}</div>",
         sparkline(&chart.hours)
     )
