@@ -44,7 +44,14 @@ fn the_readme_shows_the_example_configuration_as_it_is() {
 #[test]
 fn what_documents_link_to_is_there() {
     let link = Regex::new(r"\]\(([^)#\s]+)\)").unwrap();
-    let documents = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "docs/redaction.md", "docs/guarantees.md"];
+    let documents = [
+        "README.md",
+        "ARCHITECTURE.md",
+        "CONTRIBUTING.md",
+        "docs/redaction.md",
+        "docs/guarantees.md",
+        "docs/alerting.md",
+    ];
     for document in documents {
         let path = root().join(document);
         let text = fs::read_to_string(&path).unwrap();
@@ -80,4 +87,40 @@ fn a_pack_shown_in_the_manual_is_right() {
     fs::write(&path, pack.split("```").next().unwrap()).unwrap();
     let ran = run(&["rules", "test", path.to_str().unwrap()], b"");
     assert_eq!(ran.code, 0, "{}{}", ran.text(), ran.err);
+}
+
+#[test]
+fn every_configuration_shown_about_alerting_loads() {
+    let manual = fs::read_to_string(root().join("docs/alerting.md")).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("shown.toml");
+    let blocks: Vec<&str> = manual.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
+    assert!(blocks.len() >= 5, "{}", blocks.len());
+    for block in blocks {
+        fs::write(&path, block).unwrap();
+        let ran = run(&["config", "show", "--config", path.to_str().unwrap()], b"");
+        assert_eq!(ran.code, 0, "{block}\n{}", ran.err);
+    }
+}
+
+/// Templates are tried too, which `check` does where it has the secrets.
+#[test]
+fn the_templates_shown_about_alerting_work() {
+    let manual = fs::read_to_string(root().join("docs/alerting.md")).unwrap();
+    let block =
+        manual.split("```toml\n").find(|block| block.contains("template]")).unwrap().split("```").next().unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("shown.toml");
+    let local = Regex::new(r#""(\$\{cred:[a-z_]+\}|https://[a-z.]+/)""#).unwrap();
+    fs::write(&path, local.replace_all(block, "\"http://127.0.0.1:9/\"").as_ref()).unwrap();
+    let ran = run(&["check", "--config", path.to_str().unwrap()], b"");
+    assert!(ran.code == 0 && !ran.text().contains("template"), "{}{}", ran.text(), ran.err);
+}
+
+#[test]
+fn every_cause_of_failure_is_explained() {
+    let manual = fs::read_to_string(root().join("docs/alerting.md")).unwrap();
+    for cause in logwarden::delivery::Cause::ALL {
+        assert!(manual.contains(&format!("| `{}` |", cause.word())), "{}", cause.word());
+    }
 }

@@ -33,6 +33,41 @@ async fn ten_thousand_alerts_and_one_that_matters() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn by_the_real_clock_the_one_that_matters_is_out_within_seconds() {
+    let dir = tempfile::tempdir().unwrap();
+    let chat = Receiver::start(|_| Reply::Body(200, "ok")).await;
+    let slow = Receiver::start(|_| Reply::Hang).await;
+    let hook = |r: &Receiver| format!("type = 'webhook'\nformat = 'slack'\nurl = '{}'", r.url());
+    let rig = Rig::stopped(dir.path(), &[("chat", hook(&chat)), ("slow", hook(&slow))]).in_real_time();
+    for n in 0..20 {
+        rig.raise(&(0..500).map(|i| alert(500 * n + i, i)).collect::<Vec<_>>());
+    }
+    let mut urgent = alert(99_999, 99_999);
+    urgent.urgency = Urgency::Page;
+    let start = std::time::Instant::now();
+    rig.raise(&[urgent]);
+    let out = || chat.seen().iter().any(|r| r.json()["text"].as_str().unwrap().ends_with("Alert number 99999"));
+    while !out() {
+        assert!(start.elapsed() < secs(10), "{} messages", chat.seen().len());
+        tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+    }
+    eprintln!("the critical alert among 10 000 was out after {:?}", start.elapsed());
+    // What ends in a storm tells the rest at once: nothing is left over, and every one is counted.
+    let store = rig.stop().await;
+    let told: u64 = chat.seen().iter().map(|r| stands_for(r.json()["text"].as_str().unwrap())).sum();
+    assert_eq!(told, 10_001);
+    assert_eq!(store.queues().unwrap().iter().find(|q| q.receiver == "chat").unwrap().pending, 0);
+}
+
+/// How many alerts a message stands for.
+fn stands_for(headline: &str) -> u64 {
+    match headline.split_once(" more alert") {
+        Some((before, _)) => before.rsplit(' ').next().unwrap().parse().unwrap(),
+        None => 1,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_program_gets_each_alert_however_many() {
     let dir = tempfile::tempdir().unwrap();
     let program = Receiver::start(|_| Reply::Status(200, "")).await;
