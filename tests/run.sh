@@ -51,7 +51,7 @@ fi
 if ! [ -d target/npm/node_modules/adaptivecards ] || ! [ -d target/npm/node_modules/@discordjs/builders ]; then
     echo "== Node packages into target/npm"
     mkdir -p target/npm
-    (cd target/npm && npm install --silent --no-audit --no-fund --ignore-scripts adaptivecards@3 @discordjs/builders@1) ||
+    npm install --prefix target/npm --silent --no-audit --no-fund --ignore-scripts adaptivecards@3 @discordjs/builders@1 ||
         echo "npm could not install the Node packages"
 fi
 
