@@ -10,8 +10,8 @@ use super::kinds::{
     FleetShiftConfig, GeoChangeConfig, ImpossibleTravelConfig, IpNotAllowedConfig, KeyAgeConfig, KeyDormantConfig,
     KeyEnumerationConfig, KeyExpiredConfig, KeyFanoutConfig, KeyInBrowserConfig, KeyInUrlConfig,
     KeyOverPlaintextConfig, KeyRetiredUsedConfig, KeySharedConfig, KeysEvictedConfig, LeakedKeyUsedConfig,
-    ModelNotAllowedConfig, NewIpConfig, OriginNotAllowedConfig, ParseFailuresConfig, RateLimitConfig,
-    RegionNotAllowedConfig, SecretLeakedConfig, SourceLagConfig, SourceSilentConfig, VolumeDropConfig,
+    ModelNotAllowedConfig, NewIpConfig, OriginNotAllowedConfig, OutputFailingConfig, ParseFailuresConfig,
+    RateLimitConfig, RegionNotAllowedConfig, SecretLeakedConfig, SourceLagConfig, SourceSilentConfig, VolumeDropConfig,
     VolumeRampConfig, VolumeSpikeConfig,
 };
 use super::settings::Common;
@@ -127,4 +127,6 @@ section! {
     delivery_failing: DeliveryFailingConfig = DeliveryFailing,
     /// The audit log was changed, cut or cannot be written.
     audit_broken: AuditBrokenConfig = AuditBroken,
+    /// A sink or the state cannot be written.
+    output_failing: OutputFailingConfig = OutputFailing,
 }

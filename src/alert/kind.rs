@@ -114,6 +114,8 @@ table! {
     DeliveryFailing: ourselves::DELIVERY_FAILING,
     /// The audit log was changed, cut or cannot be written.
     AuditBroken: ourselves::AUDIT_BROKEN,
+    /// A sink or the state cannot be written.
+    OutputFailing: ourselves::OUTPUT_FAILING,
 }
 
 impl Kind {

@@ -120,6 +120,7 @@ fn plan(config: &Config) -> Vec<String> {
         lines.push(match sink {
             SinkConfig::File(file) => format!("sink {name}: writes {}{from}", file.path.display()),
             SinkConfig::Stdout(_) => format!("sink {name}: writes to standard output{from}"),
+            SinkConfig::Http(http) => format!("sink {name}: sends to {}{from}", http.url),
         });
     }
     let detect = toml::Value::try_from(&config.detect).ok();

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::Duration;
 
 use anyhow::Context;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -13,7 +14,7 @@ use super::exit::{Exit, Failure};
 use super::signals::DRAIN;
 use super::{entry, signals};
 use crate::config::{self, Config};
-use crate::daemon::{Daemon, Lasting, notify};
+use crate::daemon::{CommitError, Daemon, Lasting, notify};
 use crate::redact::{PseudonymKey, Redactor};
 use crate::telemetry;
 
@@ -45,6 +46,9 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
     notify("READY=1");
     service.watch(daemon, config, &woken)
 }
+
+/// How long until everything is begun again after a disk has lost something.
+const BREATH: Duration = Duration::from_secs(1);
 
 /// What outlives a reload.
 struct Service {
@@ -79,11 +83,18 @@ impl Service {
                 }
                 // one that was stopped for a reload
                 Ok(Wake::Ended(started)) if started != self.started => {}
-                Ok(Wake::Ended(_)) | Err(_) => {
-                    notify("STOPPING=1");
-                    daemon.stop(DRAIN)?;
-                    return Ok(Exit::OK);
-                }
+                Ok(Wake::Ended(_)) | Err(_) => match daemon.stop(DRAIN) {
+                    // what the disk has lost of it can only be written again
+                    Err(error) if matches!(error.downcast_ref(), Some(CommitError::Sync(_))) => {
+                        tracing::error!("{error:#}");
+                        std::thread::sleep(BREATH);
+                        daemon = self.start(&config)?;
+                    }
+                    ended => {
+                        notify("STOPPING=1");
+                        return ended.map(|()| Exit::OK);
+                    }
+                },
             }
         }
     }
@@ -98,8 +109,15 @@ impl Service {
                 return Ok((daemon, old));
             }
         };
+        if let Err(error) = Daemon::prove(&new, &self.lasting) {
+            entry::tell(&error.into());
+            tracing::error!("the configuration stays as it was");
+            return Ok((daemon, old));
+        }
         notify("RELOADING=1");
-        daemon.stop(DRAIN)?;
+        if let Err(error) = daemon.stop(DRAIN) {
+            tracing::warn!("{error:#}");
+        }
         let started = match self.start(&new) {
             Ok(daemon) => (daemon, new),
             Err(error) => {

@@ -2,9 +2,9 @@
 
 use std::fs::File;
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -49,7 +49,7 @@ impl Moment {
     /// Makes it durable.
     fn commit(&self, store: &Store) -> Result<(), CommitError> {
         for file in &self.syncs {
-            rustix::fs::fdatasync(file).map_err(|error| CommitError::Sync(error.into()))?;
+            file.sync_data().map_err(CommitError::Sync)?;
         }
         let commit = Commit {
             checkpoints: &self.checkpoints,
@@ -66,18 +66,23 @@ impl Moment {
 
 /// Why a moment could not be made durable.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum CommitError {
+pub enum CommitError {
     /// What is lost from the page cache cannot be synced again: only a restart from the last commit is safe.
-    #[error("an output could not be made durable: {0}; starting again writes it anew from the last commit")]
+    #[error("an output could not be made durable: {0}; it is written anew from the last commit")]
     Sync(io::Error),
+    /// The transaction.
     #[error(transparent)]
     Store(StoreError),
 }
+
+/// How long nothing could be committed, and why.
+type Outage = (Duration, String);
 
 /// The committer's thread; takes one moment at a time.
 pub(super) struct Committer {
     moments: Option<SyncSender<Moment>>,
     busy: Arc<AtomicBool>,
+    outage: Arc<Mutex<Option<Outage>>>,
     thread: Option<JoinHandle<Result<(), CommitError>>>,
 }
 
@@ -91,11 +96,12 @@ impl Committer {
     ) -> io::Result<Self> {
         let (moments, queue) = sync_channel::<Moment>(1);
         let busy = Arc::new(AtomicBool::new(false));
-        let idle = Arc::clone(&busy);
+        let shared = Shared { hurry, busy: Arc::clone(&busy), outage: Arc::default() };
+        let outage = Arc::clone(&shared.outage);
         let thread = std::thread::Builder::new()
             .name("commit".to_owned())
-            .spawn(move || work(&queue, &store, &keep, &hurry, &idle, &committed))?;
-        Ok(Self { moments: Some(moments), busy, thread: Some(thread) })
+            .spawn(move || work(&queue, &store, &keep, &shared, &committed))?;
+        Ok(Self { moments: Some(moments), busy, outage, thread: Some(thread) })
     }
 
     /// Whether the last moment is still being made durable.
@@ -106,6 +112,11 @@ impl Committer {
     /// Whether the thread has given up.
     pub(super) fn failed(&self) -> bool {
         self.thread.as_ref().is_none_or(JoinHandle::is_finished)
+    }
+
+    /// What had kept it from committing for a while, now that it is over.
+    pub(super) fn take_outage(&self) -> Option<Outage> {
+        self.outage.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// Hands a moment over.
@@ -128,32 +139,41 @@ impl Committer {
     }
 }
 
+/// What both sides see.
+struct Shared {
+    hurry: Arc<AtomicBool>,
+    busy: Arc<AtomicBool>,
+    outage: Arc<Mutex<Option<Outage>>>,
+}
+
 fn work(
     queue: &Receiver<Moment>,
     store: &Store,
     keep: &RetentionConfig,
-    hurry: &AtomicBool,
-    busy: &AtomicBool,
+    shared: &Shared,
     committed: &dyn Fn(&Moment),
 ) -> Result<(), CommitError> {
     let mut maintained = Instant::now();
     for moment in queue {
-        let mut told = false;
+        let mut failing: Option<(Instant, String)> = None;
         loop {
             match moment.commit(store) {
                 Ok(()) => break,
                 // nothing has changed then, and the same commit may be tried again
-                Err(CommitError::Store(error)) if !hurry.load(Ordering::Relaxed) && may_pass(&error) => {
-                    if !std::mem::replace(&mut told, true) {
+                Err(CommitError::Store(error)) if !shared.hurry.load(Ordering::Relaxed) && may_pass(&error) => {
+                    if failing.is_none() {
                         tracing::error!("cannot commit: {error}; trying again");
+                        failing = Some((Instant::now(), error.to_string()));
                     }
                     std::thread::sleep(AGAIN);
                 }
                 Err(error) => return Err(error),
             }
         }
-        if told {
-            tracing::warn!("committing works again");
+        if let Some((since, why)) = failing {
+            let took = since.elapsed();
+            tracing::warn!("committing works again after {} s; nothing was lost", took.as_secs());
+            *shared.outage.lock().unwrap_or_else(PoisonError::into_inner) = Some((took, why));
         }
         committed(&moment);
         if maintained.elapsed() >= MAINTAIN {
@@ -162,7 +182,7 @@ fn work(
                 tracing::warn!("what is old could not be removed from the state: {error}");
             }
         }
-        busy.store(false, Ordering::Release);
+        shared.busy.store(false, Ordering::Release);
     }
     Ok(())
 }

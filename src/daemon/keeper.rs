@@ -29,6 +29,12 @@ const TICK: Duration = Duration::from_secs(1);
 /// How long until a write that failed is tried again.
 const AGAIN: Duration = Duration::from_millis(200);
 
+/// The same where only the other side has to get ready.
+const SHORTLY: Duration = Duration::from_millis(2);
+
+/// A sink may take nothing for this long before somebody is told.
+const PATIENCE: Duration = Duration::from_secs(2);
+
 /// What the keeper works with.
 pub(super) struct Keeper {
     pub done: Receiver<Done>,
@@ -67,14 +73,19 @@ impl Keeper {
                     }
                 }
                 Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => break Ok(()),
+                Err(RecvTimeoutError::Disconnected) => break self.deliver(&mut beat),
             }
-            self.beat(&mut beat);
+            if let Err(error) = self.beat(&mut beat) {
+                break Err(error);
+            }
             if self.committer.failed() {
                 break Ok(());
             }
         };
-        self.commit(true);
+        // where a sink has not taken everything, the last commit stands
+        if ended.is_ok() {
+            self.commit(true);
+        }
         self.committer.finish()?;
         match ended {
             Err(SinkError::Closed) | Ok(()) => Ok(()),
@@ -84,21 +95,12 @@ impl Keeper {
 
     fn write(&mut self, done: Done, beat: &mut Beat) -> Result<(), SinkError> {
         for n in 0..self.outputs.len() {
-            let mut told = false;
-            while let Err(error) = self.outputs[n].write(done.ack.source, &done.redacted) {
-                if matches!(error, SinkError::Closed) || self.hurry.load(Ordering::Relaxed) {
-                    return Err(error);
-                }
-                if !std::mem::replace(&mut told, true) {
-                    tracing::error!("{error}; nothing more is read until it works again");
-                }
-                std::thread::sleep(AGAIN);
+            let mut trouble = None;
+            while let Err(error) = self.outputs[n].write(done.ack.source, &done.redacted, now()) {
                 // no commit now: part of a chunk may be written, and its source is not done
-                beat.alive();
+                self.hold(n, error, &mut trouble, beat)?;
             }
-            if told {
-                tracing::warn!("writing works again");
-            }
+            self.over(n, trouble);
         }
         self.counters.add(done.read, &done.redacted);
         self.counters.latency(now().since(done.arrived), done.redacted.line_count() as u64);
@@ -111,7 +113,99 @@ impl Keeper {
         Ok(())
     }
 
-    fn beat(&mut self, beat: &mut Beat) {
+    /// Waits a moment because sink `n` takes nothing, and raises an alert when that goes on.
+    fn hold(
+        &mut self,
+        n: usize,
+        error: SinkError,
+        trouble: &mut Option<Instant>,
+        beat: &mut Beat,
+    ) -> Result<(), SinkError> {
+        if matches!(error, SinkError::Closed) || self.hurry.load(Ordering::Relaxed) || self.committer.failed() {
+            return Err(error);
+        }
+        beat.alive();
+        if matches!(error, SinkError::Busy(_)) {
+            std::thread::sleep(SHORTLY);
+            return Ok(());
+        }
+        if trouble.is_none() {
+            tracing::error!("{error}; nothing more is read until it works again");
+        }
+        let since = trouble.get_or_insert_with(Instant::now).elapsed();
+        if since >= PATIENCE && beat.ticked.elapsed() >= TICK && !self.committer.busy() {
+            beat.ticked = Instant::now();
+            let name = format!("sink `{}`", self.outputs[n].name);
+            self.watcher.output_failing(&name, &error.to_string(), since.as_secs_f64(), now());
+            self.commit_alerts();
+        }
+        std::thread::sleep(AGAIN);
+        Ok(())
+    }
+
+    fn over(&self, n: usize, trouble: Option<Instant>) {
+        if let Some(since) = trouble {
+            let (name, took) = (&self.outputs[n].name, since.elapsed().as_secs());
+            tracing::warn!("sink {name} can be written again after {took} s; nothing was lost");
+        }
+    }
+
+    /// Waits until what was written has arrived, where only the other side can say so.
+    fn deliver(&mut self, beat: &mut Beat) -> Result<(), SinkError> {
+        for n in 0..self.outputs.len() {
+            let mut trouble = None;
+            loop {
+                match self.outputs[n].delivered() {
+                    Ok(true) => break,
+                    Ok(false) => self.hold(n, SinkError::Busy(String::new()), &mut trouble, beat)?,
+                    Err(error) => self.hold(n, error, &mut trouble, beat)?,
+                }
+            }
+            self.over(n, trouble);
+        }
+        Ok(())
+    }
+
+    /// Begins new files where it is time to. Before and after each everything is committed, see
+    /// [`crate::sinks::FileSink::rotate`].
+    fn rotate(&mut self, beat: &mut Beat) {
+        let now = now();
+        for n in 0..self.outputs.len() {
+            if !self.outputs[n].due(now) {
+                continue;
+            }
+            if !self.commit_and_wait(beat) {
+                return;
+            }
+            self.outputs[n].rotate(now);
+            if !self.commit_and_wait(beat) {
+                return;
+            }
+        }
+    }
+
+    /// Commits everything up to now; `false` when that may not be waited for.
+    fn commit_and_wait(&mut self, beat: &mut Beat) -> bool {
+        if !self.settled(beat) {
+            return false;
+        }
+        self.commit(false);
+        self.settled(beat)
+    }
+
+    /// Waits until the committer is done; `false` when it may not be waited for.
+    fn settled(&self, beat: &mut Beat) -> bool {
+        while self.committer.busy() {
+            if self.hurry.load(Ordering::Relaxed) || self.committer.failed() {
+                return false;
+            }
+            beat.alive();
+            std::thread::sleep(SHORTLY);
+        }
+        true
+    }
+
+    fn beat(&mut self, beat: &mut Beat) -> Result<(), SinkError> {
         beat.alive();
         let group = if self.written.is_empty() { GROUP } else { PROMPT };
         if beat.committed.elapsed() >= group && !self.committer.busy() {
@@ -120,7 +214,21 @@ impl Keeper {
             if look {
                 beat.ticked = Instant::now();
             }
+            self.deliver(beat)?;
             self.commit(look);
+            self.rotate(beat);
+        }
+        Ok(())
+    }
+
+    /// Hands over what the monitor says, and nothing of what was read or written.
+    fn commit_alerts(&mut self) {
+        let now = now();
+        let seen = self.watcher.look(now);
+        let (key_state, alerts, outbox) = (seen.key_state, seen.alerts, seen.outbox);
+        let moment = Moment { key_state, alerts, outbox, now, ..Moment::default() };
+        if !moment.is_empty() {
+            self.committer.commit(moment);
         }
     }
 
@@ -128,6 +236,9 @@ impl Keeper {
     fn commit(&mut self, look: bool) {
         let answers = std::mem::take(&mut self.written);
         let mut moment = Moment { now: now(), answers, ..Moment::default() };
+        if let Some((took, why)) = self.committer.take_outage() {
+            self.watcher.output_failing("the state", &why, took.as_secs_f64(), moment.now);
+        }
         if look {
             let seen = self.watcher.look(moment.now);
             (moment.key_state, moment.alerts, moment.outbox) = (seen.key_state, seen.alerts, seen.outbox);

@@ -21,6 +21,7 @@ mod service;
 mod watcher;
 
 pub use clock::now;
+pub use committer::CommitError;
 pub use inputs::Lasting;
 pub use notify::notify;
 pub use observer::Observer;

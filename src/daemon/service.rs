@@ -297,7 +297,7 @@ fn open_outputs(
 ) -> Result<Vec<Output>, StartError> {
     let marks = store.outputs()?;
     let open = |(name, sink): (&String, &SinkConfig)| {
-        Output::open(name, sink, sources, &marks, stdout)
+        Output::open(name, sink, sources, &marks, config.retention.logs, stdout)
             .map_err(|problem| StartError::Sink { name: name.clone(), problem })
     };
     config.sinks.iter().map(open).collect()

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::alert::{Alert, Monitor, Watch, WatchError};
+use crate::alert::{Alert, Kind, Monitor, Notice, Watch, WatchError};
 use crate::config::{Config, GeoipError};
 use crate::delivery::{Router, Teller};
 use crate::redact::Redactor;
@@ -62,6 +62,21 @@ impl Watcher {
         if !tally.is_empty() {
             self.monitor.absorb(tally);
         }
+    }
+
+    /// Says that a sink or the state (`what`) has not been writable for `seconds`, because of `why`.
+    pub(super) fn output_failing(&mut self, what: &str, why: &str, seconds: f64, now: Timestamp) {
+        let notice = Notice {
+            kind: Kind::OutputFailing,
+            subject: what.to_owned(),
+            source: None,
+            observed: Some(seconds),
+            threshold: None,
+            unit: "s",
+            summary: format!("{what} cannot be written"),
+            why: format!("{why}; for {seconds:.0} s so far. Nothing more is read until it can, and nothing is lost"),
+        };
+        self.monitor.notice(notice, now);
     }
 
     /// Whether a look costs so little that it may happen with every commit.

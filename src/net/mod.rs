@@ -17,4 +17,4 @@ pub use gate::{Gate, Pass};
 pub use http::{Answer, HEADER_BYTES, HEADER_TIME, answer, refusal, serve};
 pub use listen::{Accepted, Server, Sockets, Wire, accept_tcp, accept_unix};
 pub use pace::Pace;
-pub use tls::{ServerTls, server_tls};
+pub use tls::{ServerTls, certificates, client_tls, server_tls};

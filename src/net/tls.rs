@@ -1,4 +1,6 @@
-//! TLS of our own ports: a certificate to show, and an authority whose clients are believed.
+//! TLS on both sides: of our own ports, with a certificate to show and an authority whose clients are believed; and as a
+//! client, with the system's certificates, else Mozilla's, and a private authority when one is named. Nothing turns
+//! verification off.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -6,7 +8,7 @@ use std::sync::Arc;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
-use rustls::{RootCertStore, ServerConfig};
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio_rustls::TlsAcceptor;
@@ -53,10 +55,33 @@ pub fn server_tls(tls: &ServerTls) -> Result<TlsAcceptor, String> {
     Ok(TlsAcceptor::from(Arc::new(config)))
 }
 
-fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
-    let found = CertificateDer::pem_file_iter(path).map_err(|e| unusable(path, &e))?;
-    let found = found.collect::<Result<Vec<_>, _>>().map_err(|e| unusable(path, &e))?;
-    if found.is_empty() { Err(unusable(path, &"there is no certificate in it")) } else { Ok(found) }
+/// The certificates in a file.
+///
+/// # Errors
+/// When there is none, or they cannot be read.
+pub fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+    let failed = |e: &dyn std::fmt::Display| format!("cannot read certificates from {}: {e}", path.display());
+    let found = CertificateDer::pem_file_iter(path).map_err(|e| failed(&e))?;
+    let found = found.collect::<Result<Vec<_>, _>>().map_err(|e| failed(&e))?;
+    if found.is_empty() { Err(failed(&"there is none")) } else { Ok(found) }
+}
+
+/// TLS for HTTP clients.
+///
+/// # Errors
+/// When the private authority cannot be read.
+pub fn client_tls(ca_file: Option<&Path>) -> Result<ClientConfig, String> {
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    if roots.is_empty() {
+        roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+    }
+    for certificate in ca_file.map(certificates).transpose()?.unwrap_or_default() {
+        roots.add(certificate).map_err(|e| e.to_string())?;
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    Ok(config.map_err(|e| e.to_string())?.with_root_certificates(roots).with_no_client_auth())
 }
 
 fn unusable(path: &Path, why: &dyn std::fmt::Display) -> String {

@@ -36,4 +36,26 @@ pub enum SinkError {
         /// What the system said.
         source: io::Error,
     },
+    /// A file could not be rotated.
+    #[error("cannot rotate {path}: {source}")]
+    Rotate {
+        /// The file.
+        path: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A server does not take what is sent.
+    #[error("cannot send to {name}: {why}")]
+    Send {
+        /// The server.
+        name: String,
+        /// What it said, or why it could not be asked.
+        why: String,
+    },
+    /// What was given before has not been taken yet; not a fault, only early.
+    #[error("{0} is still being sent to")]
+    Busy(String),
+    /// A sink's section makes no sense.
+    #[error("{0}")]
+    Config(String),
 }

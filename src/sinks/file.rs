@@ -1,16 +1,20 @@
 //! A file that is appended to, and that is cut back to its promised length after a crash.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 
+use super::config::FileSinkConfig;
 use super::error::SinkError;
+use super::names::{UNFINISHED, rotated_name};
 use super::stdout::write_all;
 use crate::redact::Redacted;
+use crate::units::Timestamp;
 
 /// How much of an output file is written, and which file it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,15 +35,20 @@ pub struct FileSink {
     mark: Mark,
     /// How much of the present chunk is written already; not 0 only after an error.
     done: usize,
+    size: u64,
+    every: Duration,
+    /// The period in which the file was written last, in units of `every`.
+    period: i64,
 }
 
 impl FileSink {
-    /// Opens `path`, making it when it is not there. A file that `committed` speaks of is cut back to its length:
+    /// Opens the file of `config`, making it when it is not there. A file that `committed` speaks of is cut back to its length:
     /// what stands behind it was written by a run that died before it could promise it, and will be written again.
     ///
     /// # Errors
     /// When the file cannot be opened or cut, is a symbolic link, or is not a regular file.
-    pub fn open(path: &Path, committed: Option<&Mark>) -> Result<Self, SinkError> {
+    pub fn open(config: &FileSinkConfig, committed: Option<&Mark>) -> Result<Self, SinkError> {
+        let path = &*config.path;
         let shown = || path.display().to_string();
         let failed = |source: io::Error| SinkError::Open { path: shown(), source };
         let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
@@ -69,7 +78,54 @@ impl FileSink {
         // the name must survive a power cut as well as the bytes
         sync_directory(path).map_err(failed)?;
         let mark = Mark { path: path.to_owned(), device: meta.dev(), inode: meta.ino(), length };
-        Ok(Self { file, mark, done: 0 })
+        let mut sink = Self { file, mark, done: 0, size: config.rotate_size, every: config.rotate_every, period: 0 };
+        sink.period = sink.period_of(Timestamp::from_secs(meta.mtime()));
+        Ok(sink)
+    }
+
+    /// Whether it is time for a new file. An empty one is never rotated, nor one with part of a chunk in it.
+    pub fn due(&self, now: Timestamp) -> bool {
+        let full = self.size > 0 && self.mark.length >= self.size;
+        let over = !self.every.is_zero() && self.period != self.period_of(now);
+        self.done == 0 && self.mark.length > 0 && (full || over)
+    }
+
+    /// Gives the file its rotated name and goes on with a new one. Everything in the old one must be committed before,
+    /// and the new one's [`Mark`] before anything is written to it: then a crash at any moment loses and doubles nothing.
+    ///
+    /// # Errors
+    /// When the old one cannot be renamed, and it goes on with it; or when no new one can be made: then it must not be
+    /// written any more.
+    pub fn rotate(&mut self, now: Timestamp) -> Result<PathBuf, SinkError> {
+        let path = self.mark.path.clone();
+        let failed = |source| SinkError::Rotate { path: path.display().to_string(), source };
+        let to = rotated_name(&path, now).ok_or_else(|| failed(io::ErrorKind::AlreadyExists.into()))?;
+        // made first: where that fails nothing has changed
+        let next = path.with_file_name(format!("{}{UNFINISHED}", to.file_name().unwrap_or_default().display()));
+        let flags = OFlags::NOFOLLOW.bits().cast_signed();
+        let file = OpenOptions::new().append(true).create_new(true).mode(0o600).custom_flags(flags).open(&next);
+        let file = file.map_err(failed)?;
+        let meta = file.metadata().map_err(failed)?;
+        // between the two nothing has the name; a start then makes a new file, as this one would be
+        let moved = fs::rename(&path, &to).and_then(|()| {
+            fs::rename(&next, &path).inspect_err(|_| {
+                let _left_where_it_is = fs::rename(&to, &path);
+            })
+        });
+        if let Err(error) = moved {
+            let _gone_already = fs::remove_file(&next);
+            return Err(failed(error));
+        }
+        sync_directory(&path).map_err(failed)?;
+        self.file = file;
+        self.mark = Mark { path, device: meta.dev(), inode: meta.ino(), length: 0 };
+        self.period = self.period_of(now);
+        Ok(to)
+    }
+
+    fn period_of(&self, at: Timestamp) -> i64 {
+        let every = i64::try_from(self.every.as_secs()).unwrap_or(i64::MAX).max(1);
+        at.secs().div_euclid(every)
     }
 
     /// Writes a chunk; `end_line` adds a newline behind a last line that has none, so that the next stream's line
@@ -77,7 +133,10 @@ impl FileSink {
     ///
     /// # Errors
     /// [`SinkError::Write`].
-    pub fn write(&mut self, chunk: &Redacted, end_line: bool) -> Result<(), SinkError> {
+    pub fn write(&mut self, chunk: &Redacted, end_line: bool, now: Timestamp) -> Result<(), SinkError> {
+        if self.mark.length == 0 {
+            self.period = self.period_of(now);
+        }
         let bytes = chunk.bytes();
         let newline: &[u8] = if end_line && !bytes.is_empty() && !bytes.ends_with(b"\n") { b"\n" } else { b"" };
         let mut behind = 0;
@@ -108,7 +167,7 @@ impl FileSink {
     }
 }
 
-fn sync_directory(path: &Path) -> io::Result<()> {
+pub(super) fn sync_directory(path: &Path) -> io::Result<()> {
     let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
     File::open(dir)?.sync_all()
 }
@@ -127,35 +186,69 @@ mod tests {
         out
     }
 
+    const NOW: Timestamp = Timestamp::from_secs(1_777_636_800);
+
+    fn at(path: &Path, more: &str) -> FileSinkConfig {
+        toml::from_str(&format!("path = '{}'\n{more}", path.display())).unwrap()
+    }
+
     #[test]
     fn what_was_not_promised_is_cut_and_nothing_else() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("out");
-        let mut sink = FileSink::open(&path, None).unwrap();
+        let config = at(&path, "");
+        let mut sink = FileSink::open(&config, None).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-        sink.write(&chunk("one\n"), false).unwrap();
+        sink.write(&chunk("one\n"), false, NOW).unwrap();
         let mark = sink.mark().clone();
-        sink.write(&chunk("two"), true).unwrap();
+        sink.write(&chunk("two"), true, NOW).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "one\ntwo\n");
         assert_eq!(sink.mark().length, 8);
         // another file under the same name was not written by us
         let other = Mark { inode: mark.inode + 1, ..mark.clone() };
-        assert_eq!(FileSink::open(&path, Some(&other)).unwrap().mark().length, 8);
-        let sink = FileSink::open(&path, Some(&mark)).unwrap();
+        assert_eq!(FileSink::open(&config, Some(&other)).unwrap().mark().length, 8);
+        let sink = FileSink::open(&config, Some(&mark)).unwrap();
         assert_eq!((sink.mark(), fs::read_to_string(&path).unwrap().as_str()), (&mark, "one\n"));
         let longer = Mark { length: 100, ..mark };
-        assert_eq!(FileSink::open(&path, Some(&longer)).unwrap().mark().length, 4);
+        assert_eq!(FileSink::open(&config, Some(&longer)).unwrap().mark().length, 4);
+    }
+
+    #[test]
+    fn a_full_or_old_file_is_due_and_rotation_keeps_every_line() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("out.log");
+        let mut sink = FileSink::open(&at(&path, "rotate_size = '8 B'\nrotate_every = '1h'"), None).unwrap();
+        let later = |s| NOW.plus(Duration::from_secs(s));
+        assert!(!sink.due(later(7200)));
+        sink.write(&chunk("one\n"), true, NOW).unwrap();
+        assert!(!sink.due(later(3599)) && sink.due(later(3600)));
+        sink.write(&chunk("two\n"), true, NOW).unwrap();
+        assert!(sink.due(NOW));
+        let old = sink.rotate(NOW).unwrap();
+        assert_eq!(old, dir.path().join("out-20260501T120000Z.log"));
+        sink.write(&chunk("three\n"), true, NOW).unwrap();
+        assert_eq!(fs::read_to_string(&old).unwrap(), "one\ntwo\n");
+        assert_eq!(fs::read_to_string(&path).unwrap(), "three\n");
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert!(!sink.due(later(3599)) && sink.due(later(3600)));
+        // where it cannot be, it goes on with what it has
+        let name = rotated_name(&path, NOW).unwrap();
+        fs::create_dir(format!("{}{UNFINISHED}", name.display())).unwrap();
+        assert!(matches!(sink.rotate(NOW), Err(SinkError::Rotate { .. })));
+        sink.write(&chunk("four\n"), true, NOW).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "three\nfour\n");
     }
 
     #[test]
     fn links_and_other_things_are_refused() {
         let dir = tempfile::tempdir().unwrap();
-        let at = |name: &str| dir.path().join(name);
-        fs::write(at("real"), "").unwrap();
-        symlink(at("real"), at("link")).unwrap();
-        assert!(matches!(FileSink::open(&at("link"), None), Err(SinkError::Link { .. })));
-        assert!(FileSink::open(dir.path(), None).is_err());
-        assert!(matches!(FileSink::open(Path::new("/dev/null"), None), Err(SinkError::NotAFile { .. })));
-        assert!(matches!(FileSink::open(&at("no/such/dir"), None), Err(SinkError::Open { .. })));
+        let path = |name: &str| dir.path().join(name);
+        let open = |path: &Path| FileSink::open(&at(path, ""), None);
+        fs::write(path("real"), "").unwrap();
+        symlink(path("real"), path("link")).unwrap();
+        assert!(matches!(open(&path("link")), Err(SinkError::Link { .. })));
+        assert!(open(dir.path()).is_err());
+        assert!(matches!(open(Path::new("/dev/null")), Err(SinkError::NotAFile { .. })));
+        assert!(matches!(open(&path("no/such/dir")), Err(SinkError::Open { .. })));
     }
 }

@@ -25,6 +25,7 @@ mod roles;
 mod rules;
 mod samples;
 mod scan;
+mod sinks;
 mod spellings;
 mod support;
 mod watching;

@@ -17,8 +17,8 @@ pub const ARROWS: &[(&str, &[&str])] = &[
     ("alert", &["window", "event", "redact", "rules", "units"]),
     ("store", &["alert", "window", "redact", "line", "units"]),
     ("sources", &["net", "line", "units", "secret", "store"]),
-    ("sinks", &["redact", "line", "units", "secret"]),
-    ("delivery", &["alert", "store", "redact", "rules", "secret", "units"]),
+    ("sinks", &["net", "redact", "line", "units", "secret"]),
+    ("delivery", &["net", "alert", "store", "redact", "rules", "secret", "units"]),
     ("pipeline", &["line", "redact", "event", "window", "sinks", "units"]),
     (
         "config",

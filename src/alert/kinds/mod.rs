@@ -65,7 +65,8 @@ pub use model_not_allowed::ModelNotAllowedConfig;
 pub use new_ip::{NewIpConfig, NewIpMode};
 pub use origin_not_allowed::OriginNotAllowedConfig;
 pub use ourselves::{
-    AuditBrokenConfig, ClockSkewConfig, DeliveryFailingConfig, KeysEvictedConfig, ParseFailuresConfig, SourceLagConfig,
+    AuditBrokenConfig, ClockSkewConfig, DeliveryFailingConfig, KeysEvictedConfig, OutputFailingConfig,
+    ParseFailuresConfig, SourceLagConfig,
 };
 pub use rate_limit::RateLimitConfig;
 pub use region_not_allowed::RegionNotAllowedConfig;

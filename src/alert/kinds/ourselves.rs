@@ -139,3 +139,20 @@ kind_settings! {
         Ticket, for 0, resolve DAY, renotify 24 * HOUR, mute 0;
     }
 }
+
+/// What is fixed about `output_failing`.
+pub(in crate::alert) const OUTPUT_FAILING: KindInfo = KindInfo {
+    kind: Kind::OutputFailing,
+    name: "output_failing",
+    urgency: Urgency::Ticket,
+    doc: "a sink or the state cannot be written; nothing more is read until it can",
+    causes: &["the disk is full or failing", "the other side of a sink of type `http` does not answer"],
+    steps: &["Make room or mend the disk: it goes on by itself, and nothing is lost", "Lower `keep_total` of the sink"],
+};
+
+kind_settings! {
+    /// A sink or the state that cannot be written.
+    OutputFailingConfig {
+        Ticket, for 0, resolve MINUTE, renotify HOUR, mute 0;
+    }
+}

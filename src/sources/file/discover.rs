@@ -103,7 +103,7 @@ impl Patterns {
         let compressed = path.extension().and_then(OsStr::to_str).is_some_and(|e| COMPRESSED.contains(&e));
         !compressed
             && !self.exclude.iter().any(|pattern| pattern.matches_path_with(path, OPTIONS))
-            && !self.outputs.iter().any(|output| output == path)
+            && !self.outputs.iter().any(|output| output == path || is_rotated(path, output))
     }
 }
 
@@ -115,10 +115,15 @@ impl Candidate {
 
     /// Whether rotation may have made this file of the one at `base`, by their names.
     pub(super) fn may_come_from(&self, base: &Path) -> bool {
-        let name = self.path.file_name().and_then(OsStr::to_str).unwrap_or_default();
-        self.path.parent() == base.parent()
-            && base.file_name().and_then(OsStr::to_str).is_some_and(|base| unrotated(name).iter().any(|n| n == base))
+        is_rotated(&self.path, base)
     }
+}
+
+/// Whether rotation may have made the file at `path` of the one at `base`, by their names.
+fn is_rotated(path: &Path, base: &Path) -> bool {
+    let name = |path: &Path| path.file_name().and_then(OsStr::to_str).map(str::to_owned);
+    let (Some(name), Some(base_name)) = (name(path), name(base)) else { return false };
+    path.parent() == base.parent() && unrotated(&name).contains(&base_name)
 }
 
 fn dir_or_here(dir: &Path) -> &Path {
@@ -181,7 +186,9 @@ mod tests {
     fn what_matches_and_what_rotation_made_is_found() {
         let dir = tempfile::tempdir().unwrap();
         let at = |name: &str| dir.path().join(name);
-        for name in ["app.log", "app.log.1", "app.log.2.gz", "other.txt", "not.log", "out.log"] {
+        for name in
+            ["app.log", "app.log.1", "app.log.2.gz", "other.txt", "not.log", "out.log", "out-20260501T120000Z.log"]
+        {
             fs::write(at(name), name).unwrap();
         }
         let include = [at("*.log").to_string_lossy().into_owned()];

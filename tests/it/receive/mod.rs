@@ -3,6 +3,6 @@
 mod clients;
 mod http;
 mod journal;
-mod kit;
+pub mod kit;
 mod loris;
 mod socket;
