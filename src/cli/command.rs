@@ -45,6 +45,9 @@ Examples:
 pub enum Verb {
     /// Run a command and redact what it writes
     Exec(exec::Args),
+    /// The process in which `exec` redacts
+    #[command(name = super::worker::VERB, hide = true)]
+    ExecWorker,
     /// Run the service: follow logs, redact them, watch keys, send alerts
     Run(run::Args),
     /// Find what sensitive data sits in existing logs

@@ -9,7 +9,7 @@ use owo_colors::OwoColorize;
 
 use super::command::{Cli, Verb};
 use super::exit::{self, Exit, Failure};
-use super::{alerts, check, config, exec, explain, filter, generate, init, keys, replay, rules, run, scan};
+use super::{alerts, check, config, exec, explain, filter, generate, init, keys, replay, rules, run, scan, worker};
 use crate::config::ConfigError;
 
 /// Runs the command line `args` (the first one is the program's name).
@@ -37,6 +37,7 @@ fn run(cli: &Cli) -> anyhow::Result<Exit> {
     match &cli.verb {
         None => filter::run(&cli.filter),
         Some(Verb::Exec(args)) => exec::run(args),
+        Some(Verb::ExecWorker) => worker::run(),
         Some(Verb::Run(args)) => run::run(args),
         Some(Verb::Scan(args)) => scan::run(args),
         Some(Verb::Replay(args)) => replay::run(args),

@@ -17,6 +17,7 @@ use signal_hook::consts::SIGINT;
 
 use super::exit::{Exit, Failure};
 use super::lane::{Lane, Stop};
+use super::outlet::WhenSlow;
 use super::{signals, stats};
 use crate::config;
 use crate::daemon::Observer;
@@ -47,6 +48,10 @@ pub struct Args {
     /// At the end, say on stderr what was read, redacted and withheld
     #[arg(long)]
     pub stats: bool,
+
+    /// What happens when the output is slower than the input
+    #[arg(long, value_enum, default_value_t, value_name = "HOW")]
+    pub when_slow: WhenSlow,
 }
 
 /// Filters.
@@ -63,7 +68,7 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
     telemetry::start_log(std::io::stderr(), &redactor, "warn", true);
     let counters = Counters::new(redactor.rules().len());
     let counters = Arc::new(if args.stats { counters.with_fields() } else { counters });
-    let mut filter = Filter::new(&redactor, &counters)?;
+    let mut filter = Filter::new(&redactor, &counters, args.when_slow)?;
     let exit = filter.all(&inputs, observer.as_ref())?;
     if let Some(observer) = observer {
         observer.finish().map_err(|error| Failure::new(Exit::IO, error.to_string()))?;
@@ -106,10 +111,10 @@ struct Filter {
 }
 
 impl Filter {
-    fn new(redactor: &Redactor, counters: &Arc<Counters>) -> anyhow::Result<Self> {
+    fn new(redactor: &Redactor, counters: &Arc<Counters>, when: WhenSlow) -> anyhow::Result<Self> {
         let interruptible = Arc::new(AtomicBool::new(true));
         signals::exit_when(SIGINT, &interruptible).context("cannot handle signals")?;
-        let lane = Lane::new(redactor, counters, std::io::stdout(), "standard output");
+        let lane = Lane::new(redactor, counters, std::io::stdout(), "standard output", when);
         Ok(Self { lane, interruptible })
     }
 
@@ -132,7 +137,10 @@ impl Filter {
                 }
             }
         }
-        Ok(exit)
+        match self.lane.finish() {
+            Ok(()) | Err(SinkError::Closed) => Ok(exit),
+            Err(error) => Err(Failure::new(Exit::IO, error.to_string()).into()),
+        }
     }
 
     fn file(&mut self, path: &Path, watch: Option<(&Observer, Reader)>) -> Result<(), Stop> {

@@ -4,20 +4,21 @@ use std::io::{self, IsTerminal};
 use std::os::fd::AsFd;
 use std::sync::Arc;
 
+use super::outlet::{Outlet, WhenSlow};
 use crate::daemon::{self, Observer};
 use crate::event::Reader;
 use crate::pipeline::Chunk;
 use crate::redact::{Redacted, Redactor};
-use crate::sinks::{SinkError, Stream};
+use crate::sinks::SinkError;
 use crate::sources::Reading;
 use crate::telemetry::Counters;
 use crate::window::Tally;
 
 /// An output of the command line with its reused buffers.
-pub struct Lane<O> {
+pub struct Lane<O: AsFd> {
     redactor: Redactor,
     counters: Arc<Counters>,
-    out: Stream<O>,
+    out: Outlet<O>,
     strip: bool,
     redacted: Redacted,
     spare: Vec<u8>,
@@ -31,17 +32,25 @@ pub enum Stop {
     Output(SinkError),
 }
 
-impl<O: AsFd + IsTerminal> Lane<O> {
+impl<O: AsFd + IsTerminal + Send + 'static> Lane<O> {
     /// A lane into `out`, called `name` in messages. Terminal escapes are taken out when it is a terminal.
-    pub fn new(redactor: &Redactor, counters: &Arc<Counters>, out: O, name: &'static str) -> Self {
+    pub fn new(redactor: &Redactor, counters: &Arc<Counters>, out: O, name: &'static str, when: WhenSlow) -> Self {
         Self {
             redactor: redactor.clone(),
             counters: Arc::clone(counters),
             strip: out.is_terminal(),
-            out: Stream::new(out, name),
+            out: Outlet::new(out, name, when),
             redacted: Redacted::default(),
             spare: Vec::new(),
         }
+    }
+
+    /// Writes what still waits for the output.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn finish(&mut self) -> Result<(), SinkError> {
+        self.out.finish()
     }
 
     /// Passes all of `input`, which is one stream; what `watch` reads in it goes to the observer.
@@ -61,7 +70,8 @@ impl<O: AsFd + IsTerminal> Lane<O> {
             let Some(piece) = reading.next(spare).map_err(Stop::Input)? else { return Ok(()) };
             chunk.redact(&piece.bytes, piece.withheld, &mut self.redacted);
             self.counters.add(piece.bytes.len(), &self.redacted);
-            self.out.write(&self.redacted).map_err(Stop::Output)?;
+            let lines = self.redacted.line_count() as u64;
+            self.out.write(self.redacted.bytes(), lines).map_err(Stop::Output)?;
             if let Some(observer) = observer {
                 let mut tally = Tally::default();
                 chunk.tally(&self.redacted, daemon::now(), &mut tally);

@@ -14,6 +14,7 @@ mod generate;
 mod init;
 mod keys;
 mod lane;
+mod outlet;
 mod queue;
 mod reading;
 mod replay;
@@ -29,5 +30,7 @@ mod silence;
 mod state;
 mod stats;
 mod style;
+mod wire;
+mod worker;
 
 pub use entry::main;

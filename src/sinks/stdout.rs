@@ -26,7 +26,15 @@ impl<F: AsFd> Stream<F> {
     /// # Errors
     /// [`SinkError::Closed`] when the reader has gone, [`SinkError::Write`] for anything else.
     pub fn write(&mut self, chunk: &Redacted) -> Result<(), SinkError> {
-        write_all(&self.fd, chunk.bytes()).map_err(|(_, source)| match source.raw_os_error() {
+        self.relay(chunk.bytes())
+    }
+
+    /// Writes the bytes of a chunk that was redacted elsewhere: by a worker of ours, or a while ago.
+    ///
+    /// # Errors
+    /// As [`Stream::write`].
+    pub fn relay(&mut self, redacted: &[u8]) -> Result<(), SinkError> {
+        write_all(&self.fd, redacted).map_err(|(_, source)| match source.raw_os_error() {
             Some(code) if code == Errno::PIPE.raw_os_error() => SinkError::Closed,
             _ => SinkError::Write { name: self.name.to_owned(), source },
         })

@@ -72,6 +72,25 @@ impl Counters {
         }
     }
 
+    /// Counts a chunk that another process of ours has redacted, by what that process says of it.
+    pub fn add_counts(&self, read: usize, written: usize, lines: u64, redactions: &[(RuleId, u64)]) {
+        self.lines.fetch_add(lines, Ordering::Relaxed);
+        self.bytes.fetch_add(read as u64, Ordering::Relaxed);
+        self.bytes_out.fetch_add(written as u64, Ordering::Relaxed);
+        for (rule, n) in redactions {
+            if let Some(counter) = self.redactions.get(usize::from(rule.0)) {
+                counter.fetch_add(*n, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// Counts `n` lines that were withheld.
+    pub fn add_withheld(&self, reason: &'static str, n: u64) {
+        if n > 0 {
+            *self.withheld.lock().unwrap_or_else(PoisonError::into_inner).entry(reason).or_default() += n;
+        }
+    }
+
     /// Counts `lines` lines that took this long from read to written.
     pub fn latency(&self, took: Duration, lines: u64) {
         if let Some(latency) = &self.latency {

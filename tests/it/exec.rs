@@ -112,3 +112,123 @@ fn a_reader_that_leaves_closes_the_command_s_pipe() {
     child.stderr.take().unwrap().read_to_string(&mut err).unwrap();
     assert_eq!(err, "");
 }
+
+/// The workers of a running `exec`.
+fn workers(of: u32) -> Vec<u32> {
+    let children = std::fs::read_to_string(format!("/proc/{of}/task/{of}/children")).unwrap_or_default();
+    let mut pids: Vec<u32> = children.split_whitespace().filter_map(|pid| pid.parse().ok()).collect();
+    // started by one of its other threads
+    for task in std::fs::read_dir(format!("/proc/{of}/task")).into_iter().flatten().flatten() {
+        let more = std::fs::read_to_string(task.path().join("children")).unwrap_or_default();
+        pids.extend(more.split_whitespace().filter_map(|pid| pid.parse::<u32>().ok()));
+    }
+    let is_worker = |pid: &u32| {
+        let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        String::from_utf8_lossy(&line).contains("exec-worker")
+    };
+    pids.retain(is_worker);
+    pids.sort_unstable();
+    pids.dedup();
+    pids
+}
+
+#[test]
+fn killed_workers_cost_no_line_and_the_command_does_not_notice() {
+    let kills: u32 = std::env::var("LOGWARDEN_TEST_KILLS").ok().and_then(|n| n.parse().ok()).unwrap_or(20);
+    let dir = tempfile::tempdir().unwrap();
+    let stop = dir.path().join("stop");
+    // a command that would say so if it could not write, on both streams
+    let script = format!(
+        "trap 'echo PIPE >{0}/noticed' PIPE; n=0; while [ ! -e {0}/stop ]; do for i in 1 2 3 4 5 6 7 8 9 10; do \
+         n=$((n+1)); echo \"{{\\\"seq\\\":$n,\\\"password\\\":\\\"hunter2\\\"}}\" || exit 9; echo \"err $n password=hunter2\" >&2 || exit 9; \
+         done; sleep 0.002; done; echo $n >{0}/count; exit 7",
+        dir.path().display()
+    );
+    let (out, err) = (dir.path().join("out"), dir.path().join("err"));
+    let mut child = logwarden()
+        .args(["exec", "--", "sh", "-c", &script])
+        .stdin(Stdio::null())
+        .stdout(std::fs::File::create(&out).unwrap())
+        .stderr(std::fs::File::create(&err).unwrap())
+        .spawn()
+        .unwrap();
+    let mut killed = std::collections::BTreeSet::new();
+    let end = Instant::now() + Duration::from_secs(120 + u64::from(kills));
+    while killed.len() < kills as usize && Instant::now() < end {
+        for pid in workers(child.id()) {
+            // at any moment of its life: while it starts, and while it works
+            std::thread::sleep(Duration::from_millis(killed.len() as u64 * 7 % 60));
+            if killed.insert(pid) {
+                assert!(std::process::Command::new("kill").args(["-KILL", &pid.to_string()]).status().is_ok());
+            }
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    std::fs::write(stop, "").unwrap();
+    assert_eq!(wait(&mut child, Duration::from_secs(20)), Some(7));
+    assert!(!dir.path().join("noticed").exists());
+    let count: usize = std::fs::read_to_string(dir.path().join("count")).unwrap().trim().parse().unwrap();
+    let out = std::fs::read_to_string(&out).unwrap();
+    let want: String = (1..=count).map(|n| format!("{{\"seq\":{n},\"password\":\"[PASSWORD]\"}}\n")).collect();
+    assert!(out == want, "{} lines of {count}", out.lines().count());
+    let err = std::fs::read_to_string(&err).unwrap();
+    let own = |line: &&str| !line.starts_with("logwarden: ");
+    let want: Vec<String> = (1..=count).map(|n| format!("err {n} password=[PASSWORD]")).collect();
+    assert!(err.lines().filter(own).eq(want.iter().map(String::as_str)), "stderr");
+    assert!(err.contains("the worker has died; another one goes on"), "{err}");
+    assert_eq!(killed.len(), kills as usize);
+}
+
+#[test]
+fn a_key_block_that_is_open_when_the_worker_dies_stays_hidden() {
+    let body = "MIIEowIBAAKCAQEAn0gsvPTJwzXTCb6HnBLYwkx8vvTZWSmRrJIxYmo8l3uPMlN7qZ5e";
+    let script = format!(
+        "echo -----BEGIN RSA PRIVATE KEY-----; echo {body}; read go; echo {body}; echo -----END RSA PRIVATE KEY-----; echo after"
+    );
+    let mut child = logwarden()
+        .args(["exec", "--", "sh", "-c", &script])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut stdout = child.stdout.take().unwrap();
+    let first = read_line(&mut stdout) + &read_line(&mut stdout);
+    assert!(!first.contains(body), "{first}");
+    for pid in workers(child.id()) {
+        assert!(std::process::Command::new("kill").args(["-KILL", &pid.to_string()]).status().unwrap().success());
+    }
+    child.stdin.take().unwrap().write_all(b"go\n").unwrap();
+    let mut rest = String::new();
+    stdout.read_to_string(&mut rest).unwrap();
+    assert!(!rest.contains(body) && rest.ends_with("after\n"), "{rest}");
+    assert_eq!(wait(&mut child, Duration::from_secs(5)), Some(0));
+}
+
+#[test]
+fn a_slow_reader_holds_the_command_or_costs_the_oldest_lines() {
+    let script = "i=0; while [ $i -lt 300000 ]; do echo \"line number $i of a command that writes much more than a pipe holds, on and on\"; i=$((i+1)); done; echo done >&2";
+    let mut child = logwarden()
+        .args(["exec", "--when-slow", "drop-oldest", "--", "sh", "-c", script])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // the command ends although nobody reads
+    let mut stderr = child.stderr.take().unwrap();
+    let mut line = read_line(&mut stderr);
+    while line.starts_with("logwarden: ") {
+        line = read_line(&mut stderr);
+    }
+    assert_eq!(line, "done\n");
+    let mut out = String::new();
+    child.stdout.take().unwrap().read_to_string(&mut out).unwrap();
+    let mut err = String::new();
+    stderr.read_to_string(&mut err).unwrap();
+    assert_eq!(wait(&mut child, Duration::from_secs(5)), Some(0));
+    let dropped = regex::Regex::new("too slow: ([0-9]+) lines were dropped").unwrap();
+    let dropped: usize = dropped.captures_iter(&err).map(|c| c[1].parse::<usize>().unwrap()).sum();
+    assert!(dropped > 0, "{err}");
+    assert_eq!(out.lines().count() + dropped, 300_000, "{err}");
+    assert!(out.ends_with("line number 299999 of a command that writes much more than a pipe holds, on and on\n"));
+}
