@@ -46,8 +46,8 @@ impl Default for Fleet {
 }
 
 impl Fleet {
-    /// The median of observed over expected requests in the last hour, over keys that expect at least 36; 1 when there
-    /// are fewer than 20 of them or the median is not above 1.15.
+    /// The median of observed over typical requests in the last hour, or in the last 15 minutes when that is more, over
+    /// keys that make at least 36 an hour; 1 when there are fewer than 20 of them or the median is not above 1.15.
     pub(super) fn factor(&self) -> f64 {
         self.factor
     }
@@ -56,25 +56,29 @@ impl Fleet {
     pub(super) fn turn(&mut self, keys: &Keys, bucket: i64, zone: Tz) {
         self.erring.retain(|_, b| *b > bucket - RECENT);
         let hour = hour_of_week(bucket.div_euclid(RING as i64), zone);
-        let ratio = |s: &KeyState| {
+        let ratios = |s: &KeyState| {
             if s.age_s(bucket) < MIN_AGE_S {
                 return None;
             }
-            let expected = s.profile()?.expected(hour);
-            (expected >= MIN_EXPECTED).then(|| f64::from(s.window(bucket, RING as i64).uses) / expected)
+            let expected = s.profile()?.typical(hour);
+            let seen = |buckets: i64| f64::from(s.window(bucket, buckets).uses) * RING as f64 / buckets as f64;
+            (expected >= MIN_EXPECTED).then(|| [seen(RING as i64) / expected, seen(RECENT) / expected])
         };
         (self.active, self.factor, self.took_part) = (0, 1.0, 0);
-        let mut ratios = Vec::new();
+        let (mut hour, mut recent) = (Vec::new(), Vec::new());
         for (_, state) in keys.iter().filter(|(_, s)| s.head() > bucket - RING as i64) {
             self.active += usize::from(state.head() > bucket - RECENT);
-            ratios.extend(ratio(state));
+            if let Some([of_hour, of_recent]) = ratios(state) {
+                hour.push(of_hour);
+                recent.push(of_recent);
+            }
         }
-        if ratios.len() < MIN_KEYS {
+        if hour.len() < MIN_KEYS {
             return;
         }
-        let middle = ratios.len() / 2;
-        let median = *ratios.select_nth_unstable_by(middle, f64::total_cmp).1;
-        (self.factor, self.took_part) = (if median > MIN_FACTOR { median } else { 1.0 }, ratios.len());
+        // Of 15 minutes as well, so that a sudden change is seen before an hour is over.
+        let median = median(&mut hour).max(median(&mut recent));
+        (self.factor, self.took_part) = (if median > MIN_FACTOR { median } else { 1.0 }, hour.len());
     }
 
     /// A key begins to fail; gives how many do at once and of how many, when they are too many.
@@ -105,6 +109,11 @@ impl Fleet {
             ..Signal::default()
         })
     }
+}
+
+fn median(of: &mut [f64]) -> f64 {
+    let middle = of.len() / 2;
+    *of.select_nth_unstable_by(middle, f64::total_cmp).1
 }
 
 /// The signal that many keys fail at once.

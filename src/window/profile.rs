@@ -47,6 +47,8 @@ pub struct Profile {
     alpha: f32,
     /// Hours learned.
     hours: u32,
+    /// Hours that told something about unrest.
+    told: u16,
     /// Totals of the last days that are over, by day of the local calendar modulo [`DAYS`].
     days: [Short; DAYS],
     /// The day at hand by the local calendar, counted from 1970, and its total.
@@ -66,6 +68,7 @@ impl Default for Profile {
             waiting: [0.0; 2],
             alpha: 0.5,
             hours: 0,
+            told: 0,
             days: [Short(0); DAYS],
             today: (0, 0.0),
             known_days: 0,
@@ -96,11 +99,23 @@ impl Profile {
         same_hour.map(|h| self.mean[h].get()).fold(0.0, f32::max)
     }
 
-    /// Requests to be expected in an hour around this hour of the week: the largest of it and its neighbours times the
-    /// level, or half of the record when that is more.
+    /// Requests to be expected in any 60 minutes around this hour of the week: the largest of it and its neighbours times
+    /// the level, or half of the record when that is more.
+    ///
+    /// Work that is done in one go and alone may stand astride two hours of the clock, and 60 minutes then hold what was
+    /// learned as two hours: what the second largest has beyond the smallest is added, as far as the key works that way.
     pub fn expected(&self, hour: usize) -> f64 {
-        let near = [WEEK - 1, 0, 1].map(|d| self.usual((hour + d) % WEEK)).into_iter().fold(0.0, f32::max);
-        f64::from((near * self.level).max(0.5 * self.record))
+        let mut near = [WEEK - 1, 0, 1].map(|d| self.usual((hour + d) % WEEK));
+        near.sort_unstable_by(f32::total_cmp);
+        let [least, second, most] = near;
+        let astride = self.lumpiness() * (second - least);
+        f64::from(((most + astride) * self.level).max(0.5 * self.record))
+    }
+
+    /// How much of its work the key does in one go, from 0 (spread over the hour) to 1: by what its busiest 5 minutes
+    /// are of its busiest hour.
+    fn lumpiness(&self) -> f32 {
+        if self.record <= 0.0 { 0.0 } else { (4.0 * self.burst / self.record - 1.0).clamp(0.0, 1.0) }
     }
 
     /// Requests to be expected in 5 minutes of such an hour: its twelfth part, or half of the busiest 5 minutes so far
@@ -177,6 +192,11 @@ impl Profile {
         std::array::from_fn(|h| (0..=2 * near).any(|d| used[(h + WEEK + d - near) % WEEK]))
     }
 
+    /// Requests in a typical hour at this hour of the week, these days.
+    pub fn typical(&self, hour: usize) -> f64 {
+        f64::from(self.usual(hour) * self.level)
+    }
+
     /// Requests to be expected at least in an hour around this hour of the week: the smallest of it and its neighbours,
     /// times the level when that is below one.
     pub fn expected_at_least(&self, hour: usize) -> f64 {
@@ -210,10 +230,15 @@ impl Profile {
 
     /// Method of moments: alpha = ((n − mu)² − mu) / mu², averaged over the hours with the prior's weight first.
     fn learn_spread(&mut self, hour: usize, seen: f32) {
-        let mu = (self.usual(hour) * self.level).max(1.0);
+        let mu = self.usual(hour) * self.level;
+        if mu < 1.0 {
+            // An hour in which nothing is expected says nothing about unrest.
+            return;
+        }
         let held = seen.min(4.0 * mu + 50.0);
         let now = (((held - mu).powi(2) - mu) / (mu * mu)).clamp(0.0, 4.0);
-        let rate = (1.0 / (48.0 + self.hours as f32)).max(0.005);
+        self.told = self.told.saturating_add(1);
+        let rate = (1.0 / (48.0 + f32::from(self.told))).max(0.005);
         self.alpha += rate * (now - self.alpha);
     }
 
@@ -228,6 +253,7 @@ impl Profile {
             p.float(f);
         }
         p.uint(u64::from(self.hours));
+        p.uint(u64::from(self.told));
         self.days.iter().for_each(|d| p.uint(u64::from(d.0)));
         p.int(i64::from(self.today.0));
         p.float(self.today.1);
@@ -247,6 +273,7 @@ impl Profile {
             *f = u.float()?;
         }
         this.hours = u.small()?;
+        this.told = u16::try_from(u.uint()?).ok()?;
         for day in &mut this.days {
             *day = Short::unpack(u)?;
         }

@@ -250,11 +250,11 @@ impl KeyState {
         self.last_seen = self.last_seen.max(newest);
         facts.had_networks = !self.networks.is_empty();
         facts.new_before = self.new_networks;
+        let young = self.age_s(bucket) < clock.learn_s;
         for visit in visits {
-            self.visit(visit, facts);
+            self.visit(visit, young, facts);
         }
         facts.seen.extend(sightings.iter().map(|s| self.habits.see(s)));
-        let young = self.age_s(bucket) < clock.learn_s;
         let consumed = if amounts.tokens > 0 { amounts.tokens as f32 } else { amounts.cost as f32 };
         if consumed > 0.0 || self.extra.as_ref().is_some_and(|e| e.tokens.is_some()) {
             let meter = self.extra().tokens.get_or_insert_with(|| Box::new(Meter::new(bucket)));
@@ -270,7 +270,7 @@ impl KeyState {
         self.extra.get_or_insert_default()
     }
 
-    fn visit(&mut self, visit: &Visit, facts: &mut Facts) {
+    fn visit(&mut self, visit: &Visit, young: bool, facts: &mut Facts) {
         let network = Network::of(visit.ip);
         let hour = u32::try_from(visit.last.secs().div_euclid(3600)).unwrap_or(0);
         if let Some(fan) = self.extra.as_mut().and_then(|e| e.fan.as_mut()) {
@@ -285,7 +285,8 @@ impl KeyState {
         if !self.networks.iter().any(|k| k.network.near(network)) {
             facts.far_networks.push(network);
         }
-        self.new_networks = self.new_networks.saturating_add(1);
+        // The networks of its first day are not news: they are where it belongs.
+        self.new_networks = self.new_networks.saturating_add(u32::from(!young));
         if self.networks.len() == MAX_KNOWN {
             let known: Vec<Known> = self.networks.iter().filter(|k| k.hour == hour).copied().collect();
             let fan = self.extra().fan.get_or_insert_with(|| {

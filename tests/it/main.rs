@@ -25,6 +25,7 @@ mod roles;
 mod rules;
 mod samples;
 mod scan;
+mod simulator;
 mod sinks;
 mod spellings;
 mod support;

@@ -1,6 +1,7 @@
 //! `fleet_shift`: all keys change at once, which is no key's own doing: one alert, and the others are quiet.
 //!
-//! Volume: the median of observed over expected requests in the last hour, over at least 20 keys that expect at least 36.
+//! Volume: the median of observed over typical requests in the last hour (or the last 15 minutes, when that is more), over
+//! at least 20 keys that make at least 36 an hour.
 //! Above 1.15 it multiplies what is expected of each key, so that a deploy, a sale or a change of clocks does not blame
 //! them one by one; at `times_usual` it is an alert of its own. Errors: at least 5 % of the keys active in the last 15
 //! minutes (and at least 10) begin to fail at once; further `error_rate` alerts are then held back.

@@ -2,12 +2,13 @@
 //!
 //! The bare first sight of a network is noise for keys that move. Mode `novel` weighs it against the key's own habits:
 //! novelty = (new networks so far + 0.5) / (active hours + 20). It fires for a new /16 (IPv6 /32) at novelty ≤ 2 %, and
-//! for a new /24 (IPv6 /64) near known ones at ≤ 1 %. Mode `exact` fires at every first sight but the key's first.
+//! for a new /24 (IPv6 /64) near known ones at ≤ 1 %. The networks of a key's first day are where it belongs and do not
+//! count; in its first week nothing fires. Mode `exact` fires at every first sight but the key's first.
 
 use super::super::detector::{Detector, Signal, View};
 use super::super::kind::{Kind, KindInfo};
 use super::super::object::Urgency;
-use super::super::settings::{HOUR, kind_settings};
+use super::super::settings::{DAY, HOUR, kind_settings};
 use super::super::words;
 use crate::window::Network;
 
@@ -57,7 +58,8 @@ impl Detector for NewIp {
 
     fn look(&self, view: &View<'_>) -> Option<Signal> {
         let facts = view.facts;
-        if facts.new_networks.is_empty() || !facts.had_networks {
+        let young = view.state.age_s(view.bucket) < 7 * DAY as i64 && self.config.mode == NewIpMode::Novel;
+        if facts.new_networks.is_empty() || !facts.had_networks || young {
             return None;
         }
         let active = view.state.active_hours();

@@ -1,16 +1,17 @@
-//! `error_rate` and `auth_failures`: the share of a key's requests that fail, or are refused, is far above its usual.
+//! What `error_rate` and `auth_failures` share: the share of a key's requests that fail, or are refused.
 //!
-//! Over 15 minutes, the lower end of Wilson's interval at z = 3.29 (one in a thousand, two-sided) must reach
-//! max(least share, factor × usual share), with at least 10 such requests. The usual share has a half-life of 7 days.
-//! Half of the bound keeps it firing.
+//! Over 15 minutes, and over 60 for keys that are used less, the lower end of Wilson's interval at z = 3.29 (one in a
+//! thousand, two-sided) must reach max(least share, factor × usual share), with at least 10 such requests. The usual share
+//! has a half-life of 7 days. Half of the bound keeps it firing.
 
 use super::super::detector::{Detector, Signal, View};
 use super::super::kind::Kind;
 use super::super::stats::wilson_lower;
 use super::super::words;
+use crate::window::{BUCKET_S, RING};
 
-/// Three buckets: 15 minutes.
-const BUCKETS: i64 = 3;
+/// Buckets of the windows: 15 minutes and 60.
+const WINDOWS: [i64; 2] = [3, RING as i64];
 
 /// 99.9 %, two-sided.
 const Z: f64 = 3.29;
@@ -29,7 +30,13 @@ impl Detector for Shares {
     }
 
     fn look(&self, view: &View<'_>) -> Option<Signal> {
-        let counts = view.state.window(view.bucket, BUCKETS);
+        WINDOWS.into_iter().find_map(|buckets| self.window(view, buckets))
+    }
+}
+
+impl Shares {
+    fn window(&self, view: &View<'_>, buckets: i64) -> Option<Signal> {
+        let counts = view.state.window(view.bucket, buckets);
         let (usual_errors, usual_refused) = view.state.usual_shares();
         let (hits, usual, what) = match self.kind {
             Kind::ErrorRate => (counts.errors, usual_errors, "failed"),
@@ -45,22 +52,24 @@ impl Detector for Shares {
         if lower < bound {
             return None;
         }
+        let window_s = buckets * BUCKET_S;
+        let span = words::span(window_s);
         Some(Signal {
             observed: h / n,
             expected: Some(usual),
             threshold: Some(bound),
             score: Some(lower),
-            window_s: Some(900),
+            window_s: Some(window_s as u64),
             unit: "ratio",
             networks: view.networks(),
             summary: format!(
-                "{} of {} requests {what} in 15 minutes ({})",
+                "{} of {} requests {what} in {span} ({})",
                 words::count(h),
                 words::count(n),
                 words::percent(h / n)
             ),
             why: format!(
-                "{} of {} requests in 15 minutes {what}, so the true share is very likely above {}; usual is {}, fires at {}",
+                "{} of {} requests in {span} {what}, so the true share is very likely above {}; usual is {}, fires at {}",
                 words::count(h),
                 words::count(n),
                 words::percent(lower),

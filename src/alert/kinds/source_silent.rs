@@ -1,7 +1,7 @@
 //! `source_silent`: a source that always has events has none.
 //!
 //! The formula is that of [`super::volume_drop`], over the events of a configured source: the score must reach 10 and the
-//! silence 30 minutes and 1.5 times the longest so far. A sensor that went blind looks like peace; this tells the two apart.
+//! silence 30 minutes and twice the longest so far. A sensor that went blind looks like peace; this tells the two apart.
 
 use std::time::Duration;
 
@@ -35,7 +35,7 @@ kind_settings! {
         #[schemars(with = "String")]
         silence: Duration = Duration::from_secs(30 * MINUTE),
         /// How many times the longest silence so far.
-        times_longest: f64 = 1.5,
+        times_longest: f64 = 2.0,
     }
 }
 

@@ -3,7 +3,7 @@
 //! Looked at once an hour, for keys whose week was learned twice over (14 days). With mu the requests that the hours of
 //! silence would have brought at least ([`Profile::expected_at_least`]) and alpha the key's over-dispersion (at least
 //! 0.1), silence has the score ln(1 + alpha mu)/alpha, the negative logarithm of its chance. It fires at a score of 10
-//! when the silence is at least 2 hours and 1.5 times the key's longest so far, so that nights and weekends are none.
+//! when the silence is at least 2 hours and twice the key's longest so far, so that nights, weekends and most holidays are none.
 //! After 7 days it is no news any more.
 //!
 //! [`Profile::expected_at_least`]: crate::window::Profile::expected_at_least
@@ -39,7 +39,7 @@ kind_settings! {
         #[schemars(with = "String")]
         silence: Duration = Duration::from_secs(2 * HOUR),
         /// How many times the longest silence so far.
-        times_longest: f64 = 1.5,
+        times_longest: f64 = 2.0,
     }
 }
 

@@ -1,7 +1,8 @@
 //! `volume_ramp`: a key's use grows from week to week, too slowly for a spike.
 //!
 //! Once a day by the local calendar: the mean of the last three days is at least 2.5 times the mean of the same weekdays
-//! of the three weeks before, and at least 100 requests a day. Needs 25 days of history.
+//! of the three weeks before, and at least 100 requests a day. Needs 25 days of history. A key about which something
+//! else was told in the last four days is left out: its spike is known.
 
 use super::super::detector::{Detector, Signal, View};
 use super::super::kind::{Kind, KindInfo};
@@ -30,6 +31,9 @@ kind_settings! {
     }
 }
 
+/// How long after another alert about the key it is not told again as growth.
+const AFTER: u64 = 4 * DAY;
+
 /// See the module.
 pub(super) struct VolumeRamp {
     pub(super) config: VolumeRampConfig,
@@ -42,6 +46,9 @@ impl Detector for VolumeRamp {
 
     fn look(&self, view: &View<'_>) -> Option<Signal> {
         let (now, before) = view.state.profile()?.ramp()?;
+        if view.state.signal_at().is_some_and(|t| view.now.since(t).as_secs() <= AFTER) {
+            return None;
+        }
         let (c, ease) = (&self.config, if view.firing { 0.8 } else { 1.0 });
         if now < c.min_per_day || before * view.fleet <= 0.0 || now < c.times_usual * ease * before * view.fleet {
             return None;
