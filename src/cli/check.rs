@@ -67,7 +67,9 @@ fn online(config: &Config, out: &mut impl Write) -> anyhow::Result<Exit> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime = runtime.context("cannot start the network threads")?;
     let redactor = Redactor::new(PseudonymKey::random().context("no randomness")?);
-    let outcomes = runtime.block_on(greet(&config.receivers, &redactor));
+    let mut receivers = config.receivers.clone();
+    receivers.retain(|_, receiver| matches!(ready(receiver), Ready::Yes));
+    let outcomes = runtime.block_on(greet(&receivers, &redactor));
     outcomes.iter().try_for_each(|outcome| alerts::report(out, outcome))?;
     Ok(if outcomes.iter().all(|outcome| outcome.answer.is_ok()) { Exit::OK } else { Exit::FOUND })
 }

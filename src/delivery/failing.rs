@@ -111,7 +111,8 @@ impl Failing {
     }
 }
 
-const KIND: &str = "delivery_failing";
+/// The kind of the alert about a receiver.
+pub(super) const KIND: &str = "delivery_failing";
 
 /// Identity of the alert about `receiver`.
 pub(super) fn fingerprint_of(receiver: &str) -> String {

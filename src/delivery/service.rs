@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 
 use super::clock::Clock;
 use super::config::ReceiverConfig;
-use super::failing::{Failing, fingerprint_of};
+use super::failing::{Failing, KIND, fingerprint_of};
 use super::outcome::Cause;
 use super::pace::Pace;
 use super::retry::Schedule;
@@ -19,9 +19,9 @@ use super::route::Router;
 use super::scrub::Scrub;
 use super::sender::Sender;
 use super::worker::{Counters, Worker};
-use crate::alert::Alert;
+use crate::alert::{Alert, Status};
 use crate::redact::Redactor;
-use crate::store::{Store, StoreError};
+use crate::store::{Commit, Store, StoreError};
 
 /// Why delivery could not start.
 #[derive(Debug, thiserror::Error)]
@@ -81,6 +81,84 @@ pub struct Counts {
     pub causes: Vec<(&'static str, u64)>,
 }
 
+/// What a receiver's worker is made of, so that another takes its place when it breaks.
+struct Station {
+    name: String,
+    sender: Arc<Sender>,
+    scrub: Arc<Scrub>,
+    config: ReceiverConfig,
+    host: String,
+    router: Router,
+    store: Arc<Store>,
+    clock: Arc<dyn Clock>,
+    wake: Arc<Notify>,
+    stop: watch::Receiver<bool>,
+    counters: Arc<Counters>,
+    others: Vec<Arc<Notify>>,
+}
+
+/// How long until a worker that broke is replaced.
+const BROKEN: Duration = Duration::from_secs(5);
+
+impl Station {
+    /// Keeps a worker at work until it ends by itself.
+    async fn run(self) {
+        loop {
+            let mut set = JoinSet::new();
+            set.spawn(self.worker().run());
+            match set.join_next().await {
+                Some(Err(e)) if e.is_panic() => {
+                    tracing::error!(
+                        receiver = self.name,
+                        "the sender broke, which is a mistake of ours; it starts anew"
+                    );
+                    tokio::time::sleep(BROKEN).await;
+                }
+                _ => return,
+            }
+        }
+    }
+
+    fn worker(&self) -> Worker {
+        let told = self.store.firing(&fingerprint_of(&self.name)).unwrap_or_else(|e| {
+            tracing::warn!(receiver = self.name, "outbox: {e}");
+            None
+        });
+        Worker {
+            name: self.name.clone(),
+            sender: Arc::clone(&self.sender),
+            scrub: Arc::clone(&self.scrub),
+            schedule: Schedule::new(self.config.give_up_after()),
+            pace: self.config.digest().map(|d| Pace::new(d, self.clock.now())),
+            host: self.host.clone(),
+            store: Arc::clone(&self.store),
+            clock: Arc::clone(&self.clock),
+            wake: Arc::clone(&self.wake),
+            stop: self.stop.clone(),
+            counters: Arc::clone(&self.counters),
+            failing: Failing::new(self.router.clone(), self.host.clone(), told),
+            others: self.others.clone(),
+        }
+    }
+}
+
+/// Gives up what waits for receivers that are no longer there, and ends the alerts about them.
+fn forget_strangers(setup: &Setup<'_>) -> Result<(), StoreError> {
+    let (known, now): (Vec<&str>, _) = (setup.receivers.keys().map(String::as_str).collect(), setup.clock.now());
+    for (name, messages) in setup.store.give_up_strangers(&known, now)? {
+        tracing::warn!(receiver = name, messages, "given up: the configuration names no receiver of this name");
+    }
+    let about: Vec<String> = known.iter().map(|name| fingerprint_of(name)).collect();
+    for alert in setup.store.firing_of(KIND)?.into_iter().filter(|a| !about.contains(&a.fingerprint)) {
+        let summary = "A receiver that did not take alerts is no longer configured".to_owned();
+        let over = Alert { status: Status::Resolved, ends_at: Some(now), updated_at: now, summary, ..alert };
+        let rows = setup.router.rows(&over, now);
+        let alerts = std::slice::from_ref(&over);
+        setup.store.commit(&Commit { alerts, outbox: &rows, now, ..Commit::default() })?;
+    }
+    Ok(())
+}
+
 /// The running senders, a task for each receiver.
 pub struct Delivery {
     tasks: Vec<JoinHandle<()>>,
@@ -95,11 +173,7 @@ impl Delivery {
     /// # Errors
     /// The first receiver whose configuration cannot work; nothing runs then.
     pub fn start(setup: Setup<'_>, runtime: &Handle) -> Result<Self, DeliveryError> {
-        let known: Vec<&str> = setup.receivers.keys().map(String::as_str).collect();
-        for (name, messages) in setup.store.give_up_strangers(&known, setup.clock.now())? {
-            tracing::warn!(receiver = name, messages, "given up: the configuration names no receiver of this name");
-        }
-        let mut senders: Vec<(String, Sender, &ReceiverConfig, Option<Alert>)> = Vec::new();
+        let mut senders: Vec<(String, Sender, &ReceiverConfig)> = Vec::new();
         for (name, config) in setup.receivers {
             for warning in config.secrets().iter().filter_map(|(_, s)| s.warning()) {
                 tracing::warn!(receiver = name.as_str(), "{warning}");
@@ -108,38 +182,35 @@ impl Delivery {
                 tracing::warn!(receiver = name.as_str(), "{idle}");
             }
             let problem = |problem| DeliveryError::Receiver { name: name.clone(), problem };
-            let told = setup.store.firing(&fingerprint_of(name))?;
-            senders.push((name.clone(), Sender::new(config).map_err(problem)?, config, told));
-        }
-        for (name, sender, ..) in &senders {
+            let sender = Sender::new(config).map_err(problem)?;
             if let Some(problem) = sender.careless() {
                 tracing::warn!(receiver = name.as_str(), "the built-in text is used where {problem}");
             }
+            senders.push((name.clone(), sender, config));
         }
+        forget_strangers(&setup)?;
         let scrub = Arc::new(Scrub::new(&setup.redactor));
         let (stop, stopped) = watch::channel(false);
         let wakes: Vec<Arc<Notify>> = senders.iter().map(|_| Arc::new(Notify::new())).collect();
         let mut delivery = Self { tasks: Vec::new(), wakes: wakes.clone(), counters: Vec::new(), stop };
-        for (i, (name, sender, config, told)) in senders.into_iter().enumerate() {
+        for (i, (name, sender, config)) in senders.into_iter().enumerate() {
             let counters = Arc::new(Counters::default());
             delivery.counters.push((name.clone(), Arc::clone(&counters)));
-            let others = wakes.iter().enumerate().filter(|(o, _)| *o != i).map(|(_, w)| Arc::clone(w)).collect();
-            let worker = Worker {
+            let station = Station {
                 name,
-                sender,
+                sender: Arc::new(sender),
                 scrub: Arc::clone(&scrub),
-                schedule: Schedule::new(config.give_up_after()),
-                pace: config.digest().map(|d| Pace::new(d, setup.clock.now())),
+                config: config.clone(),
                 host: setup.host.clone(),
+                router: setup.router.clone(),
                 store: Arc::clone(&setup.store),
                 clock: Arc::clone(&setup.clock),
                 wake: Arc::clone(&wakes[i]),
                 stop: stopped.clone(),
                 counters,
-                failing: Failing::new(setup.router.clone(), setup.host.clone(), told),
-                others,
+                others: wakes.iter().enumerate().filter(|(o, _)| *o != i).map(|(_, w)| Arc::clone(w)).collect(),
             };
-            delivery.tasks.push(runtime.spawn(worker.run()));
+            delivery.tasks.push(runtime.spawn(station.run()));
         }
         Ok(delivery)
     }

@@ -46,7 +46,7 @@ pub(super) struct Counters {
 /// One receiver's task.
 pub(super) struct Worker {
     pub(super) name: String,
-    pub(super) sender: Sender,
+    pub(super) sender: Arc<Sender>,
     pub(super) scrub: Arc<Scrub>,
     pub(super) schedule: Schedule,
     pub(super) store: Arc<Store>,

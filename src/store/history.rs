@@ -100,6 +100,18 @@ impl Store {
         body.as_deref().map(decode).transpose()
     }
 
+    /// The alerts of this kind that still hold.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn firing_of(&self, kind: &str) -> Result<Vec<Alert>, StoreError> {
+        let db = self.lock();
+        let mut query =
+            db.prepare_cached("SELECT body FROM alert WHERE status = 'firing' AND kind = ?1 ORDER BY id")?;
+        let bodies = query.query_map([kind], |r| r.get::<_, String>(0))?.collect::<Result<Vec<_>, _>>()?;
+        bodies.iter().map(|b| decode(b)).collect()
+    }
+
     /// What happened to an alert, oldest first.
     ///
     /// # Errors

@@ -68,6 +68,10 @@ fn history_is_listed_and_shown() {
     {
         assert!(show.contains(part), "{part}\n{show}");
     }
+    let incident = run(&["alerts", "show", "01jb", "--state", &state, "--format", "md"], b"").text();
+    for part in ["# CRITICAL: two\n", "## Timeline (UTC)", "- [ ] Revoke the key", "    a  [31mline"] {
+        assert!(incident.contains(part), "{part}\n{incident}");
+    }
 }
 
 #[test]

@@ -74,8 +74,13 @@ impl Rig {
     }
 
     /// Starts by the machine's own clock.
-    pub fn in_real_time(mut self) -> Self {
-        let setup = self.setup(Arc::new(SystemClock));
+    pub fn in_real_time(self) -> Self {
+        self.by(Arc::new(SystemClock))
+    }
+
+    /// Starts by another clock.
+    pub fn by(mut self, clock: Arc<dyn Clock>) -> Self {
+        let setup = self.setup(clock);
         let delivery = Delivery::start(setup, &Handle::current()).unwrap();
         self.delivery = Some(delivery);
         self

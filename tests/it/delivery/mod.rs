@@ -5,6 +5,7 @@ mod clock;
 mod command;
 mod email;
 pub mod http;
+mod injection;
 mod kill;
 mod kit;
 mod mta;

@@ -3,11 +3,15 @@
 
 use std::fs;
 use std::net::TcpListener;
+use std::pin::Pin;
 use std::process::Stdio;
+use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use logwarden::delivery::{Clock, SystemClock};
 use logwarden::store::{Commit, Store};
+use logwarden::units::Timestamp;
 
 use super::http::{Receiver, Reply};
 use super::kit::{Rig, START, alert, mins, secs};
@@ -216,4 +220,57 @@ async fn troubles_stand_in_the_log_and_in_the_list_and_a_retry_mends_what_was_gi
         assert!(start.elapsed() < secs(60), "{}", list());
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
     }
+}
+
+/// The machine's clock, but the third who asks it gets a panic.
+#[derive(Default)]
+struct Cracked(std::sync::atomic::AtomicU32);
+
+impl Clock for Cracked {
+    fn now(&self) -> Timestamp {
+        let asked = self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        assert!(asked != 6, "the clock is cracked");
+        SystemClock.now()
+    }
+
+    fn until(&self, at: Timestamp) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        SystemClock.until(at)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sender_that_breaks_is_replaced() {
+    let dir = tempfile::tempdir().unwrap();
+    let http = Receiver::start(|_| Reply::Status(200, "")).await;
+    let clock = Arc::new(Cracked::default());
+    let rig = Rig::stopped(dir.path(), &[("hook", format!("type = 'webhook'\nurl = '{}'", http.url()))]);
+    let rig = rig.by(Arc::clone(&clock) as Arc<dyn Clock>);
+    let start = std::time::Instant::now();
+    let mut n = 0;
+    while !http.ids().contains(&alert(n, n).id) || clock.0.load(std::sync::atomic::Ordering::Relaxed) < 12 {
+        assert!(start.elapsed() < secs(60), "{:?}", rig.store.queues());
+        if http.ids().contains(&alert(n, n).id) || start.elapsed() > secs(1) {
+            n += 1;
+        }
+        rig.raise(&[alert(n, n)]);
+        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_alert_about_a_receiver_ends_with_the_receiver() {
+    let dir = tempfile::tempdir().unwrap();
+    let (gone, other) =
+        (Receiver::start(|_| Reply::Body(400, "no")).await, Receiver::start(|_| Reply::Status(200, "")).await);
+    let hook = |r: &Receiver| format!("type = 'webhook'\nurl = '{}'", r.url());
+    let rig = Rig::new(dir.path(), &[("gone", hook(&gone)), ("other", hook(&other))]);
+    rig.raise(&[alert(1, 1)]);
+    rig.drain(secs(2)).await;
+    assert_eq!(rig.store.firing_of("delivery_failing").unwrap().len(), 1);
+    drop(rig.stop().await);
+    let rig = Rig::new(dir.path(), &[("other", hook(&other))]);
+    rig.drain(secs(2)).await;
+    assert_eq!(rig.store.firing_of("delivery_failing").unwrap().len(), 0);
+    let over = other.seen().pop().unwrap().json();
+    assert_eq!((over["kind"].as_str(), over["status"].as_str()), (Some("delivery_failing"), Some("resolved")));
 }
