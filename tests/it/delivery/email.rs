@@ -58,6 +58,7 @@ async fn an_hour_without_a_server_loses_nothing_doubles_nothing_and_keeps_the_or
     assert!(server.mails().is_empty());
     server.up().await;
     let took = rig.drain(mins(16)).await;
+    eprintln!("500 mails after an hour without a server: all out {took:?} after its return");
     let subjects: Vec<String> = server.mails().iter().map(|m| m.header("Subject")).collect();
     let want: Vec<String> = (0..500).map(|n| format!("[logwarden] WARNING: Alert number {n}")).collect();
     assert_eq!(subjects, want, "after {took:?}");

@@ -85,6 +85,7 @@ async fn a_killed_process_loses_nothing() {
         assert!(seen.contains_key(&alert.id), "{} was lost", alert.id);
     }
     let doubles: usize = seen.values().map(|ids| ids.len() - 1).sum();
+    eprintln!("{kills} kills, {} alerts, none lost, {doubles} doubled", written.len());
     assert!(doubles <= kills as usize, "{doubles} doubles after {kills} kills");
     assert!(seen.values().all(|ids| ids.iter().all(|id| *id == ids[0])), "a double carries its first id");
 }
