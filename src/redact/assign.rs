@@ -88,7 +88,10 @@ impl<'a> Scan<'a> {
         if self.is_settled(p, &name) {
             return;
         }
-        if let Some(v) = value::after(self.sight(p, &name), p, json, inside) {
+        if let Some(v) = value::after_known(self.sight(p, &name), p, json, inside, self.bare) {
+            if v.form == Form::Bare {
+                self.bare = (v.start, v.end);
+            }
             self.treat(&name, v, spelling);
         }
     }

@@ -92,13 +92,29 @@ pub(super) fn starts_word(text: &[u8], at: usize) -> bool {
     hump || !(previous.is_ascii_alphabetic() && first.is_ascii_alphabetic())
 }
 
+/// Notes that about `n` bytes were gone through; tests hold the sum against the length of the text.
+#[inline(always)]
+pub(super) fn work(n: usize) {
+    #[cfg(test)]
+    WORK.with(|work| work.set(work.get() + n + 1));
+    let _ = n;
+}
+
+#[cfg(test)]
+thread_local! {
+    /// Bytes that this thread has gone through.
+    pub(super) static WORK: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}
+
 /// First position from `at` on whose byte fails `keep`.
 #[inline]
-pub(super) fn skip(text: &[u8], mut at: usize, keep: impl Fn(u8) -> bool) -> usize {
-    while at < text.len() && keep(text[at]) {
-        at += 1;
+pub(super) fn skip(text: &[u8], at: usize, keep: impl Fn(u8) -> bool) -> usize {
+    let mut end = at;
+    while end < text.len() && keep(text[end]) {
+        end += 1;
     }
-    at
+    work(end - at);
+    end
 }
 
 /// Start of the run of bytes that pass `keep` and ends before `end`, at most `most` bytes long.
@@ -109,6 +125,7 @@ pub(super) fn skip_back(text: &[u8], end: usize, most: usize, keep: impl Fn(u8) 
     while at > floor && keep(text[at - 1]) {
         at -= 1;
     }
+    work(end - at);
     at
 }
 
@@ -210,6 +227,7 @@ static KIND: [u8; 256] = {
 
 impl Mix {
     pub(super) fn of(text: &[u8]) -> Self {
+        work(text.len());
         let (mut counts, mut switches, mut all, mut last) = ([0usize; 3], 0, 0, 0);
         for &b in text {
             let kind = KIND[b as usize];

@@ -3,7 +3,7 @@
 //! A decoded text comes with a map back to the bytes it was written as, so that a match in it can be cut out of the
 //! original without touching anything else.
 
-use super::bytes::{byte, skip};
+use super::bytes::{byte, skip, work};
 
 /// A decoded text and where each piece of it was written.
 #[derive(Default)]
@@ -55,6 +55,7 @@ impl View {
 /// Undoes one level of JSON escapes, percent encoding and HTML entities of `source` into `view`. False when nothing
 /// was encoded.
 pub(super) fn unescape(source: &[u8], view: &mut View) -> bool {
+    work(source.len());
     view.clear();
     view.source = source.len() as u32;
     let mut found = false;
@@ -217,6 +218,7 @@ pub(super) fn base64_text(token: &[u8], out: &mut Vec<u8>) -> bool {
         .with_decode_allow_trailing_bits(true);
     const STANDARD: GeneralPurpose = GeneralPurpose::new(&base64::alphabet::STANDARD, LAX);
     const URL: GeneralPurpose = GeneralPurpose::new(&base64::alphabet::URL_SAFE, LAX);
+    work(token.len());
     let url = token.iter().any(|b| matches!(b, b'-' | b'_'));
     let engine = if url { &URL } else { &STANDARD };
     let head = &token[..token.len().min(12) & !3];

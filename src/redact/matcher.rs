@@ -9,6 +9,7 @@
 use regex_syntax::ParserBuilder;
 use regex_syntax::hir::{Class, Hir, HirKind, Repetition};
 
+use super::bytes::work;
 use super::set::Span;
 
 /// A set of bytes.
@@ -156,6 +157,7 @@ impl Path {
             let rest = &text[at..];
             let rest = &rest[..rest.len().min(step.max as usize)];
             let most = rest.iter().position(|b| !step.set.has(*b)).unwrap_or(rest.len());
+            work(most);
             if most < step.min as usize {
                 return None;
             }

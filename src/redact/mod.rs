@@ -12,6 +12,8 @@ mod config;
 mod decode;
 mod engine;
 mod index;
+#[cfg(test)]
+mod linear;
 mod matcher;
 mod memory;
 mod names;

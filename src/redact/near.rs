@@ -1,11 +1,14 @@
 //! What nearly matched, for those who tune rules: its shape, never the value. Off unless a worker is asked for it.
 
-use super::bytes::{TOKEN, is, skip};
+use super::bytes::skip;
 use super::output::RuleId;
 use super::scan::{Hit, Scan};
 
 /// Longest part of a value whose shape is told, in bytes.
 const SHAPE: usize = 64;
+
+/// Longest token that is told of as a near miss, in bytes; the rest of a longer one is left out.
+const LONGEST: usize = 512;
 
 /// Shortest value worth telling of, in bytes.
 const SHORTEST: usize = 8;
@@ -54,8 +57,11 @@ impl Scan<'_> {
 
     /// Notes that the token at `w`, which begins as rule `r` says, does not go on so.
     pub(super) fn nearly_prefix(&mut self, r: u16, w: usize) {
-        let end = skip(self.text, w, |b| is(b, TOKEN));
-        if self.shared.near.is_some() && self.text[w..end].iter().any(u8::is_ascii_digit) {
+        if self.shared.near.is_none() {
+            return;
+        }
+        let end = self.index.tokens.end(w).min(w + LONGEST);
+        if self.text[w..end].iter().any(u8::is_ascii_digit) {
             let prefixes = &self.set.rules[usize::from(r)].prefixes;
             let prefix = prefixes.iter().find(|p| self.text[w..].starts_with(p.as_bytes()));
             self.nearly(NearReason::Prefix, r, prefix.cloned().unwrap_or_default(), (w, end));

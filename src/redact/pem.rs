@@ -1,6 +1,8 @@
 //! Private keys in PEM form (RFC 7468): on one line with escaped newlines, over several lines, or cut off.
 
-use super::bytes::{byte, skip};
+use std::ops::Range;
+
+use super::bytes::{byte, skip, work};
 use super::scan::{Scan, rank};
 use super::value::quoted_end;
 
@@ -24,6 +26,7 @@ impl Scan<'_> {
     pub(super) fn key_blocks(&mut self) {
         let streams = self.depth == 0 && self.learns;
         let mut from = 0;
+        let mut line = 0..0;
         let mut open = (streams && self.shared.pem_open).then_some(0);
         loop {
             let next = memchr::memmem::find(&self.text[from..], BEGIN).map(|n| from + n);
@@ -37,22 +40,40 @@ impl Scan<'_> {
             let secret = dashes.filter(|d| memchr::memmem::find(&title[..*d], b"PRIVATE KEY").is_some());
             from = start + BEGIN.len();
             if let Some(d) = secret {
-                let (end, next_line) = self.block(start, start + BEGIN.len() + d + 5);
+                line = self.line_around(start, line);
+                let (end, next_line) = self.block(start, start + BEGIN.len() + d + 5, &line);
                 from = end;
                 open = next_line.filter(|_| streams).or(open);
             }
         }
     }
 
-    /// The block that begins at `start` and whose first line ends at `body`. Gives the place to go on from, and the
-    /// start of the next line when the block is not closed on this one.
-    fn block(&mut self, start: usize, body: usize) -> (usize, Option<usize>) {
+    /// The line in which `at` stands; decoded text is one line. `known` is the line of an earlier place.
+    fn line_around(&self, at: usize, known: Range<usize>) -> Range<usize> {
         let text = self.text;
-        let first = if self.depth > 0 { 0 } else { memchr::memrchr(b'\n', &text[..start]).map_or(0, |n| n + 1) };
-        self.enter(first);
-        let newline = memchr::memchr(b'\n', &text[body..]).map(|n| body + n);
-        let line = if self.depth > 0 { text.len() } else { newline.unwrap_or(text.len()) };
-        let closed = memchr::memmem::find(&text[body..line.min(body + LONGEST)], END).map(|n| {
+        match at {
+            _ if self.depth > 0 => 0..text.len(),
+            _ if at < known.end => known,
+            _ => {
+                work(at - known.end);
+                let start = memchr::memrchr(b'\n', &text[known.end..at]).map_or(known.end, |n| known.end + n + 1);
+                start..memchr::memchr(b'\n', &text[at..]).map_or(text.len(), |n| at + n)
+            }
+        }
+    }
+
+    /// The block that begins at `start` on `line` and whose title ends at `body`. Gives the place to go on from, and
+    /// the start of the next line when the block is not closed on this one.
+    fn block(&mut self, start: usize, body: usize, line: &Range<usize>) -> (usize, Option<usize>) {
+        let text = self.text;
+        self.enter(line.start);
+        let newline = (line.end < text.len()).then_some(line.end);
+        let line = line.end;
+        // A block ends before the next begins.
+        let sight = &text[body..line.min(body + LONGEST)];
+        let sight = &sight[..memchr::memmem::find(sight, BEGIN).unwrap_or(sight.len())];
+        work(sight.len());
+        let closed = memchr::memmem::find(sight, END).map(|n| {
             let title = skip(&text[..line], body + n + END.len(), |b| b.is_ascii_uppercase() || b == b' ');
             skip(&text[..line], title, |b| b == b'-')
         });

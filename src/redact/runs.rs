@@ -1,5 +1,7 @@
 //! Runs of bytes of one class, kept as bitmaps: where one begins and where it ends is a matter of a few instructions.
 
+use super::bytes::work;
+
 /// One bit a byte, 64 to a word.
 #[derive(Default, Debug, PartialEq, Eq)]
 pub(super) struct Runs {
@@ -39,6 +41,7 @@ impl Runs {
         while self.words.get(block) == Some(&u64::MAX) {
             block += 1;
         }
+        work(block - at / 64);
         block * 64 + self.words.get(block).map_or(0, |w| w.trailing_ones() as usize)
     }
 
@@ -59,6 +62,7 @@ impl Runs {
                 return at;
             }
             block -= 1;
+            work(1);
             let inside = self.words[block].leading_ones() as usize;
             if inside < 64 {
                 return at - inside;

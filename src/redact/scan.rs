@@ -3,7 +3,7 @@
 //! The raw chunk is scanned first. Where a line holds escapes, the strings that hold them are decoded one level and
 //! scanned in the same way, down to a bounded depth, and what is found there is mapped back to the bytes as written.
 
-use super::bytes::{ALNUM, JOINT, TOKEN, before, is, label_len, skip, skip_back, starts_word};
+use super::bytes::{ALNUM, JOINT, TOKEN, before, is, label_len, skip, skip_back, starts_word, work};
 use super::decode::{self, View};
 use super::index::{Cursor, Index};
 use super::memory::Memory;
@@ -106,6 +106,12 @@ pub(super) struct Scan<'a> {
     outside: usize,
     /// End of the JSON tree under a strong name that was gone through last.
     pub(super) tree_until: usize,
+    /// End of the last match of a rule with a prefix.
+    vendor_until: usize,
+    /// The last `@` before which no URL's scheme was found.
+    pub(super) no_scheme: usize,
+    /// The last value without quotes that was looked at.
+    pub(super) bare: (usize, usize),
     /// End of the last list that was gone through.
     pub(super) list_until: usize,
     /// End of the last value that goes whole because of its name: what is inside needs no look at names.
@@ -137,6 +143,9 @@ pub(super) fn scan(set: &RuleSet, shared: &mut Shared, text: &[u8], mode: Mode, 
         outside: 0,
         tree_until: 0,
         list_until: 0,
+        vendor_until: 0,
+        no_scheme: 0,
+        bare: (0, 0),
         taken: 0,
     };
     s.key_blocks();
@@ -212,6 +221,7 @@ impl<'a> Scan<'a> {
             self.enter(self.start);
         }
         while self.outside < p {
+            work(1);
             let Some(n) = memchr::memchr(b'"', &self.text[self.outside..p]) else {
                 self.outside = p;
                 return false;
@@ -396,7 +406,7 @@ impl<'a> Scan<'a> {
     fn vendor(&mut self, w: usize) {
         let set = self.set;
         let line = &self.text[w..self.limit(w)];
-        if !set.prefixes.may_start(line) || self.is_labelled(w) {
+        if w < self.vendor_until || !set.prefixes.may_start(line) || self.is_labelled(w) {
             return;
         }
         if matches!(line[0], b'b' | b'B') {
@@ -406,7 +416,8 @@ impl<'a> Scan<'a> {
         for r in set.prefixes.at(line) {
             refused = refused.or(Some(r));
             if let Some(span) = self.fits(r, line) {
-                return self.hit(w + span.start, self.glued(w + span.end), r, rank::VENDOR);
+                self.vendor_until = self.glued(w + span.end);
+                return self.hit(w + span.start, self.vendor_until, r, rank::VENDOR);
             }
         }
         if let Some(r) = refused {
@@ -511,6 +522,7 @@ impl<'a> Scan<'a> {
         let Some(automaton) = &set.keywords else { return };
         let from = w.saturating_sub(super::set::REACH).max(self.start);
         let window = &self.text[from..w];
+        work(window.len());
         let mut limit = None;
         let mut refused = None;
         for m in automaton.find_overlapping_iter(window) {

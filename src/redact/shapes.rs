@@ -1,7 +1,7 @@
 //! Shapes that stand by themselves: e-mail addresses, credentials in URLs, tokens behind a scheme or an option,
 //! values in lists behind their name, and elements between tags.
 
-use super::bytes::{ALNUM, TOKEN, before, byte, is, skip, skip_back};
+use super::bytes::{ALNUM, TOKEN, before, byte, is, skip, skip_back, work};
 use super::names::Class;
 use super::scan::{Scan, rank};
 use super::value::{self, is_placeholder, looks_secret};
@@ -56,10 +56,16 @@ impl Scan<'_> {
         if !is(host, ALNUM) && !matches!(host, b'[' | b'/' | b'{' | b'$' | b'(') {
             return false;
         }
-        let start = skip_back(text, p, 512, |b| {
+        // Behind an `@` without a scheme before it, only what has come since is looked at.
+        let most = if self.no_scheme < p { (p - self.no_scheme + 2).min(512) } else { 512 };
+        let start = skip_back(text, p, most, |b| {
             !matches!(b, b' ' | b'\t' | b'\n' | b'\r' | b'"' | b'\'' | b'<' | b'>' | b'`' | b'\\')
         });
-        let Some(n) = memchr::memmem::rfind(&text[start..p], b"://") else { return false };
+        work(p - start);
+        let Some(n) = memchr::memmem::rfind(&text[start..p], b"://") else {
+            self.no_scheme = p;
+            return false;
+        };
         let user = start + n + 3;
         let info = &text[user..p];
         if info.is_empty() {

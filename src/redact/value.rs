@@ -1,6 +1,6 @@
 //! Where the value behind a name ends, and what kind of thing it is.
 
-use super::bytes::{IDENT, Mix, byte, entropy, is, is_label, is_uuid, label_len, skip};
+use super::bytes::{IDENT, Mix, byte, entropy, is, is_label, is_uuid, label_len, skip, work};
 
 /// How a value is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +26,12 @@ pub(super) struct Value {
 /// Finds the value behind the separator at `sep`. `json` says that the name before it stood in double quotes; `inside`
 /// that the separator stands inside a JSON string, where the next double quote ends everything.
 pub(super) fn after(text: &[u8], sep: usize, json: bool, inside: bool) -> Option<Value> {
+    after_known(text, sep, json, inside, (0, 0))
+}
+
+/// The same, with the last value without quotes that was found: where the new one begins inside of it, its bytes are not
+/// gone through again.
+pub(super) fn after_known(text: &[u8], sep: usize, json: bool, inside: bool, known: (usize, usize)) -> Option<Value> {
     let text = if inside { &text[..skip_escaped(text, sep)] } else { text };
     let mut at = skip(text, sep, |b| matches!(b, b':' | b'=' | b'>' | b' ' | b'\t'));
     if at > sep + 12 {
@@ -48,7 +54,8 @@ pub(super) fn after(text: &[u8], sep: usize, json: bool, inside: bool) -> Option
             (end > at).then_some(Value { start: at, end, form: Form::Scalar })
         }
         _ => {
-            let end = bare_end(text, at);
+            let from = if known.0 < at && at < known.1.min(text.len()) { known.1.min(text.len()) } else { at };
+            let end = bare_end(text, at, from);
             (end > at).then_some(Value { start: at, end, form: Form::Bare })
         }
     }
@@ -89,6 +96,7 @@ pub(super) fn quoted(text: &[u8], at: usize, quote: u8) -> Value {
         }
         end += 1;
     }
+    work(end - at);
     Value { start, end: end.min(text.len()), form: Form::Quoted }
 }
 
@@ -103,15 +111,17 @@ pub(super) fn tree_end(text: &[u8], at: usize) -> usize {
             b'}' | b']' => {
                 depth -= 1;
                 if depth == 0 {
+                    work(i - at);
                     return i + 1;
                 }
             }
-            b'\n' => return i,
+            b'\n' => break,
             _ => {}
         }
         i += 1;
     }
-    text.len()
+    work(i - at);
+    i.min(text.len())
 }
 
 /// Position of the double quote that closes the one at `at`, or of the end of the line.
@@ -119,17 +129,19 @@ pub(super) fn quoted_end(text: &[u8], at: usize) -> usize {
     let mut i = at + 1;
     while let Some(n) = memchr::memchr3(b'"', b'\\', b'\n', &text[i.min(text.len())..]) {
         i += n;
+        work(n);
         match text[i] {
             b'\\' => i += 2,
             _ => return i,
         }
     }
+    work(text.len() - at);
     text.len()
 }
 
-/// End of a value without quotes.
-fn bare_end(text: &[u8], at: usize) -> usize {
-    let mut end = at;
+/// End of a value without quotes that begins at `at`; nothing before `from` ends it.
+fn bare_end(text: &[u8], at: usize, from: usize) -> usize {
+    let mut end = from;
     while end < text.len() {
         match text[end] {
             b' ' | b'\t' | b'\r' | b'\n' | b'"' | b'\'' | b'`' | b'<' | b'>' | b'\\' | b'{' | b'\0' => break,
@@ -144,6 +156,7 @@ fn bare_end(text: &[u8], at: usize) -> usize {
             _ => end += 1,
         }
     }
+    work(end - from);
     // A full stop that ends a sentence is not part of a value.
     if end > at + 1 && text[end - 1] == b'.' && closes(text, end) { end - 1 } else { end }
 }
