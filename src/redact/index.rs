@@ -8,7 +8,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::runs::Runs;
-use super::set::Starts;
+use super::set::Prefixes;
 use super::tile::{self, Classifier, Deriver, TILE, Tile};
 
 /// Positions worth a look, each list in order, and the bitmaps that are kept.
@@ -77,7 +77,7 @@ impl List {
 
     /// The same, for those at which something that is looked for may begin.
     #[inline]
-    fn extend_starts(&mut self, row: &[u64], base: u32, text: &[u8], starts: &Starts) {
+    fn extend_starts(&mut self, row: &[u64], base: u32, text: &[u8], prefixes: &Prefixes) {
         let room = self.room();
         let mut n = 0;
         for (mask, base) in row.iter().zip((base..).step_by(64)) {
@@ -86,7 +86,7 @@ impl List {
                 let at = base + mask.trailing_zeros();
                 mask &= mask - 1;
                 room[n % ROOM] = at;
-                n += usize::from(starts.may_start(text, at as usize));
+                n += usize::from(prefixes.may_start(text, at as usize));
             }
         }
         self.len += n;
@@ -150,20 +150,20 @@ impl Index {
     }
 
     /// Fills the lists for `text`, emptying them first.
-    pub(super) fn build(&mut self, text: &[u8], starts: &Starts) {
+    pub(super) fn build(&mut self, text: &[u8], prefixes: &Prefixes) {
         #[cfg(target_arch = "x86_64")]
         if !PORTABLE.load(Ordering::Relaxed)
             && let Some((classify, derive)) = super::simd::paths()
         {
-            return self.build_with(text, starts, classify, derive);
+            return self.build_with(text, prefixes, classify, derive);
         }
-        self.build_with(text, starts, tile::classify, tile::derive);
+        self.build_with(text, prefixes, tile::classify, tile::derive);
     }
 
     /// Fills the lists with the given ways to classify blocks and to work on bitmaps.
-    pub(super) fn build_with(&mut self, text: &[u8], starts: &Starts, classify: Classifier, derive: Deriver) {
-        let Self { assigns, rares, prefixes, words, numbers, lines, .. } = self;
-        [assigns, rares, prefixes, words, numbers, lines].into_iter().for_each(|list| list.len = 0);
+    pub(super) fn build_with(&mut self, text: &[u8], prefixes: &Prefixes, classify: Classifier, derive: Deriver) {
+        let Self { assigns, rares, prefixes: starts, words, numbers, lines, .. } = self;
+        [assigns, rares, starts, words, numbers, lines].into_iter().for_each(|list| list.len = 0);
         let (blocks, rest) = text.as_chunks::<64>();
         let all = blocks.len() + 1;
         [&mut self.tokens, &mut self.idents, &mut self.digits].into_iter().for_each(|runs| runs.begin(all));
@@ -182,14 +182,14 @@ impl Index {
                 tile.clear(2 + here.len());
             }
             derive(&mut tile, count);
-            self.take(&tile, first, count, text, starts);
+            self.take(&tile, first, count, text, prefixes);
             tile.advance(count);
         }
         self.tile = Some(tile);
     }
 
     /// Adds what the `count` blocks of a tile hold, the first of which has the number `first`.
-    fn take(&mut self, t: &Tile, first: usize, count: usize, text: &[u8], starts: &Starts) {
+    fn take(&mut self, t: &Tile, first: usize, count: usize, text: &[u8], prefixes: &Prefixes) {
         let base = first as u32 * 64;
         self.tokens.set(first, &t.token[1..=count]);
         self.idents.set(first, &t.ident[1..=count]);
@@ -199,7 +199,7 @@ impl Index {
         self.rares.extend(&t.rare[1..=count], base);
         self.numbers.extend(&t.numbers[1..=count], base);
         self.words.extend(&t.words[1..=count], base);
-        self.prefixes.extend_starts(&t.begins[1..=count], base, text, starts);
+        self.prefixes.extend_starts(&t.begins[1..=count], base, text, prefixes);
     }
 }
 
@@ -212,12 +212,11 @@ pub fn use_portable_path() {
 
 #[cfg(test)]
 mod tests {
-    use super::super::matcher::ByteSet;
     use super::*;
 
     fn of(text: &[u8]) -> Index {
         let mut x = Index::default();
-        x.build(text, &Starts::default());
+        x.build(text, &Prefixes::of(&[]));
         x
     }
 
@@ -256,7 +255,7 @@ mod tests {
             Starts::new(&[b"abc", b"sk-", b"7a "].map(|l| std::array::from_fn(|i| l.get(i).map(|b| ByteSet::of(*b)))));
         for from in 0..70 {
             let (mut a, mut b) = (Index::default(), Index::default());
-            a.build_with(&text[from..], &starts, tile::classify, tile::derive);
+            a.build_with(&text[from..], &prefixes, tile::classify, tile::derive);
             b.build(&text[from..], &starts);
             for (a, b) in [
                 (&a.assigns, &b.assigns),

@@ -124,7 +124,7 @@ pub(super) struct Scan<'a> {
 /// text is taken as one piece.
 pub(super) fn scan(set: &RuleSet, shared: &mut Shared, text: &[u8], mode: Mode, hits: &mut Vec<Hit>) {
     let mut index = shared.indexes.pop().unwrap_or_default();
-    index.build(text, &set.prefixes.starts);
+    index.build(text, &set.prefixes);
     let (depth, learns) = match mode {
         Mode::First => (0, true),
         Mode::Again => (0, false),
@@ -406,7 +406,7 @@ impl<'a> Scan<'a> {
     fn vendor(&mut self, w: usize) {
         let set = self.set;
         let line = &self.text[w..self.limit(w)];
-        if w < self.vendor_until || !set.prefixes.may_start(line) || self.is_labelled(w) {
+        if w < self.vendor_until || self.is_labelled(w) {
             return;
         }
         if matches!(line[0], b'b' | b'B') {

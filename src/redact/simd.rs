@@ -1,18 +1,18 @@
-//! Byte classes of 64 bytes at a time with AVX2: two table look-ups by nibble, then one bit plane for each class.
+//! Byte classes of 64 bytes at a time with AVX2 or AVX-512: two table look-ups by nibble, then a test for each class.
 //!
 //! Each plane is a product of a set of high nibbles and a set of low nibbles; the classes of [`super::bytes`] are unions
 //! of planes. The method is that of W. Mula and D. Lemire for validating text with `pshufb`. The portable twin is
 //! [`super::tile::classify`]; a test holds the two against each other over all bytes.
 //!
 //! # Safety
-//! Two acts are unsafe: the call of functions compiled for AVX2, made behind a run-time check that the processor has it,
-//! and the load of 32 bytes from a reference to 32 bytes.
-#![expect(unsafe_code, reason = "the calls and one load, proved above")]
+//! Two acts are unsafe: the call of functions compiled for an instruction set, made behind a run-time check that
+//! the processor has it, and the load of a vector from a reference to as many bytes.
+#![expect(unsafe_code, reason = "the calls and the loads, proved above")]
 
 use std::arch::x86_64::{
-    __m256i, _mm256_and_si256, _mm256_cmpeq_epi8, _mm256_cmpgt_epi8, _mm256_loadu_si256, _mm256_min_epu8,
-    _mm256_movemask_epi8, _mm256_or_si256, _mm256_set_epi64x, _mm256_set1_epi8, _mm256_setzero_si256,
-    _mm256_shuffle_epi8, _mm256_slli_epi16, _mm256_srli_epi16,
+    __m128i, __m256i, _mm_loadu_si128, _mm256_and_si256, _mm256_broadcastsi128_si256, _mm256_cmpeq_epi8,
+    _mm256_cmpgt_epi8, _mm256_loadu_si256, _mm256_min_epu8, _mm256_movemask_epi8, _mm256_or_si256, _mm256_set1_epi8,
+    _mm256_setzero_si256, _mm256_shuffle_epi8, _mm256_slli_epi16, _mm256_srli_epi16,
 };
 
 use super::tile::{Classifier, Deriver, Tile, derive_with};
@@ -21,6 +21,13 @@ use super::tile::{Classifier, Deriver, Tile, derive_with};
 pub(super) fn paths() -> Option<(Classifier, Deriver)> {
     if !std::is_x86_feature_detected!("avx2") {
         return None;
+    }
+    if std::is_x86_feature_detected!("avx512bw") && std::is_x86_feature_detected!("avx512f") {
+        // SAFETY: as below.
+        return Some((
+            |blocks, tile, place| unsafe { wide::classify(blocks, tile, place) },
+            |tile, count| unsafe { wide::derive(tile, count) },
+        ));
     }
     // SAFETY: handed out only where the processor has the feature that the functions were compiled for.
     Some((|blocks, tile, place| unsafe { classify(blocks, tile, place) }, |tile, count| unsafe { derive(tile, count) }))
@@ -89,6 +96,7 @@ const DASH: i8 = 1 << 3;
 const PLUS_DOT_SLASH: i8 = 1 << 4;
 const UNDERSCORE: i8 = 1 << 5;
 const BLANK_PARENS: i8 = 1 << 6;
+const ASSIGNS: i8 = i8::MIN;
 
 const HIGH: [u8; 16] = nibbles(true);
 const LOW: [u8; 16] = nibbles(false);
@@ -153,8 +161,65 @@ fn load(bytes: &[u8; 32]) -> __m256i {
 /// A table of 16 bytes in both lanes.
 #[target_feature(enable = "avx2")]
 #[inline]
-fn twice(table: &[u8; 16]) -> __m256i {
-    let (words, _) = table.as_chunks::<8>();
-    let (low, high) = (i64::from_le_bytes(words[0]), i64::from_le_bytes(words[1]));
-    _mm256_set_epi64x(high, low, high, low)
+fn twice(bytes: &[u8; 16]) -> __m256i {
+    _mm256_broadcastsi128_si256(table(bytes))
+}
+
+/// A table of 16 bytes.
+#[target_feature(enable = "sse2")]
+#[inline]
+fn table(bytes: &[u8; 16]) -> __m128i {
+    // SAFETY: the reference says that 16 bytes can be read there; the load asks for no alignment.
+    unsafe { _mm_loadu_si128(std::ptr::from_ref(bytes).cast()) }
+}
+
+/// The same with AVX-512: a whole block at a time, and each comparison gives its bitmap at once.
+mod wide {
+    use std::arch::x86_64::{
+        __m512i, _mm512_and_si512, _mm512_broadcast_i32x4, _mm512_cmpeq_epi8_mask, _mm512_cmple_epu8_mask,
+        _mm512_loadu_si512, _mm512_set1_epi8, _mm512_shuffle_epi8, _mm512_srli_epi16, _mm512_test_epi8_mask,
+    };
+
+    use super::{
+        ASSIGNS, BLANK_PARENS, DASH, DIGITS, HIGH, LETTERS, LOW, PLUS_DOT_SLASH, Tile, UNDERSCORE, derive_with, table,
+    };
+
+    #[target_feature(enable = "avx512f,avx512bw")]
+    pub(super) fn derive(tile: &mut Tile, count: usize) {
+        derive_with(tile, count);
+    }
+
+    #[target_feature(enable = "avx512f,avx512bw")]
+    pub(super) fn classify(blocks: &[[u8; 64]], t: &mut Tile, place: usize) {
+        let nibble = _mm512_set1_epi8(0x0f);
+        let (low, high) = (_mm512_broadcast_i32x4(table(&LOW)), _mm512_broadcast_i32x4(table(&HIGH)));
+        for (block, p) in blocks.iter().zip(place..) {
+            let v = load(block);
+            let high = _mm512_shuffle_epi8(high, _mm512_and_si512(_mm512_srli_epi16::<4>(v), nibble));
+            // The shuffle takes bytes with the sign bit for none, which is right: they are of no class.
+            let planes = _mm512_and_si512(_mm512_shuffle_epi8(low, _mm512_and_si512(v, nibble)), high);
+            let any = |set: i8| _mm512_test_epi8_mask(planes, _mm512_set1_epi8(set));
+            let equal = |b: u8| _mm512_cmpeq_epi8_mask(v, _mm512_set1_epi8(b as i8));
+            let (alnum, digit, dot) = (any(LETTERS | DIGITS), any(DIGITS), equal(b'.'));
+            t.alnum[p] = alnum;
+            t.token[p] = any(LETTERS | DIGITS | DASH | PLUS_DOT_SLASH | UNDERSCORE);
+            t.ident[p] = any(LETTERS | DIGITS | DASH | UNDERSCORE) | dot;
+            t.digit[p] = digit;
+            t.group[p] = any(DIGITS | DASH | PLUS_DOT_SLASH | BLANK_PARENS);
+            t.assign[p] = any(ASSIGNS);
+            let escapes = equal(b'\\') | equal(b'%') | equal(b'&');
+            t.rare[p] = equal(b'@') | escapes | equal(b'<') | equal(b'[') | equal(b'(');
+            t.space[p] = _mm512_cmple_epu8_mask(v, _mm512_set1_epi8(b' ' as i8));
+            t.joint[p] = equal(b'/') | dot;
+            t.newline[p] = equal(b'\n');
+            t.lower[p] = alnum & !digit & _mm512_test_epi8_mask(v, _mm512_set1_epi8(0x20));
+        }
+    }
+
+    #[target_feature(enable = "avx512f")]
+    #[inline]
+    fn load(block: &[u8; 64]) -> __m512i {
+        // SAFETY: the reference says that 64 bytes can be read there; the load asks for no alignment.
+        unsafe { _mm512_loadu_si512(std::ptr::from_ref(block).cast()) }
+    }
 }
