@@ -30,6 +30,9 @@ use crate::telemetry::{self, Counters};
 /// How long standard input may stay silent before a hint is given.
 const SILENCE: Duration = Duration::from_secs(10);
 
+/// Most threads that redact when nothing is said.
+const THREADS: usize = 4;
+
 /// What the filter can be told.
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -48,6 +51,10 @@ pub struct Args {
     /// At the end, say on stderr what was read, redacted and withheld
     #[arg(long)]
     pub stats: bool,
+
+    /// Redact on at most this many threads where input waits in heaps [default: one a core, at most 4]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=64))]
+    pub threads: Option<u8>,
 
     /// What happens when the output is slower than the input
     #[arg(long, value_enum, default_value_t, value_name = "HOW")]
@@ -68,7 +75,7 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
     telemetry::start_log(std::io::stderr(), &redactor, "warn", true);
     let counters = Counters::new(redactor.rules().len());
     let counters = Arc::new(if args.stats { counters.with_fields() } else { counters });
-    let mut filter = Filter::new(&redactor, &counters, args.when_slow)?;
+    let mut filter = Filter::new(&redactor, &counters, args)?;
     let exit = filter.all(&inputs, observer.as_ref())?;
     if let Some(observer) = observer {
         observer.finish().map_err(|error| Failure::new(Exit::IO, error.to_string()))?;
@@ -111,10 +118,12 @@ struct Filter {
 }
 
 impl Filter {
-    fn new(redactor: &Redactor, counters: &Arc<Counters>, when: WhenSlow) -> anyhow::Result<Self> {
+    fn new(redactor: &Redactor, counters: &Arc<Counters>, args: &Args) -> anyhow::Result<Self> {
         let interruptible = Arc::new(AtomicBool::new(true));
         signals::exit_when(SIGINT, &interruptible).context("cannot handle signals")?;
-        let lane = Lane::new(redactor, counters, std::io::stdout(), "standard output", when);
+        let cores = || std::thread::available_parallelism().map_or(1, |n| n.get().min(THREADS));
+        let threads = args.threads.map_or_else(cores, usize::from);
+        let lane = Lane::new(redactor, counters, std::io::stdout(), "standard output", args.when_slow, threads);
         Ok(Self { lane, interruptible })
     }
 

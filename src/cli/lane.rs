@@ -1,4 +1,4 @@
-//! One output and what flows into it: read, redact, write, on one thread.
+//! One output and what flows into it: read, redact, write. Where input waits in heaps, several threads redact it.
 
 use std::io::{self, IsTerminal};
 use std::os::fd::AsFd;
@@ -7,10 +7,10 @@ use std::sync::Arc;
 use super::outlet::{Outlet, WhenSlow};
 use crate::daemon::{self, Observer};
 use crate::event::Reader;
-use crate::pipeline::Chunk;
+use crate::pipeline::{Chunk, Crew, Teller};
 use crate::redact::{Redacted, Redactor};
 use crate::sinks::SinkError;
-use crate::sources::Reading;
+use crate::sources::{Piece, Reading};
 use crate::telemetry::Counters;
 use crate::window::Tally;
 
@@ -19,10 +19,20 @@ pub struct Lane<O: AsFd> {
     redactor: Redactor,
     counters: Arc<Counters>,
     out: Outlet<O>,
-    strip: bool,
-    redacted: Redacted,
-    spare: Vec<u8>,
+    hands: Hands,
+    spare: Vec<Vec<u8>>,
 }
+
+/// Who redacts.
+enum Hands {
+    /// Any number of threads.
+    Crew(Box<Crew>),
+    /// One that takes terminal escapes out of the lines first; its output has its own buffer.
+    Stripping(Box<Redacted>),
+}
+
+/// A piece smaller than this says that the input has been caught up with, in bytes.
+const HEAP: usize = 32 << 10;
 
 /// Why an input was left before its end.
 pub enum Stop {
@@ -33,14 +43,25 @@ pub enum Stop {
 }
 
 impl<O: AsFd + IsTerminal + Send + 'static> Lane<O> {
-    /// A lane into `out`, called `name` in messages. Terminal escapes are taken out when it is a terminal.
-    pub fn new(redactor: &Redactor, counters: &Arc<Counters>, out: O, name: &'static str, when: WhenSlow) -> Self {
+    /// A lane into `out`, called `name` in messages, on at most this many threads. Terminal escapes are taken out when
+    /// it is a terminal.
+    pub fn new(
+        redactor: &Redactor,
+        counters: &Arc<Counters>,
+        out: O,
+        name: &'static str,
+        when: WhenSlow,
+        threads: usize,
+    ) -> Self {
+        let hands = match out.is_terminal() {
+            true => Hands::Stripping(Box::default()),
+            false => Hands::Crew(Box::new(Crew::new(redactor, threads))),
+        };
         Self {
             redactor: redactor.clone(),
             counters: Arc::clone(counters),
-            strip: out.is_terminal(),
             out: Outlet::new(out, name, when),
-            redacted: Redacted::default(),
+            hands,
             spare: Vec::new(),
         }
     }
@@ -58,26 +79,56 @@ impl<O: AsFd + IsTerminal + Send + 'static> Lane<O> {
     /// # Errors
     /// [`Stop`] says which side failed.
     pub fn pass(&mut self, input: impl AsFd, watch: Option<(&Observer, Reader)>) -> Result<(), Stop> {
-        let mut chunk = Chunk::new(&self.redactor, self.strip);
-        let mut observer = None;
-        if let Some((watching, reader)) = watch {
-            chunk = chunk.watching(reader);
-            observer = Some(watching);
+        let mut watch = watch.map(|(observer, reader)| (observer, Teller::new(reader)));
+        let mut stripping = Chunk::new(&self.redactor, true);
+        if let Hands::Crew(crew) = &mut self.hands {
+            crew.begin();
         }
         let mut reading = Reading::new(input);
-        loop {
-            let spare = std::mem::take(&mut self.spare);
-            let Some(piece) = reading.next(spare).map_err(Stop::Input)? else { return Ok(()) };
-            chunk.redact(&piece.bytes, piece.withheld, &mut self.redacted);
-            self.counters.add(piece.bytes.len(), &self.redacted);
-            let lines = self.redacted.line_count() as u64;
-            self.out.write(self.redacted.bytes(), lines).map_err(Stop::Output)?;
-            if let Some(observer) = observer {
-                let mut tally = Tally::default();
-                chunk.tally(&self.redacted, daemon::now(), &mut tally);
-                observer.observe(tally);
+        let mut pieces = Vec::new();
+        while self.gather(&mut reading, &mut pieces).map_err(Stop::Input)? {
+            let Self { counters, out, hands, .. } = self;
+            let mut pass = |piece: &Piece, redacted: &Redacted| {
+                counters.add(piece.bytes.len(), redacted);
+                let lines = redacted.line_count() as u64;
+                out.write(redacted.bytes(), lines).map_err(Stop::Output)?;
+                if let Some((observer, teller)) = &mut watch {
+                    let mut tally = Tally::default();
+                    teller.tally(redacted, daemon::now(), &mut tally);
+                    observer.observe(tally);
+                }
+                Ok(())
+            };
+            match hands {
+                Hands::Crew(crew) => {
+                    let views: Vec<_> = pieces.iter().map(|p: &Piece| (&p.bytes[..], p.withheld)).collect();
+                    pieces.iter().zip(crew.redact(&views)).try_for_each(|(piece, redacted)| pass(piece, redacted))?;
+                }
+                Hands::Stripping(redacted) => {
+                    for piece in &pieces {
+                        stripping.redact(&piece.bytes, piece.withheld, redacted);
+                        pass(piece, redacted)?;
+                    }
+                }
             }
-            self.spare = piece.bytes;
+            self.spare.extend(pieces.drain(..).map(|piece| piece.bytes));
         }
+        Ok(())
+    }
+
+    /// Waits for a piece, and takes what waits behind it, as far as it can be redacted side by side. `false` at the end.
+    fn gather(&mut self, reading: &mut Reading<impl AsFd>, pieces: &mut Vec<Piece>) -> io::Result<bool> {
+        let Some(first) = reading.next(self.spare.pop().unwrap_or_default())? else { return Ok(false) };
+        pieces.push(first);
+        let round = match &self.hands {
+            Hands::Crew(crew) => crew.round(),
+            Hands::Stripping(_) => 1,
+        };
+        while pieces.len() < round && pieces.last().is_some_and(|piece| piece.bytes.len() >= HEAP) {
+            // An error shows again when the pieces in hand are through.
+            let Ok(Some(piece)) = reading.next_ready(self.spare.pop().unwrap_or_default()) else { break };
+            pieces.push(piece);
+        }
+        Ok(true)
     }
 }

@@ -17,7 +17,33 @@ pub struct Chunk {
     redactor: Redactor,
     worker: Worker,
     escapes: Option<Escapes>,
-    reader: Option<Reader>,
+    teller: Option<Teller>,
+}
+
+/// Reads redacted lines as events.
+pub struct Teller {
+    reader: Reader,
+}
+
+impl Teller {
+    /// What `reader` says of the lines of one stream.
+    pub fn new(reader: Reader) -> Self {
+        Self { reader }
+    }
+
+    /// Adds what the redacted lines say about keys to `tally`. Nothing that happens here touches the lines.
+    pub fn tally(&mut self, out: &Redacted, arrived: Timestamp, tally: &mut Tally) {
+        let read = catch_unwind(AssertUnwindSafe(|| {
+            for line in out.lines() {
+                if let Some(event) = self.reader.read(line, arrived) {
+                    tally.add(&event, line);
+                }
+            }
+        }));
+        if read.is_err() {
+            tracing::error!("some lines could not be read as events; they are redacted, but not watched");
+        }
+    }
 }
 
 impl Chunk {
@@ -25,12 +51,12 @@ impl Chunk {
     /// would join is matched joined.
     pub fn new(redactor: &Redactor, strip: bool) -> Self {
         let escapes = strip.then(Escapes::default);
-        Self { redactor: redactor.clone(), worker: redactor.worker(), escapes, reader: None }
+        Self { redactor: redactor.clone(), worker: redactor.worker(), escapes, teller: None }
     }
 
     /// The same, reading the redacted lines as events too.
     pub fn watching(self, reader: Reader) -> Self {
-        Self { reader: Some(reader), ..self }
+        Self { teller: Some(Teller::new(reader)), ..self }
     }
 
     /// The same, noting what nearly matches.
@@ -59,16 +85,8 @@ impl Chunk {
 
     /// Adds what the redacted lines say about keys to `tally`. Nothing that happens here touches the lines.
     pub fn tally(&mut self, out: &Redacted, arrived: Timestamp, tally: &mut Tally) {
-        let Some(reader) = &mut self.reader else { return };
-        let read = catch_unwind(AssertUnwindSafe(|| {
-            for line in out.lines() {
-                if let Some(event) = reader.read(line, arrived) {
-                    tally.add(&event, line);
-                }
-            }
-        }));
-        if read.is_err() {
-            tracing::error!("some lines could not be read as events; they are redacted, but not watched");
+        if let Some(teller) = &mut self.teller {
+            teller.tally(out, arrived, tally);
         }
     }
 }

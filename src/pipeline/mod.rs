@@ -2,7 +2,9 @@
 
 mod chunk;
 mod corridor;
+mod crew;
 mod escapes;
 
-pub use chunk::{Chunk, FAILED};
+pub use chunk::{Chunk, FAILED, Teller};
 pub use corridor::{Done, Entrance, Pools, start};
+pub use crew::Crew;

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use super::config::RedactConfig;
+use super::memory::{Memory, Notes, Question, Seed};
 use super::near::{self, NearMiss};
 use super::output::{Redacted, RuleId};
 use super::policy::{Policy, RedactError};
 use super::remark;
 use super::resolve::{resolve, splice, write_label};
-use super::scan::{Hit, Mode, Shared, scan};
+use super::scan::{Hit, Mode, Shared, rank, resume_block, scan};
 use super::set::RuleSet;
 use super::tag::{PseudonymKey, Tags};
 use crate::rules::{Pack, PackError, RuleDef, load_embedded, load_user_packs, rule_line};
@@ -95,17 +96,45 @@ impl Redactor {
 
     /// A worker with its own scratch space and stream state (open PEM block, remembered values).
     pub fn worker(&self) -> Worker {
+        Worker { finder: self.finder(), stream: Stream::default(), found: Found::default() }
+    }
+
+    /// A finder, for those who spread the chunks of a stream over threads.
+    pub fn finder(&self) -> Finder {
         let seed = self.inner.key.seed();
-        let shared = Shared::new(Tags::new(self.inner.key.clone(), seed), seed);
-        Worker { redactor: self.clone(), shared, hits: Vec::new() }
+        Finder { redactor: self.clone(), shared: Shared::new(Tags::new(self.inner.key.clone(), seed), seed), seed }
     }
 }
 
 /// Redacts the chunks of one stream in order.
 pub struct Worker {
+    finder: Finder,
+    stream: Stream,
+    found: Found,
+}
+
+/// Finds what must go in a chunk, and takes it out. Between the two, [`Finder::recall`] is called for the chunks of a
+/// stream in their order; the rest may happen on any thread, by any finder of the same redactor, in any order. What
+/// comes out does not depend on it.
+pub struct Finder {
     redactor: Redactor,
     shared: Shared,
+    seed: Seed,
+}
+
+/// What a stream has taught so far: values that were redacted, and a key block that is open.
+#[derive(Default)]
+pub struct Stream {
+    memory: Memory,
+    pem_open: bool,
+}
+
+/// What was found in a chunk.
+#[derive(Default)]
+pub struct Found {
     hits: Vec<Hit>,
+    notes: Notes,
+    pem_open: bool,
 }
 
 /// Refuses a user's pack when a rule fails its own examples beside the embedded rules.
@@ -136,92 +165,20 @@ const RESTLESS: &str = "redaction did not settle";
 
 impl Worker {
     /// Redacts `chunk` (whole lines) into `out`, which is cleared first and whose buffers are reused.
-    ///
-    /// Every line that was changed is scanned again as it would go out, and goes out only when nothing more is found
-    /// in it: what is written is at rest, so that redacting it again changes nothing.
     pub fn redact(&mut self, chunk: &[u8], out: &mut Redacted) {
-        out.clear();
-        self.hits.clear();
-        self.shared.near.iter_mut().for_each(Vec::clear);
-        let redactor = self.redactor.clone();
-        let Inner { set, policy, key, remark } = &*redactor.inner;
-        let write = |h: &Hit, out: &mut Vec<u8>| {
-            let strategy = policy.strategy(chunk, h);
-            write_label(
-                &set.rules[usize::from(h.rule)].kind,
-                h,
-                strategy,
-                &chunk[h.start as usize..h.end as usize],
-                key,
-                out,
-            );
-        };
-        scan(set, &mut self.shared, chunk, Mode::First, &mut self.hits);
-        policy.apply(chunk, &mut self.hits, 0);
-        resolve(&mut self.hits);
-        let mut settled = false;
-        for round in 0..=ROUNDS {
-            policy.widen(chunk, &mut self.hits);
-            out.clear();
-            splice(chunk, &self.hits, write, out);
-            let known = self.hits.len();
-            let mut restless = Vec::new();
-            if out.findings.is_empty() || !self.again(set, out, &mut restless) {
-                settled = true;
-                break;
-            }
-            policy.apply(chunk, &mut self.hits, known);
-            if self.hits.len() == known {
-                settled = true;
-                break;
-            }
-            if round == ROUNDS {
-                out.replace_lines(&restless, RESTLESS);
-            }
-            resolve(&mut self.hits);
-        }
-        if let Some(near) = &mut self.shared.near {
-            near::settle(near, &self.hits, chunk);
-        }
-        if *remark && settled && !out.findings.is_empty() {
-            remark::add(out, &set.rules);
-        }
+        self.finder.find(chunk, &mut self.found);
+        self.finder.recall(chunk, &mut self.stream, &mut self.found);
+        self.finder.finish(chunk, &mut self.found, out);
     }
 
     /// From now on, what nearly matches is noted.
     pub fn observe(&mut self) {
-        self.shared.near = Some(Vec::new());
+        self.finder.shared.near = Some(Vec::new());
     }
 
     /// What nearly matched in the last chunk; empty unless [`Self::observe`] was called.
     pub fn near_misses(&mut self) -> Vec<NearMiss> {
-        self.shared.near.as_mut().map(std::mem::take).unwrap_or_default()
-    }
-
-    /// Scans the changed lines of `out` once more; what is found is added to the hits, at its place in the chunk.
-    /// True when there was anything. `lines` collects the numbers of the lines in which there was.
-    fn again(&mut self, set: &RuleSet, out: &Redacted, lines: &mut Vec<u32>) -> bool {
-        let before = self.hits.len();
-        let mut next = 0;
-        while let Some(f) = out.findings.get(next) {
-            let start = memchr::memrchr(b'\n', &out.bytes[..f.start as usize]).map_or(0, |n| n + 1);
-            let end =
-                memchr::memchr(b'\n', &out.bytes[f.end as usize..]).map_or(out.bytes.len(), |n| f.end as usize + n);
-            let first = self.hits.len();
-            scan(set, &mut self.shared, &out.bytes[start..end], Mode::Again, &mut self.hits);
-            for h in &mut self.hits[first..] {
-                h.start = out.origin(h.start + start as u32, next, false);
-                h.end = out.origin(h.end + start as u32, next, true);
-                h.quote = h.quote.map(|(a, b)| {
-                    (out.origin(a + start as u32, next, false), out.origin(b + start as u32, next, true))
-                });
-            }
-            if self.hits.len() > first {
-                lines.push(f.line);
-            }
-            next += out.findings[next..].iter().take_while(|f| (f.start as usize) < end).count();
-        }
-        self.hits.len() > before
+        self.finder.shared.near.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
     /// Redacts one text into a new string of bytes; for single lines, not for streams.
@@ -229,6 +186,102 @@ impl Worker {
         let mut out = Redacted::default();
         self.redact(line, &mut out);
         out.bytes
+    }
+}
+
+impl Finder {
+    /// Looks through `chunk` (whole lines); `found` is emptied first.
+    pub fn find(&mut self, chunk: &[u8], found: &mut Found) {
+        found.hits.clear();
+        self.shared.notes.clear();
+        self.shared.near.iter_mut().for_each(Vec::clear);
+        self.shared.pem_open = false;
+        scan(&self.redactor.inner.set, &mut self.shared, chunk, Mode::First, &mut found.hits);
+        std::mem::swap(&mut found.notes, &mut self.shared.notes);
+        found.pem_open = self.shared.pem_open;
+    }
+
+    /// Adds what is known from earlier chunks of the stream, and adds to that what this one teaches.
+    pub fn recall(&mut self, chunk: &[u8], stream: &mut Stream, found: &mut Found) {
+        let set = &self.redactor.inner.set;
+        let open = stream.pem_open && resume_block(set, &mut self.shared, chunk, &mut found.hits);
+        stream.pem_open = open || found.pem_open;
+        let hits = &mut found.hits;
+        stream.memory.go_through(&found.notes, chunk, self.seed, |q| {
+            let (rule, rank) = (set.builtin.remembered, rank::REMEMBERED);
+            let Question { start, end, depth, numeric, .. } = *q;
+            hits.push(Hit { start, end, rule, rank, depth, numeric, null: false, quote: None, tag: None });
+        });
+    }
+
+    /// Writes `chunk` without what was found into `out`, which is cleared first and whose buffers are reused.
+    ///
+    /// Every line that was changed is scanned again as it would go out, and goes out only when nothing more is found
+    /// in it: what is written is at rest, so that redacting it again changes nothing.
+    pub fn finish(&mut self, chunk: &[u8], found: &mut Found, out: &mut Redacted) {
+        let hits = &mut found.hits;
+        let redactor = self.redactor.clone();
+        let Inner { set, policy, key, remark } = &*redactor.inner;
+        let write = |h: &Hit, out: &mut Vec<u8>| {
+            let kind = &set.rules[usize::from(h.rule)].kind;
+            let value = &chunk[h.start as usize..h.end as usize];
+            write_label(kind, h, policy.strategy(chunk, h), value, key, out);
+        };
+        policy.apply(chunk, hits, 0);
+        resolve(hits);
+        let mut settled = false;
+        for round in 0..=ROUNDS {
+            policy.widen(chunk, hits);
+            out.clear();
+            splice(chunk, hits, write, out);
+            let known = hits.len();
+            let mut restless = Vec::new();
+            if out.findings.is_empty() || !self.again(set, out, hits, &mut restless) {
+                settled = true;
+                break;
+            }
+            policy.apply(chunk, hits, known);
+            if hits.len() == known {
+                settled = true;
+                break;
+            }
+            if round == ROUNDS {
+                out.replace_lines(&restless, RESTLESS);
+            }
+            resolve(hits);
+        }
+        if let Some(near) = &mut self.shared.near {
+            near::settle(near, hits, chunk);
+        }
+        if *remark && settled && !out.findings.is_empty() {
+            remark::add(out, &set.rules);
+        }
+    }
+
+    /// Scans the changed lines of `out` once more; what is found is added to the hits, at its place in the chunk.
+    /// True when there was anything. `lines` collects the numbers of the lines in which there was.
+    fn again(&mut self, set: &RuleSet, out: &Redacted, hits: &mut Vec<Hit>, lines: &mut Vec<u32>) -> bool {
+        let before = hits.len();
+        let mut next = 0;
+        while let Some(f) = out.findings.get(next) {
+            let start = memchr::memrchr(b'\n', &out.bytes[..f.start as usize]).map_or(0, |n| n + 1);
+            let end =
+                memchr::memchr(b'\n', &out.bytes[f.end as usize..]).map_or(out.bytes.len(), |n| f.end as usize + n);
+            let first = hits.len();
+            scan(set, &mut self.shared, &out.bytes[start..end], Mode::Again, hits);
+            for h in &mut hits[first..] {
+                h.start = out.origin(h.start + start as u32, next, false);
+                h.end = out.origin(h.end + start as u32, next, true);
+                h.quote = h.quote.map(|(a, b)| {
+                    (out.origin(a + start as u32, next, false), out.origin(b + start as u32, next, true))
+                });
+            }
+            if hits.len() > first {
+                lines.push(f.line);
+            }
+            next += out.findings[next..].iter().take_while(|f| (f.start as usize) < end).count();
+        }
+        hits.len() > before
     }
 }
 

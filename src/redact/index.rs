@@ -251,12 +251,11 @@ mod tests {
         let mut text: Vec<u8> = (0..=255u8).cycle().take(1000).collect();
         text.extend((0..5000u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8));
         text.extend((0..5000u32).map(|i| b' ' + (i.wrapping_mul(2_654_435_761) >> 16) as u8 % 96));
-        let starts =
-            Starts::new(&[b"abc", b"sk-", b"7a "].map(|l| std::array::from_fn(|i| l.get(i).map(|b| ByteSet::of(*b)))));
+        let prefixes = Prefixes::of(&["abc", "sk-", "7a"]);
         for from in 0..70 {
             let (mut a, mut b) = (Index::default(), Index::default());
             a.build_with(&text[from..], &prefixes, tile::classify, tile::derive);
-            b.build(&text[from..], &starts);
+            b.build(&text[from..], &prefixes);
             for (a, b) in [
                 (&a.assigns, &b.assigns),
                 (&a.rares, &b.rares),

@@ -38,7 +38,7 @@ mod value;
 mod writer;
 
 pub use config::{RedactConfig, Strategy};
-pub use engine::{BuildError, Redactor, Worker};
+pub use engine::{BuildError, Finder, Found, Redactor, Stream, Worker};
 pub use index::use_portable_path;
 pub use near::{NearMiss, NearReason};
 pub use output::{Finding, Redacted, RedactedLine, RuleId};

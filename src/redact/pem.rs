@@ -22,12 +22,12 @@ const SHORT: usize = 16;
 const BODY: usize = 32;
 
 impl Scan<'_> {
-    /// Finds key blocks, and goes on with one that an earlier line or chunk left open.
+    /// Finds key blocks, and goes on with one that an earlier line left open.
     pub(super) fn key_blocks(&mut self) {
         let streams = self.depth == 0 && self.learns;
         let mut from = 0;
         let mut line = 0..0;
-        let mut open = (streams && self.shared.pem_open).then_some(0);
+        let mut open = None;
         loop {
             let next = memchr::memmem::find(&self.text[from..], BEGIN).map(|n| from + n);
             if let Some(at) = open.take_if(|at| next.is_none_or(|n| n >= *at)) {
@@ -89,7 +89,7 @@ impl Scan<'_> {
     }
 
     /// Takes the lines from `at` on that belong to an open block. Gives the start of the first line that does not.
-    fn open_lines(&mut self, mut at: usize) -> usize {
+    pub(super) fn open_lines(&mut self, mut at: usize) -> usize {
         let text = self.text;
         // A short line can be the last of a block, not its first.
         let mut least = SHORT;

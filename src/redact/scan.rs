@@ -6,7 +6,7 @@
 use super::bytes::{ALNUM, JOINT, TOKEN, before, is, label_len, skip, skip_back, starts_word, work};
 use super::decode::{self, View};
 use super::index::{Cursor, Index};
-use super::memory::Memory;
+use super::memory::{Notes, Seed};
 use super::names::NameCache;
 use super::near::NearMiss;
 use super::set::RuleSet;
@@ -53,7 +53,11 @@ pub(super) struct Hit {
 pub(super) struct Shared {
     pub(super) names: NameCache,
     pub(super) tags: Tags,
-    pub(super) memory: Memory,
+    /// What the text teaches and asks about values seen before.
+    pub(super) notes: Notes,
+    seed: Seed,
+    /// Start of the line under the lens in the text as it came in.
+    line: usize,
     /// An open PEM block continues on the next line.
     pub(super) pem_open: bool,
     /// What nearly matched, when somebody wants to know.
@@ -67,7 +71,9 @@ impl Shared {
         Self {
             names: NameCache::new(seed),
             tags,
-            memory: Memory::new(seed),
+            notes: Notes::default(),
+            seed,
+            line: 0,
             pem_open: false,
             near: None,
             indexes: Vec::new(),
@@ -130,24 +136,7 @@ pub(super) fn scan(set: &RuleSet, shared: &mut Shared, text: &[u8], mode: Mode, 
         Mode::Again => (0, false),
         Mode::Inner(depth, learns) => (depth, learns),
     };
-    let mut s = Scan {
-        set,
-        shared,
-        text,
-        index: &index,
-        hits,
-        depth,
-        learns,
-        start: 0,
-        json: false,
-        outside: 0,
-        tree_until: 0,
-        list_until: 0,
-        vendor_until: 0,
-        no_scheme: 0,
-        bare: (0, 0),
-        taken: 0,
-    };
+    let mut s = Scan::new(set, shared, text, &index, hits, (depth, learns));
     s.key_blocks();
     let mut rest = index.cursor();
     if depth == 0 {
@@ -155,6 +144,7 @@ pub(super) fn scan(set: &RuleSet, shared: &mut Shared, text: &[u8], mode: Mode, 
         for end in ends {
             if rest.any_before(end as u32) {
                 s.text = &text[..end];
+                s.shared.line = s.start;
                 s.line(&mut rest);
             }
             s.start = end + 1;
@@ -165,7 +155,44 @@ pub(super) fn scan(set: &RuleSet, shared: &mut Shared, text: &[u8], mode: Mode, 
     shared.indexes.push(index);
 }
 
+/// Goes on with a key block that an earlier chunk left open. True when it is open still at the end of `text`.
+pub(super) fn resume_block(set: &RuleSet, shared: &mut Shared, text: &[u8], hits: &mut Vec<Hit>) -> bool {
+    shared.pem_open = true;
+    let index = Index::default();
+    let mut s = Scan::new(set, shared, text, &index, hits, (0, true));
+    let end = s.open_lines(0);
+    end == text.len() && shared.pem_open
+}
+
 impl<'a> Scan<'a> {
+    fn new(
+        set: &'a RuleSet,
+        shared: &'a mut Shared,
+        text: &'a [u8],
+        index: &'a Index,
+        hits: &'a mut Vec<Hit>,
+        (depth, learns): (u8, bool),
+    ) -> Self {
+        Self {
+            set,
+            shared,
+            text,
+            index,
+            hits,
+            depth,
+            learns,
+            start: 0,
+            json: false,
+            outside: 0,
+            tree_until: 0,
+            vendor_until: 0,
+            no_scheme: 0,
+            bare: (0, 0),
+            list_until: 0,
+            taken: 0,
+        }
+    }
+
     /// Looks how the line that begins at `start` begins.
     pub(super) fn enter(&mut self, start: usize) {
         let first = skip(self.text, start, |b| matches!(b, b' ' | b'\t'));
@@ -281,8 +308,8 @@ impl<'a> Scan<'a> {
         }
         let value = &self.text[start..end];
         let tag = self.set.rules[usize::from(rule)].tag.then(|| self.shared.tags.of(value));
-        if self.learns && rank >= rank::WEAK_FIELD && rank != rank::PERSONAL {
-            self.shared.memory.learn(value);
+        if self.learns && rank >= rank::WEAK_FIELD && !matches!(rank, rank::PERSONAL | rank::KEY_BLOCK) {
+            self.shared.notes.learn(value, self.shared.line, self.shared.seed);
         }
         if rank == rank::STRONG_FIELD {
             self.taken = self.taken.max(end);
@@ -304,19 +331,23 @@ impl<'a> Scan<'a> {
     fn inner(&mut self, view: &View, from: usize, numeric: bool) -> usize {
         let first = self.hits.len();
         let near = self.shared.near.as_ref().map_or(0, Vec::len);
+        let asked = self.shared.notes.asked();
         scan(self.set, self.shared, &view.text, Mode::Inner(self.depth + 1, self.learns), self.hits);
+        let place = |start, end| {
+            let (start, end) = view.original(start, end);
+            (start + from as u32, end + from as u32)
+        };
         for n in self.shared.near.iter_mut().flat_map(|all| &mut all[near..]) {
-            let (start, end) = view.original(n.start, n.end);
-            (n.start, n.end) = (start + from as u32, end + from as u32);
+            (n.start, n.end) = place(n.start, n.end);
+        }
+        for q in self.shared.notes.questions_from(asked) {
+            (q.start, q.end) = place(q.start, q.end);
+            q.numeric |= numeric;
         }
         for h in &mut self.hits[first..] {
-            let (start, end) = view.original(h.start, h.end);
-            (h.start, h.end) = (start + from as u32, end + from as u32);
+            (h.start, h.end) = place(h.start, h.end);
             h.numeric |= numeric;
-            h.quote = h.quote.map(|(a, b)| {
-                let (a, b) = view.original(a, b);
-                (a + from as u32, b + from as u32)
-            });
+            h.quote = h.quote.map(|(a, b)| place(a, b));
         }
         self.hits.len() - first
     }
@@ -389,14 +420,18 @@ impl<'a> Scan<'a> {
         if decode::base64_text(&self.text[start..end], &mut view.text) {
             let first = self.hits.len();
             let near = self.shared.near.as_ref().map_or(0, Vec::len);
+            let asked = self.shared.notes.asked();
             scan(self.set, self.shared, &view.text, Mode::Inner(self.depth + 1, self.learns), self.hits);
             for n in self.shared.near.iter_mut().flat_map(|all| &mut all[near..]) {
                 (n.start, n.end) = (start as u32, end as u32);
             }
+            let padded = skip(self.text, end, |b| b == b'=');
+            for q in self.shared.notes.questions_from(asked) {
+                (q.start, q.end) = (start as u32, padded as u32);
+            }
             if let Some(best) = self.hits[first..].iter().max_by_key(|h| h.rank).copied() {
                 self.hits.truncate(first);
-                let end = skip(self.text, end, |b| b == b'=');
-                self.hits.push(Hit { start: start as u32, end: end as u32, quote: None, ..best });
+                self.hits.push(Hit { start: start as u32, end: padded as u32, quote: None, ..best });
             }
         }
         self.shared.views.push(view);
@@ -471,8 +506,8 @@ impl<'a> Scan<'a> {
         if token.len() < 8 {
             return;
         }
-        if self.learns && self.shared.memory.knows(token) {
-            self.hit(w, end, self.set.builtin.remembered, rank::REMEMBERED);
+        if self.learns && !(self.json && previous == b'\\') {
+            self.shared.notes.ask(token, w, self.shared.line, self.depth, self.shared.seed);
         }
         if previous == b'.' {
             return;

@@ -4,7 +4,7 @@ use std::io;
 use std::os::fd::AsFd;
 
 use rustix::buffer::spare_capacity;
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
 use super::lines::{Framer, Piece};
@@ -39,6 +39,22 @@ impl<F: AsFd> Reading<F> {
         }
     }
 
+    /// The next piece, if it is there without waiting; `None` also at the end.
+    ///
+    /// # Errors
+    /// What the system says when the descriptor cannot be read.
+    pub fn next_ready(&mut self, mut spare: Vec<u8>) -> io::Result<Option<Piece>> {
+        loop {
+            match self.take(spare) {
+                Ok(piece) => return Ok(Some(piece)),
+                Err(back) => spare = back,
+            }
+            if self.ended || !is_readable(&self.fd)? || !self.fill()? {
+                return Ok(None);
+            }
+        }
+    }
+
     /// The next piece of what was read already; gives `spare` back when there is none.
     pub fn take(&mut self, spare: Vec<u8>) -> Result<Piece, Vec<u8>> {
         self.framer.take(spare)
@@ -67,6 +83,15 @@ impl<F: AsFd> Reading<F> {
     /// What is left at the end: a line without its newline.
     pub fn finish(&mut self, spare: Vec<u8>) -> Option<Piece> {
         self.framer.finish(spare)
+    }
+}
+
+fn is_readable(fd: &impl AsFd) -> io::Result<bool> {
+    const AT_ONCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };
+    match poll(&mut [PollFd::new(fd, PollFlags::IN)], Some(&AT_ONCE)) {
+        Ok(ready) => Ok(ready > 0),
+        Err(Errno::INTR) => Ok(false),
+        Err(error) => Err(error.into()),
     }
 }
 
