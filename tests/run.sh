@@ -28,6 +28,7 @@ while read -r program package; do
 done <<'LIST'
 logrotate logrotate
 curl curl
+nginx nginx-light
 prometheus-alertmanager prometheus-alertmanager
 postfix postfix
 chromium chromium

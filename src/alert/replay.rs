@@ -172,6 +172,16 @@ impl Replay {
         }
     }
 
+    /// The end of history, for somebody who only wants to learn from it: what is known about keys now, as rows to be
+    /// stored. Nothing is firing.
+    pub fn learned(mut self) -> Vec<(String, Vec<u8>)> {
+        self.files.iter_mut().for_each(|f| f.ended = true);
+        self.advance();
+        self.monitor.episodes.clear();
+        self.monitor.changed.clear();
+        self.monitor.dirty()
+    }
+
     /// The end of history. Alerts that [`Replay::advance`] has not given yet are in the report.
     pub fn finish(mut self) -> Report {
         self.files.iter_mut().for_each(|f| f.ended = true);

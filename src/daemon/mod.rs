@@ -13,6 +13,7 @@ mod clock;
 mod committer;
 mod inputs;
 mod keeper;
+mod learn;
 mod notify;
 mod observer;
 mod outputs;

@@ -12,6 +12,7 @@ use super::clock::now;
 use super::committer::Committer;
 use super::inputs::{Ground, Inputs, Lasting, Running, close_others, prove, spawn};
 use super::keeper::Keeper;
+use super::learn::learn;
 use super::outputs::Output;
 use super::post::Post;
 use super::watcher::{Watcher, WatcherError};
@@ -176,8 +177,9 @@ impl Daemon {
         let counters = Arc::new(Counters::new(redactor.rules().len()));
         let hurry = Arc::new(AtomicBool::new(false));
         let router = Router::configured(&config.routes, &config.receivers, &config.calendars);
-        let watcher = Watcher::new(config, &sources, &redactor, &store, router.clone())?;
         let readings = readings(config, &redactor)?;
+        learn(config, &sources, &redactor, &store, &|source| readings.reader(source))?;
+        let watcher = Watcher::new(config, &sources, &redactor, &store, router.clone())?;
         let post = Post::start(config, &store, router, &redactor)?;
         let (entrance, done) = pipeline::start(workers, move |source| readings.chunk(source), &pools)?;
         let (wake, settle) = (post.waker(), receipts.clone());
@@ -278,11 +280,16 @@ fn readings(config: &Config, redactor: &Redactor) -> Result<Readings, StartError
 }
 
 impl Readings {
+    /// What reads the lines of `source` as events.
+    fn reader(&self, source: SourceId) -> Result<Reader, StartError> {
+        let reading = self.by_source.get(usize::from(source.0)).cloned().unwrap_or_default();
+        Ok(Reader::new(&self.roles, reading)?)
+    }
+
     /// The hot path of a stream of `source`.
     fn chunk(&self, source: SourceId) -> Chunk {
-        let reading = self.by_source.get(usize::from(source.0)).cloned().unwrap_or_default();
         let chunk = Chunk::new(&self.redactor, false);
-        match Reader::new(&self.roles, reading) {
+        match self.reader(source) {
             Ok(reader) => chunk.watching(reader),
             Err(_) => chunk,
         }

@@ -41,15 +41,7 @@ impl Watcher {
         store: &Arc<Store>,
         router: Router,
     ) -> Result<Self, WatcherError> {
-        let watch = Watch {
-            geo: config.geoip.read()?,
-            detect: config.detect.clone(),
-            calendars: config.calendars.clone(),
-            keys: config.keys.clone(),
-            sources: sources.to_vec(),
-            host: host(),
-        };
-        let mut monitor = Monitor::new(watch, redactor)?;
+        let mut monitor = Monitor::new(watch(config, sources)?, redactor)?;
         let unread = monitor.restore(store.key_state()?);
         if unread > 0 {
             tracing::warn!("the stored state of {unread} keys cannot be read; they are learned anew");
@@ -96,6 +88,18 @@ impl Watcher {
         let outbox = self.teller.messages(&alerts, now);
         Seen { key_state, alerts, outbox }
     }
+}
+
+/// What the monitor of `config` watches.
+pub(super) fn watch(config: &Config, sources: &[String]) -> Result<Watch, WatcherError> {
+    Ok(Watch {
+        geo: config.geoip.read()?,
+        detect: config.detect.clone(),
+        calendars: config.calendars.clone(),
+        keys: config.keys.clone(),
+        sources: sources.to_vec(),
+        host: host(),
+    })
 }
 
 fn word(alert: &Alert) -> &'static str {

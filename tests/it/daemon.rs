@@ -291,7 +291,7 @@ fn survive_kills(pattern: &str, rotation: Rotation, kills: u32) {
 }
 
 /// Numbers as runs: `3-5 9-9`.
-fn ranges(numbers: &[usize]) -> String {
+pub fn ranges(numbers: &[usize]) -> String {
     let runs = numbers.chunk_by(|a, b| a + 1 == *b);
     runs.map(|run| format!("{}-{} ", run[0], run[run.len() - 1])).collect()
 }

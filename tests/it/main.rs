@@ -22,6 +22,7 @@ mod proofs;
 mod receive;
 mod replay;
 mod roles;
+mod rotation;
 mod rules;
 mod samples;
 mod scan;
