@@ -11,7 +11,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use tempfile::TempDir;
 
-use crate::process::{Running, read_line, signal, wait};
+use crate::process::{Running, grows_to, read_line, signal, wait};
 use crate::support::logwarden;
 
 /// A directory with logs, an output, a state directory and a configuration.
@@ -271,7 +271,7 @@ fn survive_kills(pattern: &str, rotation: Rotation, kills: u32) {
     finish.store(true, Ordering::Relaxed);
     let count = writer.join().unwrap();
     let child = place.start();
-    let complete = until(|| place.out().lines().count() as u64 >= count);
+    let complete = grows_to(count, || place.out().lines().count() as u64);
     let stopped = stop(child);
     let mut seen = vec![0u32; count as usize];
     for line in place.out().lines() {

@@ -124,3 +124,27 @@ fn every_cause_of_failure_is_explained() {
         assert!(manual.contains(&format!("| `{}` |", cause.word())), "{}", cause.word());
     }
 }
+
+/// Each `module::name` in the guarantees is a test.
+#[test]
+fn the_tests_that_the_guarantees_name_are_there() {
+    let text = fs::read_to_string(root().join("docs/guarantees.md")).unwrap();
+    let name = Regex::new(r"`((?:[a-z_]+::)+)([a-z0-9_]+)`").unwrap();
+    let mut seen = 0;
+    for found in name.captures_iter(&text) {
+        let path = found[1].trim_end_matches("::").trim_end_matches("::tests").replace("::", "/");
+        let last = path.rsplit('/').next().unwrap().to_owned();
+        let places = [
+            format!("tests/it/{path}.rs"),
+            format!("src/{path}.rs"),
+            format!("src/{path}/tests.rs"),
+            format!("src/{path}/{last}.rs"),
+        ];
+        let wanted = format!("fn {}(", &found[2]);
+        let there =
+            places.iter().any(|place| fs::read_to_string(root().join(place)).is_ok_and(|t| t.contains(&wanted)));
+        assert!(there, "docs/guarantees.md names `{}`, which is not in {places:?}", &found[0]);
+        seen += 1;
+    }
+    assert!(seen >= 30, "only {seen}");
+}

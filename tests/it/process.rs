@@ -17,6 +17,19 @@ pub fn wait(child: &mut Child, limit: Duration) -> Option<i32> {
     None
 }
 
+/// Waits until `count` has reached `want`, as long as it grows: a slow machine may take its time.
+pub fn grows_to(want: u64, count: impl Fn() -> u64) -> bool {
+    let (mut last, mut since) = (count(), Instant::now());
+    while last < want && since.elapsed() < Duration::from_secs(20) {
+        std::thread::sleep(Duration::from_millis(50));
+        let now = count();
+        if now > last {
+            (last, since) = (now, Instant::now());
+        }
+    }
+    last >= want
+}
+
 /// Sends a signal, named as `kill` names it: `-TERM`.
 pub fn signal(child: &Child, name: &str) {
     assert!(Command::new("kill").args([name, &child.id().to_string()]).status().unwrap().success());

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use crate::process::{Running, signal, wait};
+use crate::process::{Running, grows_to, signal, wait};
 use crate::receive::kit::{answer, free_port, until};
 use crate::support::{find, logwarden, run, skip};
 
@@ -96,7 +96,7 @@ fn under_logrotate(name: &str, rotate: &str) {
         load.join().unwrap();
     });
     let sent = sent.load(Ordering::Relaxed);
-    let all = until(|| out().lines().count() as u64 >= sent);
+    let all = grows_to(sent, || out().lines().count() as u64);
     let errors = fs::read_to_string(dir.path().join("errors")).unwrap();
     let mut seen = vec![0; sent as usize];
     for line in out().lines() {

@@ -12,7 +12,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::process::{Running, signal, wait};
+use crate::process::{Running, grows_to, signal, wait};
 use crate::receive::kit::until;
 use crate::support::{find, logwarden, skip};
 
@@ -125,7 +125,7 @@ fn kills_under_rotation_of_the_output_lose_and_double_nothing() {
     });
     let count = written.load(Ordering::Relaxed);
     let child = place.start();
-    let all = until(|| place.output().lines().count() as u64 >= count);
+    let all = grows_to(count, || place.output().lines().count() as u64);
     assert_eq!(stop(child), Some(0));
     complete(&place.output(), count).unwrap_or_else(|e| panic!("{e}\n{}", place.errors()));
     assert!(all);

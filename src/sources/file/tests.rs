@@ -462,3 +462,25 @@ fn a_directory_that_comes_back_goes_on() {
     b.append("logs/app.log", "b\n");
     assert_eq!(b.read(), "b\n");
 }
+
+#[test]
+fn what_is_behind_and_what_is_lost_is_counted() {
+    let mut bench = Bench::new("app.log");
+    bench.append("app.log", "one\n");
+    assert_eq!(bench.read(), "one\n");
+    bench.append("app.log", "two\nthree\n");
+    bench.tail.look(clock());
+    let meter = std::sync::Arc::clone(&bench.tail.meter);
+    let read = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
+    assert_eq!((read(&meter.lag_bytes), read(&meter.generations), read(&meter.abandonments)), (10, 1, 0));
+    assert_eq!(bench.read(), "two\nthree\n");
+    bench.tail.look(clock());
+    assert_eq!(read(&meter.lag_bytes), 0);
+    // truncated, and no copy anywhere
+    bench.truncate("app.log");
+    bench.append("app.log", "four\n");
+    assert_eq!(bench.read(), "four\n");
+    pass(61);
+    assert_eq!(bench.read(), "");
+    assert_eq!(read(&meter.abandonments), 1);
+}
