@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use super::monitor::Monitor;
-use super::object::{Alert, Status, Urgency};
+use super::object::{Alert, AlertKey, Status, Urgency};
 use super::watch::Counters;
 use crate::event::Event;
 use crate::redact::RedactedLine;
@@ -65,6 +65,10 @@ pub struct Report {
     pub key_days: u64,
     /// First and last minute of history.
     pub span: Option<(Timestamp, Timestamp)>,
+    /// Requests per key and hour, hours counted from 1970; only when asked for.
+    pub charts: BTreeMap<KeyId, BTreeMap<i64, u32>>,
+    /// Every key as alerts show it; only when charts were asked for.
+    pub names: BTreeMap<KeyId, AlertKey>,
 }
 
 impl Report {
@@ -87,7 +91,11 @@ pub struct Replay {
     today: (i64, HashSet<KeyId>),
     key_days: u64,
     span: Option<(i64, i64)>,
+    charts: Option<BTreeMap<KeyId, BTreeMap<i64, u32>>>,
 }
+
+/// Keys of which the volume is kept for charts.
+const MAX_CHARTS: usize = 2000;
 
 impl Replay {
     /// Replays `files` files through `monitor`.
@@ -101,7 +109,13 @@ impl Replay {
             today: (0, HashSet::new()),
             key_days: 0,
             span: None,
+            charts: None,
         }
+    }
+
+    /// Keeps the volume of each key per hour, for charts.
+    pub fn with_charts(self) -> Self {
+        Self { charts: Some(BTreeMap::new()), ..self }
     }
 
     /// The file to read from next: the one that is furthest back; `None` when all have ended.
@@ -154,6 +168,14 @@ impl Replay {
             self.today = (day, HashSet::new());
         }
         self.today.1.extend(tally.keys.keys());
+        if let Some(charts) = &mut self.charts {
+            for (id, delta) in &tally.keys {
+                if charts.len() < MAX_CHARTS || charts.contains_key(id) {
+                    let uses: u32 = delta.slices.iter().map(|s| s.counts.uses).sum();
+                    *charts.entry(*id).or_default().entry(minute.div_euclid(60)).or_default() += uses;
+                }
+            }
+        }
         let (first, last) = self.span.unwrap_or((minute, minute));
         self.span = Some((first.min(minute), last.max(minute)));
         self.monitor.absorb(tally);
@@ -192,7 +214,12 @@ impl Replay {
         alerts.extend(std::mem::take(&mut self.open).into_values());
         alerts.sort_by(|a, b| (a.starts_at, &a.id).cmp(&(b.starts_at, &b.id)));
         let at = |m: i64| Timestamp::from_secs(m * 60);
+        let charts = self.charts.take().unwrap_or_default();
+        let keys = self.monitor.keys();
+        let names = charts.keys().filter_map(|id| Some((*id, self.monitor.describe(id, keys.get(id)?)))).collect();
         Report {
+            charts,
+            names,
             alerts,
             counters,
             key_days: self.key_days + self.today.1.len() as u64,

@@ -18,6 +18,11 @@ pub(super) fn amount(n: f64) -> String {
     if n >= 10.0 { count(n) } else { format!("{n:.2}") }
 }
 
+/// How often: `once`, `12 times`.
+pub(super) fn often(n: u32) -> String {
+    if n == 1 { "once".to_owned() } else { format!("{} times", count(f64::from(n))) }
+}
+
 /// A share in percent: `12 %`, `0.4 %`.
 pub(super) fn percent(share: f64) -> String {
     let p = share * 100.0;

@@ -18,6 +18,9 @@ mod outlet;
 mod queue;
 mod reading;
 mod replay;
+mod replay_budget;
+mod replay_html;
+mod replay_pass;
 mod rules;
 mod run;
 mod scan;
@@ -30,6 +33,7 @@ mod silence;
 mod state;
 mod stats;
 mod style;
+mod unpack;
 mod wire;
 mod worker;
 

@@ -1,28 +1,28 @@
 //! `replay`: history through the detectors that run live: what would have been alerted, when, and why.
 
-use std::fs::File;
+use std::collections::HashSet;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use owo_colors::OwoColorize;
 
-use super::exit::{Exit, Failure};
+use super::alerts;
+use super::exit::Exit;
 use super::format::Format;
+use super::replay_budget::{Budget, Proposal, propose};
+use super::replay_html;
+use super::replay_pass::{Outcome, Settings, pass};
 use super::style::plain;
-use super::{alerts, reading};
-use crate::alert::{Alert, Monitor, Replay, Report, Watch};
-use crate::config::{self, Config};
-use crate::event::{Reader, Roles, SourceId};
-use crate::redact::{PseudonymKey, Redacted, Redactor, Worker};
-use crate::sources::Reading;
+use crate::alert::{Alert, Urgency};
+use crate::config;
+use crate::redact::{PseudonymKey, Redactor};
 use crate::store::pseudonym_key;
-use crate::units::Timestamp;
 
 /// What `replay` can be told.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Logs, rotated ones too, in any order: they are merged by the times in their lines
+    /// Logs, rotated ones too (also .gz and .zst), in any order: they are merged by the times in their lines
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
 
@@ -38,63 +38,73 @@ pub struct Args {
     #[arg(long)]
     pub fail_on_alert: bool,
 
+    /// Show what another setting would change: detect.volume_spike.score_60m=14; may be given several times
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub what_if: Vec<String>,
+
+    /// Propose thresholds that keep within so many alerts: "1 page per week"
+    #[arg(long, value_name = "BUDGET")]
+    pub budget: Option<String>,
+
+    /// Also write a report for a browser, one file that needs nothing else
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
+
     /// Text for people, or one alert a line
     #[arg(long, value_enum, default_value_t, hide_default_value = true)]
     pub format: Format,
 }
 
-/// One file on its way through.
-struct Lane {
-    path: PathBuf,
-    input: Reading<File>,
-    worker: Worker,
-    reader: Reader,
-}
-
 /// Replays.
 pub fn run(args: &Args) -> anyhow::Result<Exit> {
     let config = args.config.as_deref().map(config::load).transpose()?.unwrap_or_default();
+    let budget = args.budget.as_deref().map(Budget::parse).transpose()?;
+    let usual = Settings::of(&config);
+    let mut changed = usual.clone();
+    for change in &args.what_if {
+        changed = changed.with(change)?;
+    }
+    let all = if args.what_if.is_empty() { vec![usual] } else { vec![usual, changed] };
     let redactor = Redactor::configured(key(args)?, &config.rules.read()?, &config.redact)?;
-    let mut lanes = lanes(args, &config, &redactor)?;
-    let watch = Watch {
-        geo: config.geoip.read()?,
-        detect: config.detect,
-        calendars: config.calendars,
-        keys: config.keys,
-        sources: lanes.iter().map(|lane| lane.path.display().to_string()).collect(),
-        host: std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().to_owned(),
-    };
-    let mut replay = Replay::new(Monitor::new(watch, &redactor)?, lanes.len());
+    let charts = args.html.is_some();
+    let mut outcomes = pass(&args.files, &config, &all, &redactor, charts)?;
+    // What the other settings give is what is told; beside it, what it would have been.
+    let (Some(found), Some(settings)) = (outcomes.pop(), all.last()) else { return Ok(Exit::OK) };
+    let before = outcomes.pop();
     let mut out = anstream::stdout().lock();
-    let now = Timestamp::from(chrono::Utc::now());
-    let (mut found, mut redacted, mut spare) = (Vec::new(), Redacted::default(), Vec::new());
-    while let Some(n) = replay.next() {
-        let lane = &mut lanes[n];
-        let piece = lane.input.next(std::mem::take(&mut spare));
-        match piece.with_context(|| format!("cannot read {}", lane.path.display()))? {
-            None => replay.end(n),
-            // A line that is too long to be taken whole says nothing.
-            Some(piece) if piece.withheld.is_some() => spare = piece.bytes,
-            Some(piece) => {
-                lane.worker.redact(&piece.bytes, &mut redacted);
-                for line in redacted.lines() {
-                    if let Some(event) = lane.reader.read(line, now) {
-                        replay.add(n, &event, line);
-                    }
-                }
-                spare = piece.bytes;
-            }
-        }
-        found.append(&mut replay.advance());
-    }
-    let report = replay.finish();
-    found.extend(report.alerts.iter().cloned());
-    found.sort_by(|a, b| (a.starts_at, &a.id).cmp(&(b.starts_at, &b.id)));
-    found.iter().try_for_each(|alert| tell(&mut out, alert, args.format))?;
+    found.alerts.iter().try_for_each(|alert| tell(&mut out, alert, args.format))?;
     if args.format == Format::Text {
-        sum_up(&mut out, &report, found.len())?;
+        sum_up(&mut out, &found)?;
+        if let Some(before) = &before {
+            compare(&mut out, before, &found, &args.what_if)?;
+        }
     }
-    Ok(if args.fail_on_alert && !found.is_empty() { Exit::FOUND } else { Exit::OK })
+    if let Some(budget) = &budget {
+        let proposal = propose(budget, &found, settings)?;
+        let proved = match &proposal {
+            Some(proposal) => {
+                let settings = [proposal.settings.clone()];
+                pass(&args.files, &config, &settings, &redactor, false)?.pop()
+            }
+            None => None,
+        };
+        // With machine output on standard output, advice goes where people look.
+        let mut advice: Vec<u8> = Vec::new();
+        advise(&mut advice, budget, &found, proposal.as_ref(), proved.as_ref())?;
+        match args.format {
+            Format::Text => out.write_all(&advice)?,
+            Format::Json => anstream::stderr().write_all(&advice)?,
+        }
+    }
+    if let Some(path) = &args.html {
+        write_html(path, &found, settings)?;
+    }
+    Ok(if args.fail_on_alert && !found.alerts.is_empty() { Exit::FOUND } else { Exit::OK })
+}
+
+fn write_html(path: &Path, found: &Outcome, settings: &Settings) -> anyhow::Result<()> {
+    let html = replay_html::document(&found.report, &found.alerts, &settings.detect);
+    std::fs::write(path, html).with_context(|| format!("cannot write {}", plain(&path.display().to_string())))
 }
 
 fn key(args: &Args) -> anyhow::Result<PseudonymKey> {
@@ -102,23 +112,6 @@ fn key(args: &Args) -> anyhow::Result<PseudonymKey> {
         Some(dir) => Ok(pseudonym_key(dir)?),
         None => PseudonymKey::random().context("no randomness for the pseudonym key"),
     }
-}
-
-fn lanes(args: &Args, config: &Config, redactor: &Redactor) -> anyhow::Result<Vec<Lane>> {
-    let roles = Roles::new(&config.event)?;
-    let lane = |(n, path): (usize, &PathBuf)| {
-        let source = u16::try_from(n).map_err(|_| Failure::new(Exit::USAGE, "more than 65,535 files"))?;
-        let mut reading = reading::of_file(config, path);
-        reading.source = SourceId(source);
-        let file = File::open(path).with_context(|| format!("cannot open {}", shown(path)))?;
-        let reader = Reader::new(&roles, reading)?;
-        Ok(Lane { path: path.clone(), input: Reading::new(file), worker: redactor.worker(), reader })
-    };
-    args.files.iter().enumerate().map(lane).collect()
-}
-
-fn shown(path: &Path) -> String {
-    plain(&path.display().to_string())
 }
 
 fn tell(out: &mut impl Write, alert: &Alert, format: Format) -> anyhow::Result<()> {
@@ -134,22 +127,95 @@ fn tell(out: &mut impl Write, alert: &Alert, format: Format) -> anyhow::Result<(
     Ok(())
 }
 
-fn sum_up(out: &mut impl Write, report: &Report, found: usize) -> std::io::Result<()> {
+fn sum_up(out: &mut impl Write, found: &Outcome) -> std::io::Result<()> {
+    let report = &found.report;
     let Some((first, last)) = report.span else {
         return writeln!(out, "no line could be read as an event; `logwarden explain` says why");
     };
     let c = &report.counters;
     writeln!(
         out,
-        "{found} alerts in {} events of {} keys from {} to {} ({} key-days)",
+        "{} alerts in {} events of {} keys from {} to {} ({} key-days)",
+        found.alerts.len(),
         c.events,
         c.keys + c.evicted,
         first.rfc3339(),
         last.rfc3339(),
         report.key_days
     )?;
+    let per = |urgency: Urgency| {
+        let n = found.alerts.iter().filter(|a| a.urgency == urgency).count();
+        (n, n as f64 * 1000.0 / report.key_days.max(1) as f64)
+    };
+    let [(pages, a), (tickets, b), (digests, d)] = [Urgency::Page, Urgency::Ticket, Urgency::Digest].map(per);
+    writeln!(
+        out,
+        "for 1000 key-days: {a:.2} pages ({pages}), {b:.2} tickets ({tickets}), {d:.2} for the digest ({digests}); false alarms when nothing was wrong"
+    )?;
     if c.late + c.ahead + c.untimed > 0 {
         writeln!(out, "not scored: {} too late, {} from the future, {} without a time", c.late, c.ahead, c.untimed)?;
+    }
+    Ok(())
+}
+
+/// What the changed settings take away and add.
+fn compare(out: &mut impl Write, before: &Outcome, after: &Outcome, changes: &[String]) -> std::io::Result<()> {
+    let names = |o: &Outcome| -> HashSet<String> { o.alerts.iter().map(|a| a.id.clone()).collect() };
+    let (old, new) = (names(before), names(after));
+    writeln!(
+        out,
+        "\nwith {}: {} alerts instead of {}",
+        plain(&changes.join(" and ")),
+        after.alerts.len(),
+        before.alerts.len()
+    )?;
+    let lists = [("no longer", &before.alerts, &new), ("new", &after.alerts, &old)];
+    for (word, alerts, other) in lists {
+        for alert in alerts.iter().filter(|a| !other.contains(&a.id)) {
+            let at = alert.starts_at.rfc3339();
+            writeln!(out, "  {word}: {at} {} {}", alert.kind.bold(), plain(&alert.summary))?;
+        }
+    }
+    Ok(())
+}
+
+fn advise(
+    out: &mut impl Write,
+    budget: &Budget,
+    found: &Outcome,
+    proposal: Option<&Proposal>,
+    proved: Option<&Outcome>,
+) -> std::io::Result<()> {
+    let span = found.report.span.map_or(0.0, |(first, last)| last.since(first).as_secs_f64());
+    let (spent, room) = (budget.spent(&found.alerts), budget.room(span));
+    let word =
+        serde_json::to_value(budget.urgency).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default();
+    let days = span / 86_400.0;
+    let Some((proposal, proved)) = proposal.zip(proved) else {
+        return writeln!(
+            out,
+            "\nwithin the budget: {spent} alerts of urgency {word} in {days:.1} days, {room} fit; nothing to change"
+        );
+    };
+    writeln!(out, "\nover the budget: {spent} alerts of urgency {word} in {days:.1} days, {room} fit")?;
+    if !proposal.changes.is_empty() {
+        writeln!(out, "these settings would have given {}:", budget.spent(&proved.alerts))?;
+        let mut section = "";
+        for change in &proposal.changes {
+            let Some((path, value)) = change.split_once('=') else { continue };
+            let Some((table, key)) = path.rsplit_once('.') else { continue };
+            if table != section {
+                writeln!(out, "  [{table}]")?;
+                section = table;
+            }
+            writeln!(out, "  {key} = {value}")?;
+        }
+    }
+    for (kind, n) in &proposal.fixed {
+        writeln!(
+            out,
+            "  {n} of `{kind}` have no threshold: set `urgency` or `enabled` in [detect.{kind}], or what the key may do in [keys.NAME]"
+        )?;
     }
     Ok(())
 }

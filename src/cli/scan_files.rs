@@ -4,9 +4,8 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
-use flate2::bufread::MultiGzDecoder;
-
 use super::scan_progress::Progress;
+use super::unpack::unpacked;
 
 /// How much of a file is looked at to tell text, in bytes.
 const PEEK: usize = 8 << 10;
@@ -98,16 +97,7 @@ impl Input {
         } else {
             Box::new(progress.counting(File::open(&self.path)?))
         };
-        let mut raw = BufReader::with_capacity(64 << 10, raw);
-        let magic = raw.fill_buf()?;
-        let plain: Box<dyn Read> = if magic.starts_with(&[0x1f, 0x8b]) {
-            Box::new(MultiGzDecoder::new(raw))
-        } else if magic.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
-            Box::new(zstd::Decoder::with_buffer(raw)?)
-        } else {
-            Box::new(raw)
-        };
-        let mut plain = BufReader::with_capacity(PEEK, plain);
+        let mut plain = BufReader::with_capacity(PEEK, unpacked(raw)?);
         let text = !self.met || is_text(plain.fill_buf()?);
         Ok(text.then(|| Box::new(plain) as Box<dyn Read>))
     }

@@ -26,7 +26,7 @@ fn the_theft_in_the_sample_log_is_found_in_history() {
     let spike = alerts.iter().find(|a| a.kind == "volume_spike").unwrap();
     assert_eq!(spike.schema, Alert::SCHEMA);
     assert!(spike.ends_at.is_some_and(|end| end > spike.starts_at), "{spike:?}");
-    assert_eq!(alerts.len() + 1, text.text().lines().filter(|l| !l.starts_with(' ')).count(), "{}", text.text());
+    assert_eq!(alerts.len() + 2, text.text().lines().filter(|l| !l.starts_with(' ')).count(), "{}", text.text());
 }
 
 #[test]
@@ -55,4 +55,67 @@ fn what_cannot_be_replayed_is_told() {
         "{}",
         ran.text()
     );
+}
+
+fn simulated() -> [String; 2] {
+    let dir = root().join("tests/data/simulated");
+    ["gateway-1.jsonl.zst", "gateway-2.jsonl.gz"].map(|f| dir.join(f).to_str().unwrap().to_owned())
+}
+
+#[test]
+fn another_setting_is_compared_and_a_budget_is_kept() {
+    let [one, two] = simulated();
+    let plain = run(&["replay", &one, &two], b"");
+    assert!(plain.text().contains("for 1000 key-days: "), "{}", plain.text());
+    let other = run(&["replay", &one, &two, "--what-if", "detect.key_dormant.silence=60d"], b"");
+    assert_eq!(other.code, 0, "{}", other.err);
+    assert!(plain.text().contains("key_dormant") && other.text().contains("no longer: "), "{}", other.text());
+    let wrong = run(&["replay", &one, "--what-if", "detect.key_dormant.silense=60d"], b"");
+    assert!(wrong.code == 2 && wrong.err.contains("silense"), "{}", wrong.err);
+
+    let generous = run(&["replay", &one, &two, "--budget", "10 pages per day"], b"");
+    assert!(generous.text().contains("nothing to change"), "{}", generous.text());
+    let tight = run(&["replay", &one, &two, "--budget", "0 digests per week"], b"");
+    let text = tight.text();
+    assert!(text.contains("over the budget") && text.contains("[detect.after_hours]"), "{text}");
+    assert!(text.contains("of `new_ip` have no threshold"), "{text}");
+    // What is proposed can be pasted, and does what was said.
+    let proposal: String = text
+        .lines()
+        .filter_map(|l| l.strip_prefix("  "))
+        .filter(|l| l.starts_with('[') || l.contains(" = "))
+        .map(|l| format!("{l}\n"))
+        .collect();
+    let dir = tempfile::tempdir().unwrap();
+    let config = dir.path().join("c.toml");
+    std::fs::write(&config, &proposal).unwrap();
+    let after = run(&["replay", &one, &two, "--config", config.to_str().unwrap(), "--format", "json"], b"");
+    assert_eq!(after.code, 0, "{proposal}{}", after.err);
+    assert!(!after.text().contains("after_hours"), "{proposal}");
+    assert_eq!(run(&["replay", &one, "--budget", "some"], b"").code, 2);
+}
+
+#[test]
+fn the_report_is_one_file_that_fetches_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("report.html");
+    let log = dir.path().join("a.jsonl");
+    let line = |t: u32| {
+        format!("{{\"time\":{},\"apiKeyId\":\"<script>x\",\"status\":401,\"ip\":\"192.0.2.1\"}}\n", 1_777_636_800 + t)
+    };
+    std::fs::write(&log, (0..200).map(line).collect::<String>()).unwrap();
+    let [one, two] = simulated();
+    let ran = run(&["replay", log.to_str().unwrap(), &one, &two, "--html", path.to_str().unwrap()], b"");
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let html = std::fs::read_to_string(&path).unwrap();
+    for part in
+        ["auth_failures", "&lt;script&gt;x", "<svg", "What each detector saw", "volume_spike", "prefers-color-scheme"]
+    {
+        assert!(html.contains(part), "{part}");
+    }
+    for never in ["<script", "http://", "https://", "url(", "@import", "<link", "<img"] {
+        assert!(!html.contains(never), "{never}");
+    }
+    let missing = run(&["replay", &one, "--html", "/no/such/dir/x.html"], b"");
+    assert_eq!(missing.code, 74, "{}", missing.err);
 }

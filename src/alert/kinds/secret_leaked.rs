@@ -74,7 +74,7 @@ fn one(id: &LeakId, delta: &LeakDelta, lines: &Lines, rules: &RuleNotes, sources
     };
     let at = source.as_ref().map_or_else(String::new, |s| format!(" of source `{s}`"));
     let leaked = id.key.filter(|_| !id.presented && !id.in_url);
-    let n = words::count(f64::from(delta.count));
+    let n = words::often(delta.count);
     let summary = match (id.presented, leaked) {
         _ if id.in_url => format!("callers pass their credential ({}) in the URL{at}", rule.kind),
         (true, _) => format!("the access log{at} records the credentials of its callers ({})", rule.kind),
@@ -82,7 +82,7 @@ fn one(id: &LeakId, delta: &LeakDelta, lines: &Lines, rules: &RuleNotes, sources
         (false, None) => format!("a credential ({}) was written into the log{at}, in {place}", rule.kind),
     };
     let why = format!(
-        "rule `{}` ({}) found it {n} times in {place}{at}; it was redacted here, but stands in clear where the log is written",
+        "rule `{}` ({}) found it {n} in {place}{at}; it was redacted here, but stands in clear where the log is written",
         rule.id, rule.description
     );
     let policy = match leaked {

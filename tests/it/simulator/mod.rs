@@ -4,6 +4,7 @@
 //! tighter bounds; `LOGWARDEN_SIM_STORIES=1` tells each miss and each false alarm.
 
 mod dice;
+mod frozen;
 mod score;
 mod world;
 
@@ -77,4 +78,41 @@ fn bounds_are_those_of_the_books() {
     // Exact Poisson interval of 10: 4.795 to 18.39.
     let (low, high) = poisson_95(10.0);
     assert!((low - 4.795).abs() < 0.03 && (high - 18.39).abs() < 0.05, "{low} {high}");
+}
+
+/// The frozen log: what the simulator wrote once, replayed by the program. `UPDATE_DATA=1` writes it anew.
+#[test]
+fn the_frozen_log_tells_its_attacks() {
+    let dir = crate::support::root().join("tests/data/simulated");
+    let (one, two) = (dir.join("gateway-1.jsonl.zst"), dir.join("gateway-2.jsonl.gz"));
+    let labels = dir.join("labels.tsv");
+    let frozen = frozen::write(0x2026_f202);
+    if std::env::var_os("UPDATE_DATA").is_some() {
+        std::fs::create_dir_all(&dir).unwrap();
+        std::fs::write(&one, zstd::encode_all(frozen.logs[0].as_bytes(), 19).unwrap()).unwrap();
+        let mut gz = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+        std::io::Write::write_all(&mut gz, frozen.logs[1].as_bytes()).unwrap();
+        std::fs::write(&two, gz.finish().unwrap()).unwrap();
+        std::fs::write(&labels, &frozen.labels).unwrap();
+    }
+    assert_eq!(std::fs::read_to_string(&labels).unwrap(), frozen.labels, "the simulator changed: UPDATE_DATA=1");
+    let args = ["replay", one.to_str().unwrap(), two.to_str().unwrap(), "--format", "json"];
+    let ran = crate::support::run(&args, b"");
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let alerts: Vec<logwarden::alert::Alert> = ran.text().lines().map(|l| serde_json::from_str(l).expect(l)).collect();
+    let mut wanted = 0;
+    for label in frozen.labels.lines().skip(1) {
+        let parts: Vec<&str> = label.split('\t').collect();
+        let [key, kinds, from, to] = parts[..] else { panic!("{label}") };
+        let found = alerts.iter().any(|a| {
+            a.key.as_ref().is_some_and(|k| k.tag == key)
+                && kinds.contains(&a.kind)
+                && (from..=to).contains(&a.starts_at.rfc3339().as_str())
+        });
+        assert!(found, "not found: {label}\n{}", ran.text());
+        wanted += 1;
+    }
+    assert!(wanted >= 3, "{wanted}");
+    let pages = alerts.iter().filter(|a| a.urgency == Urgency::Page).count();
+    assert!(pages <= wanted + 1, "{pages} pages for {wanted} attacks:\n{}", ran.text());
 }

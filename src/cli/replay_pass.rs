@@ -1,0 +1,206 @@
+//! One pass of `replay` over its files, with the settings as they are and with others.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+
+use super::exit::{Exit, Failure};
+use super::reading;
+use super::style::plain;
+use super::unpack::unpacked;
+use crate::alert::{Alert, CalendarConfig, DetectConfig, KeyConfig, Monitor, Replay, Report, Watch};
+use crate::config::Config;
+use crate::event::{Reader, Roles, SourceId};
+use crate::redact::{Redacted, Redactor, Worker};
+use crate::sources::{Framer, Piece, READ_BYTES};
+use crate::units::Timestamp;
+
+/// What the detectors are told.
+#[derive(Clone, Default, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
+pub struct Settings {
+    pub detect: DetectConfig,
+    pub calendars: std::collections::BTreeMap<String, CalendarConfig>,
+    pub keys: std::collections::BTreeMap<String, KeyConfig>,
+}
+
+impl Settings {
+    /// The sections of a configuration.
+    pub fn of(config: &Config) -> Self {
+        Self { detect: config.detect.clone(), calendars: config.calendars.clone(), keys: config.keys.clone() }
+    }
+
+    /// The same with one value changed, given as `detect.KIND.SETTING=VALUE`.
+    ///
+    /// # Errors
+    /// When there is no such setting, or the value is none for it.
+    pub fn with(&self, change: &str) -> Result<Self, Failure> {
+        let usage = |text: String| Failure::new(Exit::USAGE, text);
+        let (path, value) =
+            change.split_once('=').ok_or_else(|| usage(format!("`{change}` has no `=`; write KEY=VALUE")))?;
+        let value = value.trim();
+        // A bare word is a string: `page`, `30m`.
+        let value = toml::from_str::<toml::Table>(&format!("v = {value}"))
+            .ok()
+            .and_then(|mut table| table.remove("v"))
+            .unwrap_or_else(|| toml::Value::String(value.to_owned()));
+        let mut table = toml::Table::try_from(self).map_err(|e| usage(e.to_string()))?;
+        let mut steps: Vec<&str> = path.trim().split('.').collect();
+        let last = steps.pop().unwrap_or_default();
+        let mut at = &mut table;
+        for step in steps {
+            let below = at.entry(step).or_insert_with(|| toml::Value::Table(toml::Table::new()));
+            at = below.as_table_mut().ok_or_else(|| usage(format!("`{path}`: `{step}` holds no settings")))?;
+        }
+        at.insert(last.to_owned(), value);
+        let new: Self = table.try_into().map_err(|e: toml::de::Error| usage(format!("{change}: {}", e.message())))?;
+        if new.section_count(path) {
+            return Ok(new);
+        }
+        Err(usage(format!("`{path}` is none of `detect`, `calendars` and `keys`")))
+    }
+
+    fn section_count(&self, path: &str) -> bool {
+        ["detect.", "calendars.", "keys."].iter().any(|section| path.trim().starts_with(section))
+    }
+}
+
+/// One file on its way through.
+struct Lane {
+    path: PathBuf,
+    input: Box<dyn Read>,
+    framer: Framer,
+    ended: bool,
+    worker: Worker,
+    reader: Reader,
+}
+
+impl Lane {
+    /// The next piece; `None` at the end.
+    fn next(&mut self, mut spare: Vec<u8>) -> io::Result<Option<Piece>> {
+        loop {
+            match self.framer.take(spare) {
+                Ok(piece) => return Ok(Some(piece)),
+                Err(back) => spare = back,
+            }
+            if self.ended {
+                return Ok(self.framer.finish(spare));
+            }
+            let room = self.framer.room();
+            let before = room.len();
+            self.input.by_ref().take(READ_BYTES as u64).read_to_end(room)?;
+            self.ended = room.len() == before;
+        }
+    }
+}
+
+/// What one set of settings gave.
+pub struct Outcome {
+    pub report: Report,
+    /// All episodes, in order of their beginning.
+    pub alerts: Vec<Alert>,
+}
+
+/// Reads every file once and gives an outcome for each of `settings`.
+pub fn pass(
+    files: &[PathBuf],
+    config: &Config,
+    settings: &[Settings],
+    redactor: &Redactor,
+    charts: bool,
+) -> anyhow::Result<Vec<Outcome>> {
+    let mut lanes = lanes(files, config, redactor)?;
+    let geo = config.geoip.read().map_err(|e| Failure::new(Exit::CONFIG, e.to_string()))?;
+    let mut replays = Vec::new();
+    for settings in settings {
+        let Settings { detect, calendars, keys } = settings.clone();
+        let watch = Watch {
+            detect,
+            calendars,
+            keys,
+            geo: geo.clone(),
+            sources: lanes.iter().map(|lane| lane.path.display().to_string()).collect(),
+            host: std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().to_owned(),
+        };
+        let mut replay = Replay::new(Monitor::new(watch, redactor)?, lanes.len());
+        if charts {
+            replay = replay.with_charts();
+        }
+        replays.push((replay, Vec::new()));
+    }
+    let now = Timestamp::from(chrono::Utc::now());
+    let (mut redacted, mut spare) = (Redacted::default(), Vec::new());
+    while let Some(n) = replays.first().and_then(|(replay, _)| replay.next()) {
+        let lane = &mut lanes[n];
+        let piece = lane.next(std::mem::take(&mut spare));
+        match piece.with_context(|| format!("cannot read {}", shown(&lane.path)))? {
+            None => replays.iter_mut().for_each(|(replay, _)| replay.end(n)),
+            // A line that is too long to be taken whole says nothing.
+            Some(piece) if piece.withheld.is_some() => spare = piece.bytes,
+            Some(piece) => {
+                lane.worker.redact(&piece.bytes, &mut redacted);
+                for line in redacted.lines() {
+                    if let Some(event) = lane.reader.read(line, now) {
+                        replays.iter_mut().for_each(|(replay, _)| replay.add(n, &event, line));
+                    }
+                }
+                spare = piece.bytes;
+            }
+        }
+        for (replay, alerts) in &mut replays {
+            alerts.append(&mut replay.advance());
+        }
+    }
+    let outcome = |(replay, mut alerts): (Replay, Vec<Alert>)| {
+        let report = replay.finish();
+        alerts.extend(report.alerts.iter().cloned());
+        alerts.sort_by(|a, b| (a.starts_at, &a.id).cmp(&(b.starts_at, &b.id)));
+        Outcome { report, alerts }
+    };
+    Ok(replays.into_iter().map(outcome).collect())
+}
+
+fn lanes(files: &[PathBuf], config: &Config, redactor: &Redactor) -> anyhow::Result<Vec<Lane>> {
+    let roles = Roles::new(&config.event)?;
+    let lane = |(n, path): (usize, &PathBuf)| {
+        let source = u16::try_from(n).map_err(|_| Failure::new(Exit::USAGE, "more than 65,535 files"))?;
+        let mut reading = reading::of_file(config, path);
+        reading.source = SourceId(source);
+        let file = File::open(path).with_context(|| format!("cannot open {}", shown(path)))?;
+        let input = unpacked(file).with_context(|| format!("cannot read {}", shown(path)))?;
+        let reader = Reader::new(&roles, reading)?;
+        let (framer, worker) = (Framer::new(), redactor.worker());
+        Ok(Lane { path: path.clone(), input, framer, ended: false, worker, reader })
+    };
+    files.iter().enumerate().map(lane).collect()
+}
+
+fn shown(path: &Path) -> String {
+    plain(&path.display().to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_setting_is_changed_by_its_name() {
+        let usual = Settings::default();
+        let new = usual.with("detect.volume_spike.score_60m=14").unwrap();
+        assert_eq!(new.detect.volume_spike.score_60m, 14.0);
+        let new = usual.with("detect.key_dormant.silence = 30d").unwrap();
+        assert_eq!(new.detect.key_dormant.silence.as_secs(), 30 * 86_400);
+        let new = usual.with("keys.b.models=[\"small\"]").unwrap();
+        assert_eq!(new.keys["b"].models, ["small"]);
+        for bad in [
+            "detect.volume_spike.scroe=1",
+            "detect.volume_spike",
+            "detect.volume_spike.enabled=perhaps",
+            "state.dir=/x",
+        ] {
+            assert!(usual.with(bad).is_err(), "{bad}");
+        }
+    }
+}
