@@ -19,6 +19,8 @@ pub struct KindInfo {
     pub causes: &'static [&'static str],
     /// What to do after the key is revoked.
     pub steps: &'static [&'static str],
+    /// When to change its settings.
+    pub tune: &'static str,
 }
 
 /// Makes the enum and the table of one list, so that they have the same order.

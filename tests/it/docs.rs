@@ -148,3 +148,48 @@ fn the_tests_that_the_guarantees_name_are_there() {
     }
     assert!(seen >= 30, "only {seen}");
 }
+
+/// The doc of a kind's file, as Markdown: links within the code become plain names.
+fn file_doc(name: &str) -> String {
+    let of_its_own = root().join(format!("src/alert/kinds/{name}.rs"));
+    let path = if of_its_own.exists() { of_its_own } else { root().join("src/alert/kinds/ourselves.rs") };
+    let code = fs::read_to_string(path).unwrap();
+    let lines = code.lines().take_while(|l| l.starts_with("//!")).map(|l| l.trim_start_matches("//!").trim_start());
+    let lines: Vec<&str> = lines.filter(|l| !l.starts_with("[`")).collect();
+    // The first paragraph says what the heading says.
+    let rest = lines.join("\n").split_once("\n\n").map(|(_, rest)| rest.to_owned()).unwrap_or_default();
+    let link = Regex::new(r"\[`(?:[a-z_]+::)*([A-Za-z_:]+)`\](?:\([^)]*\))?").unwrap();
+    link.replace_all(rest.trim(), "`$1`").into_owned()
+}
+
+/// `UPDATE_DOCS=1 cargo test --test it docs` writes the file anew.
+#[test]
+fn the_manual_of_detectors_is_current() {
+    let path = root().join("docs/detectors.md");
+    let have = fs::read_to_string(&path).unwrap_or_default();
+    // What stands before the first kind is written by hand.
+    let head = have.split("\n## volume_spike\n").next().unwrap();
+    let detect = toml::Table::try_from(logwarden::alert::DetectConfig::default()).unwrap();
+    let mut want = head.to_owned();
+    for info in logwarden::alert::KINDS {
+        let urgency = format!("{:?}", info.urgency).to_lowercase();
+        want += &format!("\n## {}\n\nWhen {}. Urgency: {urgency}.\n", info.name, info.doc);
+        let doc = file_doc(info.name);
+        if !doc.is_empty() {
+            want += &format!("\n{doc}\n");
+        }
+        let table = detect[info.name].as_table().unwrap();
+        want +=
+            &format!("\n```toml\n[detect.{}]\n{}```\n\n{}\n", info.name, toml::to_string(table).unwrap(), info.tune);
+        want += &format!("\nUsual causes: {}.\n", info.causes.join("; "));
+    }
+    for (file, kinds) in
+        [("excess", "volume_spike, cost_spike and bytes_spike"), ("shares", "error_rate and auth_failures")]
+    {
+        want += &format!("\n## What {kinds} share\n\n{}\n", file_doc(file));
+    }
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        fs::write(&path, &want).unwrap();
+    }
+    assert!(have == want, "docs/detectors.md is not current; run UPDATE_DOCS=1 cargo test --test it docs");
+}

@@ -26,6 +26,7 @@ pub(in crate::alert) const INFO: KindInfo = KindInfo {
     doc: "a key is used outside the hours of its calendar",
     causes: &["unauthorised use while nobody watches", "a job that was scheduled without changing the calendar"],
     steps: &["Ask the key's owner whether they were at work", "Extend the calendar if the use is right"],
+    tune: "Give the key a calendar to make it a page; set `learned = false` to be told of calendars only; raise `min_events` when a stray job runs at night.",
 };
 
 kind_settings! {

@@ -23,6 +23,7 @@ pub(in crate::alert) const INFO: KindInfo = KindInfo {
         "Look whether the service answered any of them",
         "Block the networks in the evidence if they are not yours",
     ],
+    tune: "Put signatures that your own paths show into `ignore`; lower `min_refused` for services that no scanner can reach.",
 };
 
 kind_settings! {

@@ -1,6 +1,6 @@
 //! `auth_failures`: far more of a key's requests are refused than usual (401, 403, failed logins).
 //!
-//! The formula is in [`super::shares`]: over 15 minutes, the lower end of Wilson's interval at z = 3.29 must reach
+//! The formula is in [`super::shares`]: over 15 minutes (or 60), the lower end of Wilson's interval at z = 3.29 must reach
 //! max(10 %, 5 × usual share), with at least 10 refused requests.
 
 use super::super::kind::{Kind, KindInfo};
@@ -23,6 +23,7 @@ pub(in crate::alert) const INFO: KindInfo = KindInfo {
         "Block the networks in the evidence if they are not yours",
         "Replace the key in clients that still use an old one",
     ],
+    tune: "Raise `min_ratio` where expired sessions are answered with 401 in normal use.",
 };
 
 kind_settings! {

@@ -24,6 +24,7 @@ pub(in crate::alert) const INFO: KindInfo = KindInfo {
     doc: "a key is sent far more bytes than its own past explains",
     causes: &["somebody copies everything that the key can read", "an export that was not announced"],
     steps: &["Look at the endpoints in the evidence", "Limit how much the key can read at once"],
+    tune: "Raise both scores where exports are daily business.",
 };
 
 kind_settings! {

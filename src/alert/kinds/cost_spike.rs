@@ -29,6 +29,7 @@ pub(in crate::alert) const INFO: KindInfo = KindInfo {
         "a switch to a model that writes more",
     ],
     steps: &["Set a spending limit where the key was issued", "Look at models and sizes in the evidence"],
+    tune: "Raise both scores together; `replay --budget` proposes how far.",
 };
 
 kind_settings! {

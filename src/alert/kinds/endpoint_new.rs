@@ -20,6 +20,7 @@ pub(in crate::alert) const INFO: KindInfo = KindInfo {
     doc: "a key that keeps to few endpoints calls one that it never called",
     causes: &["somebody tries out what the key can do", "a new version of the client"],
     steps: &["Ask the key's owner whether the client changed", "Allow only the endpoints that the client needs"],
+    tune: "Raise `max_known` for clients with more endpoints than five that still keep to them.",
 };
 
 kind_settings! {

@@ -21,6 +21,7 @@ pub(in crate::alert) const INFO: KindInfo = KindInfo {
     doc: "a sensitive endpoint is called with a key that may not call it",
     causes: &["somebody tries out what the key can do", "a new duty of the client that the policy does not know yet"],
     steps: &["Look at what the call changed", "Take the right away from the key where it was issued"],
+    tune: "List here what destroys, exports or gives rights. Nothing is sensitive until you say so.",
 };
 
 kind_settings! {

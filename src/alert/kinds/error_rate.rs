@@ -1,6 +1,6 @@
 //! `error_rate`: far more of a key's requests fail than usual (status from 400 on but for 401 and 403).
 //!
-//! The formula is in [`super::shares`]: over 15 minutes, the lower end of Wilson's interval at z = 3.29 must reach
+//! The formula is in [`super::shares`]: over 15 minutes (or 60), the lower end of Wilson's interval at z = 3.29 must reach
 //! max(20 %, 3 × usual share), with at least 10 failing requests.
 
 use super::super::kind::{Kind, KindInfo};
@@ -20,6 +20,7 @@ pub(in crate::alert) const INFO: KindInfo = KindInfo {
         "a fault of the service itself",
     ],
     steps: &["Look at the paths and statuses in the evidence", "Ask the key's owner about a recent change"],
+    tune: "Raise `min_ratio` for clients that fail much by nature (404 as an answer). Lower `min_errors` when single keys matter that are used little.",
 };
 
 kind_settings! {

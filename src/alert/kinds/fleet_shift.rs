@@ -24,6 +24,7 @@ pub(in crate::alert) const INFO: KindInfo = KindInfo {
         "Look at the service before you look at single keys",
         "Check what was deployed at the time in the evidence",
     ],
+    tune: "Raise `times_usual` when campaigns are daily business.",
 };
 
 kind_settings! {

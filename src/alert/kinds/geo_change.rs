@@ -19,6 +19,7 @@ pub(in crate::alert) const INFO: KindInfo = KindInfo {
     doc: "a key is used from a country that is new for it",
     causes: &["use by somebody who should not have the key", "a journey, a move of servers, or a proxy abroad"],
     steps: &["Ask the key's owner whether they use it from there", "Allow only the countries that you know"],
+    tune: "Raise `max_novelty` to hear of countries also for keys that travel.",
 };
 
 kind_settings! {

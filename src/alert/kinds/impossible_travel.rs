@@ -19,6 +19,7 @@ pub(in crate::alert) const INFO: KindInfo = KindInfo {
     doc: "a key is used from two places with less time between than anybody travels",
     causes: &["two people use the key, and one should not have it", "a VPN or proxy that was switched on"],
     steps: &["Ask the key's owner about both places", "Look at what was done from each network"],
+    tune: "Raise `min_km` when your database is coarse; switch it off where clients change VPN exits all day.",
 };
 
 kind_settings! {

@@ -18,6 +18,7 @@ pub(in crate::alert) const INFO: KindInfo = KindInfo {
     doc: "a key is used from an address or a country that its policy does not name",
     causes: &["use by somebody who should not have the key", "a new host or office that the policy does not know yet"],
     steps: &["Check whether the address belongs to the key's owner", "Add its network to the policy when it does"],
+    tune: "Raise `min_events` only when single strays are expected, such as health checks from elsewhere.",
 };
 
 kind_settings! {

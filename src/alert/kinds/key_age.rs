@@ -26,6 +26,7 @@ pub(in crate::alert) const INFO: KindInfo = KindInfo {
         "Give its users a new key, then retire this one",
         "Set `retired` in its policy to see whether it is still used",
     ],
+    tune: "Set `rotate_after` by your rule; give short times to groups that can do more.",
 };
 
 kind_settings! {

@@ -16,6 +16,7 @@ pub(in crate::alert) const INFO: KindInfo = KindInfo {
     doc: "a key is used again after a silence far longer than any before",
     causes: &["an old key found by somebody else", "a rare job, such as a yearly report"],
     steps: &["Ask the key's owner whether it is still needed", "Retire keys that nobody uses"],
+    tune: "Raise `silence` for keys of monthly or yearly jobs, best by a policy of their own group.",
 };
 
 kind_settings! {

@@ -21,6 +21,7 @@ pub(in crate::alert) const INFO: KindInfo = KindInfo {
         "Block the address in the evidence if it is not yours",
         "List it in `trusted_proxies` if it is a proxy of yours",
     ],
+    tune: "Raise `min_keys` where a proxy's clients share an address that is not in `trusted_proxies`.",
 };
 
 kind_settings! {

@@ -20,6 +20,7 @@ pub(in crate::alert) const INFO: KindInfo = KindInfo {
         "an expiry that is not enforced where the key is checked",
     ],
     steps: &["Replace the key in the clients in the evidence", "Make sure that the service refuses it"],
+    tune: "Lengthen `mute` when a forgotten client is known and waits for its owner.",
 };
 
 kind_settings! {

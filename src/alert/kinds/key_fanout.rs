@@ -21,6 +21,7 @@ pub(in crate::alert) const INFO: KindInfo = KindInfo {
         "a client on many devices",
     ],
     steps: &["Search public code and pages for the key", "Give every device a key of its own"],
+    tune: "Raise `min_networks` for keys built into apps, best by a key for each device.",
 };
 
 kind_settings! {

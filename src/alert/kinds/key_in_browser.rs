@@ -25,6 +25,7 @@ pub(in crate::alert) const INFO: KindInfo = KindInfo {
         "Look for the key in the pages and scripts that you serve",
         "Call the service from your own server, not from the page",
     ],
+    tune: "Set `browser` on the key. Raise `min_hours` when keys go through weeks of trials first.",
 };
 
 kind_settings! {

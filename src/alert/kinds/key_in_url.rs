@@ -17,6 +17,7 @@ pub(in crate::alert) const INFO: KindInfo = KindInfo {
         "Take keys in a header, and refuse them in the URL",
         "Redact or delete logs of proxies in front of this service",
     ],
+    tune: "Switch it off for interfaces that take keys in the URL and cannot be changed.",
 };
 
 kind_settings! {

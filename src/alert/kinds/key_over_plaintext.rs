@@ -24,6 +24,7 @@ pub(in crate::alert) const INFO: KindInfo = KindInfo {
         "Correct the address in the client",
         "Redirecting is too late: close the port without TLS, or refuse keys there",
     ],
+    tune: "Set `plaintext = true` on keys used behind a proxy that ends TLS and logs the inner scheme.",
 };
 
 kind_settings! {

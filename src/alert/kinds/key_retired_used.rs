@@ -22,6 +22,7 @@ pub(in crate::alert) const INFO: KindInfo = KindInfo {
         "an old copy of the key in wrong hands",
     ],
     steps: &["Revoke it at once if its uses are not refused", "Find the clients that still have it"],
+    tune: "Set `grace` on the key to cover the time in which clients change over.",
 };
 
 kind_settings! {

@@ -20,6 +20,7 @@ pub(in crate::alert) const INFO: KindInfo = KindInfo {
     doc: "one key is used in two environments, or two services when that is asked for",
     causes: &["settings that were copied from one environment to another", "one key given to several teams"],
     steps: &["Give each environment a key of its own", "Replace this one: who can read one environment has the other"],
+    tune: "Set `services = true` where each service should have a key of its own.",
 };
 
 kind_settings! {

@@ -17,6 +17,7 @@ pub(in crate::alert) const INFO: KindInfo = KindInfo {
     doc: "a credential that stood in a log is now used from a network that was never seen with it",
     causes: &["somebody read the key in a log and uses it"],
     steps: &["Look at everything the key did since it leaked", "Find out who can read the log in which it stood"],
+    tune: "Shorten `within` when leaked keys are always replaced within days.",
 };
 
 kind_settings! {

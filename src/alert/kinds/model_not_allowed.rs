@@ -21,6 +21,7 @@ pub(in crate::alert) const INFO: KindInfo = KindInfo {
         "Ask the key's owner whether the model is meant",
         "Add the model to the policy when it is, or limit the key where it was issued",
     ],
+    tune: "Change the policy rather than the kind: `models` takes patterns.",
 };
 
 kind_settings! {

@@ -20,6 +20,7 @@ pub(in crate::alert) const INFO: KindInfo = KindInfo {
     doc: "a key that keeps to few networks is used from a new one",
     causes: &["use by somebody who should not have the key", "a move to another host, office or provider"],
     steps: &["Check whether the network belongs to the key's owner", "Allow only known networks for this key"],
+    tune: "`mode = \"exact\"` when every first sight should be told, for few keys only. Lower the novelties when the digest is too long.",
 };
 
 /// When a network is news.

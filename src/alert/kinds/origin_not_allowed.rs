@@ -21,6 +21,7 @@ pub(in crate::alert) const INFO: KindInfo = KindInfo {
         "a new site of your own that the policy does not know yet",
     ],
     steps: &["Check whether the page is yours", "Restrict the key to your pages where it was issued"],
+    tune: "Change the policy rather than the kind: `origins` takes patterns.",
 };
 
 kind_settings! {

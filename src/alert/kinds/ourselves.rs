@@ -18,6 +18,7 @@ pub(in crate::alert) const CLOCK_SKEW: KindInfo = KindInfo {
     doc: "lines of a source bear times more than 5 minutes in the future",
     causes: &["the clock of a host is wrong", "times without a zone, read in the wrong one"],
     steps: &["Check the clock of the host (chronyc tracking)", "Set `zone` on the source if its times name none"],
+    tune: "Correct clocks rather than the setting.",
 };
 
 kind_settings! {
@@ -43,6 +44,7 @@ pub(in crate::alert) const SOURCE_LAG: KindInfo = KindInfo {
         "Compare the load of this machine with what the source writes",
         "Nothing is lost: alerts are late until it has caught up",
     ],
+    tune: "Raise `max_lag` for sources that are shipped in batches.",
 };
 
 kind_settings! {
@@ -67,6 +69,7 @@ pub(in crate::alert) const PARSE_FAILURES: KindInfo = KindInfo {
         "Run `logwarden explain` on a line of the source",
         "Set `roles = { time = \"/pointer\" }` in [event], or `zone` on the source",
     ],
+    tune: "Raise `max_share` for sources in which most lines rightly bear no time.",
 };
 
 kind_settings! {
@@ -94,6 +97,7 @@ pub(in crate::alert) const KEYS_EVICTED: KindInfo = KindInfo {
         "Look for one address that tries many keys",
         "Raise `detect.max_keys`, or choose another `identity` in [event]",
     ],
+    tune: "Raise `max_keys` if the machine has about 1 KB of memory for each.",
 };
 
 kind_settings! {
@@ -111,6 +115,7 @@ pub(in crate::alert) const DELIVERY_FAILING: KindInfo = KindInfo {
     doc: "a receiver does not take alerts; the others are told",
     causes: &["the server is down or unreachable", "a password, token or address changed"],
     steps: &["Run `logwarden alerts test` and mend the receiver"],
+    tune: "Nothing to set but its urgency.",
 };
 
 kind_settings! {
@@ -131,6 +136,7 @@ pub(in crate::alert) const AUDIT_BROKEN: KindInfo = KindInfo {
         "Keep a copy of the audit log as it is",
         "Run `logwarden audit verify`, which names the first broken entry",
     ],
+    tune: "Nothing to set but its urgency.",
 };
 
 kind_settings! {
@@ -148,6 +154,7 @@ pub(in crate::alert) const OUTPUT_FAILING: KindInfo = KindInfo {
     doc: "a sink or the state cannot be written; nothing more is read until it can",
     causes: &["the disk is full or failing", "the other side of a sink of type `http` does not answer"],
     steps: &["Make room or mend the disk: it goes on by itself, and nothing is lost", "Lower `keep_total` of the sink"],
+    tune: "Nothing to set but its urgency.",
 };
 
 kind_settings! {

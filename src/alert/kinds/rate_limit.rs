@@ -22,6 +22,7 @@ pub(in crate::alert) const INFO: KindInfo = KindInfo {
         "Ask the key's owner about the load",
         "Raise the limit in the policy, or enforce it where the key was issued",
     ],
+    tune: "Set `limit` above what `logwarden keys show` proposes; `burst` covers what comes at once.",
 };
 
 kind_settings! {

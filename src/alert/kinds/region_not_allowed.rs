@@ -18,6 +18,7 @@ pub(in crate::alert) const INFO: KindInfo = KindInfo {
     doc: "a key is used in a serving region that its policy does not name",
     causes: &["use by somebody who starts things where you do not look", "a client that was moved to another region"],
     steps: &["Look at what was started or stored in that region", "Disable regions that you do not use"],
+    tune: "Change the policy rather than the kind: `regions` takes patterns.",
 };
 
 kind_settings! {

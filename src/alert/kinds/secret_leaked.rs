@@ -23,6 +23,7 @@ pub(in crate::alert) const INFO: KindInfo = KindInfo {
         "Stop the service from logging it: see the field and the lines in the evidence",
         "Remove it from logs that were written before redaction",
     ],
+    tune: "Set `access_logs = false` when the access log must hold credentials and everybody knows.",
 };
 
 kind_settings! {

@@ -22,6 +22,7 @@ pub(in crate::alert) const INFO: KindInfo = KindInfo {
         "the shipper stopped",
     ],
     steps: &["Check that the service writes, and where", "Compare with the paths of the source in the configuration"],
+    tune: "Lower `silence` for sources that must never pause.",
 };
 
 kind_settings! {

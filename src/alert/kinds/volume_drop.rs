@@ -26,6 +26,7 @@ pub(in crate::alert) const INFO: KindInfo = KindInfo {
     doc: "a key that is used all the time has fallen silent",
     causes: &["the client is down or was switched off", "the key was revoked or replaced", "the log no longer arrives"],
     steps: &["Ask the key's owner whether the client runs", "Retire the key if nobody needs it any more"],
+    tune: "Lower `silence` for keys whose absence is an outage; switch it off where keys come and go.",
 };
 
 kind_settings! {

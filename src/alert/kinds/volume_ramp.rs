@@ -18,6 +18,7 @@ pub(in crate::alert) const INFO: KindInfo = KindInfo {
     doc: "a key is used much more over days than in the weeks before",
     causes: &["growth", "a stolen key that is used carefully", "a client that calls more often than it needs"],
     steps: &["Ask the key's owner whether they expect it", "Give the key a limit that fits its duty"],
+    tune: "Raise `times_usual` for services that grow by plan.",
 };
 
 kind_settings! {

@@ -27,6 +27,7 @@ pub(in crate::alert) const INFO: KindInfo = KindInfo {
         "a planned load that was not announced",
     ],
     steps: &["Ask the key's owner whether the load is theirs", "Limit the key's rate until the cause is known"],
+    tune: "Raise both scores together when pages come from load that is right; `replay --budget` proposes how far. Lower `min_excess` for keys that are used only a few times an hour.",
 };
 
 kind_settings! {
