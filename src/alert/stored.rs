@@ -46,6 +46,11 @@ struct StoredSelf {
     silence_at: Option<i64>,
 }
 
+/// The word whose name a row holds; `None` for other rows.
+pub fn stored_word(row: &str) -> Option<Word> {
+    u64::from_str_radix(row.strip_prefix(WORD_ROW)?, 16).ok().map(Word)
+}
+
 impl Monitor {
     /// What changed since the last call, as (row, bytes); empty bytes mean that the row is gone. Call it right after
     /// [`Monitor::tick`], when nothing is pending.
@@ -102,9 +107,9 @@ impl Monitor {
             } else if let Some(name) = row.strip_prefix(SOURCE_ROW) {
                 let origin = Origin::from_bytes(&bytes);
                 origin.map(|origin| self.sources.all.insert(name.to_owned(), origin)).is_some()
-            } else if let Some(word) = row.strip_prefix(WORD_ROW) {
-                let word = u64::from_str_radix(word, 16);
-                word.map(|word| self.words.keep(Word(word), &bytes)).is_ok()
+            } else if let Some(word) = stored_word(&row) {
+                self.words.keep(word, &bytes);
+                true
             } else {
                 let state = KeyId::parse(&row).zip(KeyState::from_bytes(&bytes));
                 state.map(|(id, state)| self.keys.restore(id, state)).is_some()

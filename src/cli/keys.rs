@@ -9,10 +9,10 @@ use super::exit::{Exit, Failure};
 use super::format::Format;
 use super::state;
 use super::style::plain;
-use crate::alert::{Policies, Policy};
+use crate::alert::{DetectConfig, Policies, Policy, age, narrowest, stored_word, used_for};
 use crate::config;
-use crate::units::Timestamp;
-use crate::window::{KeyId, KeyState};
+use crate::units::{Timestamp, format_duration};
+use crate::window::{Aspect, KeyId, KeyState, Words};
 
 /// What can be asked about keys.
 #[derive(Debug, clap::Subcommand)]
@@ -45,6 +45,14 @@ pub fn run(verb: &Verb) -> anyhow::Result<Exit> {
     }
 }
 
+/// All keys, and what is needed to speak about them.
+struct Inventory {
+    keys: Vec<Key>,
+    words: Words,
+    detect: DetectConfig,
+    now: Timestamp,
+}
+
 /// A key with what the configuration says about it.
 struct Key {
     id: KeyId,
@@ -52,19 +60,23 @@ struct Key {
     policy: Policy,
 }
 
-fn read(args: &state::Args) -> anyhow::Result<Vec<Key>> {
+fn read(args: &state::Args) -> anyhow::Result<Inventory> {
     let store = args.open()?;
     let config = args.config.as_deref().map(config::load).transpose()?.unwrap_or_default();
     let policies = Policies::new(&config.detect, &config.calendars, &config.keys)?;
-    // Other rows of the monitor stand beside those of keys; they do not read as one.
-    let keys = store.key_state()?.into_iter().filter_map(|(row, bytes)| {
-        let (id, state) = KeyId::parse(&row).zip(KeyState::from_bytes(&bytes))?;
-        let policy = policies.of(&id, &state.kind).clone();
-        Some(Key { id, state, policy })
-    });
-    let mut keys: Vec<Key> = keys.collect();
+    let mut words = Words::new(usize::MAX);
+    let mut keys = Vec::new();
+    for (row, bytes) in store.key_state()? {
+        if let Some(word) = stored_word(&row) {
+            words.keep(word, &bytes);
+        } else if let Some((id, state)) = KeyId::parse(&row).zip(KeyState::from_bytes(&bytes)) {
+            // Other rows of the monitor stand beside those of keys; they do not read as one.
+            let policy = policies.of(&id, &state.kind).clone();
+            keys.push(Key { id, state, policy });
+        }
+    }
     keys.sort_by_key(|key| std::cmp::Reverse((key.state.last_seen, key.state.total)));
-    Ok(keys)
+    Ok(Inventory { keys, words, detect: config.detect, now: Timestamp::from(chrono::Utc::now()) })
 }
 
 impl Key {
@@ -85,8 +97,16 @@ impl Key {
         self.state.networks().iter().rev().map(|known| known.network.to_string()).collect()
     }
 
-    fn json(&self) -> Value {
+    /// Its age in whole days, and after how many it should be replaced.
+    fn age(&self, all: &Inventory) -> (u64, Option<u64>) {
+        let after = all.detect.key_age.rotate_after(&self.policy).map(|d| d.as_secs() / 86_400);
+        (age(&self.state, &self.policy, all.now).as_secs() / 86_400, after)
+    }
+
+    fn json(&self, all: &Inventory) -> Value {
         let (errors, refused) = self.state.usual_shares();
+        let (age, rotate) = self.age(all);
+        let used = |aspect| used_for(&self.state, &all.words, aspect);
         json!({
             "key": self.id.as_str(),
             "type": self.state.kind,
@@ -94,48 +114,70 @@ impl Key {
             "group": self.policy.group,
             "first_seen": self.state.first_seen,
             "last_seen": self.state.last_seen,
+            "age_days": age,
+            "rotate_after_days": rotate,
             "requests": self.state.total,
             "active_hours": self.state.active_hours(),
+            "requests_today": self.state.profile().map(|p| p.today().1),
+            "busiest_hour": self.state.profile().map(|p| p.record()),
             "networks": self.networks(),
+            "endpoints": used(Aspect::Endpoint),
+            "models": used(Aspect::Model),
             "error_share": errors,
             "refused_share": refused,
             "leaked_at": self.state.leak().map(|(at, _)| at),
+            "leaked_in": self.state.leak().map(|(_, place)| place),
+            "retired": self.policy.config.retired,
+            "uses_since_retired": self.policy.config.retired.map(|_| self.state.since_retired()),
         })
     }
 }
 
-fn list(keys: &[Key], format: Format) -> anyhow::Result<Exit> {
+fn list(all: &Inventory, format: Format) -> anyhow::Result<Exit> {
     let mut out = anstream::stdout().lock();
+    let keys = &all.keys;
     if format == Format::Json {
-        keys.iter().try_for_each(|key| writeln!(out, "{}", key.json()))?;
+        keys.iter().try_for_each(|key| writeln!(out, "{}", key.json(all)))?;
         return Ok(Exit::OK);
     }
     let width = keys.iter().map(|key| key.name().chars().count()).max().unwrap_or(0).max(3);
-    let head = format!("{:width$}  {:>10}  {:20}  {:20}  {}", "KEY", "REQUESTS", "FIRST SEEN", "LAST SEEN", "NETWORKS");
+    let head = format!(
+        "{:width$}  {:>10}  {:>8}  {:20}  {:20}  {}",
+        "KEY", "REQUESTS", "AGE", "FIRST SEEN", "LAST SEEN", "NETWORKS"
+    );
     writeln!(out, "{}", head.dimmed())?;
     for key in keys {
         let networks = key.networks();
         let shown = networks.iter().take(3).cloned().collect::<Vec<_>>().join(" ");
         let more = networks.len().checked_sub(4).map(|n| format!(" and {} more", n + 1)).unwrap_or_default();
         let label = key.policy.label.as_ref().map(|l| format!(" {l}")).unwrap_or_default();
-        let leaked = if key.state.leak().is_some() { " LEAKED" } else { "" };
+        let (age, rotate) = key.age(all);
+        let mut marks = String::new();
+        for (mark, on) in [
+            (" LEAKED", key.state.leak().is_some()),
+            (" OLD", rotate.is_some_and(|r| age > r)),
+            (" RETIRED BUT USED", key.policy.config.retired.is_some() && key.state.since_retired() > 0),
+        ] {
+            marks.push_str(if on { mark } else { "" });
+        }
         writeln!(
             out,
-            "{:width$}  {:>10}  {:20}  {:20}  {shown}{more}{}{}",
+            "{:width$}  {:>10}  {:>8}  {:20}  {:20}  {shown}{more}{}{}",
             plain(&key.name()).bold(),
             key.state.total,
+            format!("{age}d"),
             seconds(key.state.first_seen),
             seconds(key.state.last_seen),
             plain(&label).cyan(),
-            leaked.red().bold(),
+            marks.red().bold(),
         )?;
     }
     writeln!(out, "{} keys", keys.len())?;
     Ok(Exit::OK)
 }
 
-fn show(keys: &[Key], wanted: &str, format: Format) -> anyhow::Result<Exit> {
-    let found: Vec<&Key> = keys.iter().filter(|key| key.is(wanted)).collect();
+fn show(all: &Inventory, wanted: &str, format: Format) -> anyhow::Result<Exit> {
+    let found: Vec<&Key> = all.keys.iter().filter(|key| key.is(wanted)).collect();
     if found.is_empty() {
         let failure = Failure::new(Exit::FOUND, format!("no key `{wanted}` was seen"));
         return Err(failure.help("`logwarden keys list` shows them all").into());
@@ -143,26 +185,71 @@ fn show(keys: &[Key], wanted: &str, format: Format) -> anyhow::Result<Exit> {
     let mut out = anstream::stdout().lock();
     for key in found {
         if format == Format::Json {
-            writeln!(out, "{}", key.json())?;
+            let mut json = key.json(all);
+            json["narrowest_policy"] = proposal(key, all).toml.into();
+            writeln!(out, "{json}")?;
             continue;
         }
-        writeln!(out, "{}", plain(&key.name()).bold())?;
-        let (errors, refused) = key.state.usual_shares();
-        let rows = [
-            ("name", key.policy.label.clone()),
-            ("group", key.policy.group.clone()),
-            ("first seen", Some(seconds(key.state.first_seen))),
-            ("last seen", Some(seconds(key.state.last_seen))),
-            ("requests", Some(format!("{} in {} hours of use", key.state.total, key.state.active_hours()))),
-            ("usually", Some(format!("{:.1} % fail, {:.1} % are refused", errors * 100.0, refused * 100.0))),
-            ("networks", Some(key.networks().join(" "))),
-            ("leaked", key.state.leak().map(|(at, place)| format!("found in a log at {} ({place})", seconds(at)))),
-        ];
-        for (name, text) in rows.iter().filter_map(|(name, text)| Some((name, text.as_ref()?))) {
-            writeln!(out, "  {:11} {}", name.dimmed(), plain(text))?;
-        }
+        tell(&mut out, key, all)?;
     }
     Ok(Exit::OK)
+}
+
+fn proposal(key: &Key, all: &Inventory) -> crate::alert::Narrow {
+    let name = key.policy.label.as_deref().unwrap_or(key.id.name());
+    narrowest(name, &key.id, &key.state, &all.words, all.detect.zone.0, all.now)
+}
+
+fn tell(out: &mut impl Write, key: &Key, all: &Inventory) -> anyhow::Result<()> {
+    writeln!(out, "{}", plain(&key.name()).bold())?;
+    let (errors, refused) = key.state.usual_shares();
+    let (age, rotate) = key.age(all);
+    let due = match rotate {
+        Some(after) if age > after => format!("; should have been replaced after {after} days"),
+        Some(after) => format!("; to be replaced after {after} days"),
+        None => String::new(),
+    };
+    let since = key.policy.config.retired.map(|day| {
+        let n = key.state.since_retired();
+        let proof = if n == 0 { "none: it is not used any more".to_owned() } else { n.to_string() };
+        format!("on {day}; uses since: {proof}")
+    });
+    let list = |aspect: Aspect| {
+        let names = used_for(&key.state, &all.words, aspect)?;
+        (!names.is_empty()).then(|| names.join(", "))
+    };
+    let profile = key.state.profile();
+    let silence = std::time::Duration::from_secs(u64::from(key.state.longest_gap_s() / 60 * 60));
+    let rows = [
+        ("name", key.policy.label.clone()),
+        ("group", key.policy.group.clone()),
+        ("first seen", Some(seconds(key.state.first_seen))),
+        ("last seen", Some(seconds(key.state.last_seen))),
+        ("age", Some(format!("{age} days{due}"))),
+        ("retired", since),
+        ("requests", Some(format!("{} in {} hours of use", key.state.total, key.state.active_hours()))),
+        ("busiest", profile.map(|p| format!("about {:.0} requests in an hour", p.record()))),
+        ("silence", Some(format!("{} at most", format_duration(silence)))),
+        ("usually", Some(format!("{:.1} % fail, {:.1} % are refused", errors * 100.0, refused * 100.0))),
+        ("networks", Some(key.networks().join(" "))),
+        ("endpoints", list(Aspect::Endpoint)),
+        ("models", list(Aspect::Model)),
+        ("regions", list(Aspect::Region)),
+        ("countries", list(Aspect::Country)),
+        ("leaked", key.state.leak().map(|(at, place)| format!("found in a log at {} ({place})", seconds(at)))),
+    ];
+    for (name, text) in rows.iter().filter_map(|(name, text)| Some((name, text.as_ref()?))) {
+        writeln!(out, "  {:11} {}", name.dimmed(), plain(text))?;
+    }
+    let narrow = proposal(key, all);
+    writeln!(out, "  {}", "the narrowest policy that its use supports:".dimmed())?;
+    for line in narrow.toml.lines() {
+        writeln!(out, "    {}", plain(line))?;
+    }
+    for note in &narrow.notes {
+        writeln!(out, "  {} {}", "note:".yellow(), plain(note))?;
+    }
+    Ok(())
 }
 
 /// RFC 3339 in UTC to the second.

@@ -49,7 +49,7 @@ impl Aspect {
     ];
 
     /// How many of them are remembered per key.
-    pub(super) fn remembered(self) -> usize {
+    pub fn remembered(self) -> usize {
         match self {
             Self::Endpoint => 16,
             Self::Model => 8,

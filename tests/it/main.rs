@@ -15,6 +15,7 @@ mod explain;
 mod filter;
 mod fuzz_corpus;
 mod invariants;
+mod keys;
 mod monitor;
 mod personal;
 mod process;
