@@ -20,6 +20,18 @@ if ! target/venv/bin/python3 -c "import $modules" 2>/dev/null; then
     fi
 fi
 
+# Test databases of places and networks' owners, as Python's maxminddb ships them in its source.
+if ! [ -f target/mmdb/test-data/GeoIP2-City-Test.mmdb ]; then
+    echo "== test databases into target/mmdb"
+    rm -rf target/mmdb && mkdir -p target/mmdb
+    if target/venv/bin/pip download --quiet --disable-pip-version-check --no-deps --no-binary :all: \
+        --dest target/mmdb maxminddb; then
+        tar -xzf target/mmdb/maxminddb-*.tar.gz -C target/mmdb --strip-components=3 --wildcards '*/tests/data/*-data'
+    else
+        echo "pip could not fetch the source of maxminddb"
+    fi
+fi
+
 # Debian packages: "program package".
 missing=""
 while read -r program package; do

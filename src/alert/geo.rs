@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use maxminddb::{Reader, geoip2};
 
@@ -15,13 +17,38 @@ const MAX: usize = 65_536;
 
 /// The databases: any of city, country and autonomous system.
 pub struct Geo {
-    readers: Vec<Reader<Vec<u8>>>,
+    readers: Vec<Database>,
     systems: bool,
+}
+
+/// One database. The library trusts the inside of its file; one that is damaged is not asked again.
+struct Database {
+    reader: Reader<Vec<u8>>,
+    damaged: AtomicBool,
+}
+
+impl Database {
+    fn find(&self, ip: IpAddr) -> (Option<geoip2::City<'_>>, Option<geoip2::Isp<'_>>) {
+        if self.damaged.load(Ordering::Relaxed) {
+            return (None, None);
+        }
+        let look = AssertUnwindSafe(|| {
+            let entry = self.reader.lookup(ip).ok()?;
+            Some((entry.decode().ok().flatten(), entry.decode().ok().flatten()))
+        });
+        match catch_unwind(look) {
+            Ok(found) => found.unwrap_or_default(),
+            Err(_) => {
+                self.damaged.store(true, Ordering::Relaxed);
+                (None, None)
+            }
+        }
+    }
 }
 
 impl std::fmt::Debug for Geo {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_list().entries(self.readers.iter().map(|r| &r.metadata.database_type)).finish()
+        f.debug_list().entries(self.readers.iter().map(|d| &d.reader.metadata.database_type)).finish()
     }
 }
 
@@ -33,10 +60,12 @@ impl Geo {
     pub fn new(files: Vec<Vec<u8>>) -> Result<Self, (usize, String)> {
         let mut readers = Vec::new();
         for (at, bytes) in files.into_iter().enumerate() {
-            readers.push(Reader::from_source(bytes).map_err(|e| (at, e.to_string()))?);
+            let open = catch_unwind(AssertUnwindSafe(|| Reader::from_source(bytes)));
+            let reader = open.map_err(|_| (at, "it is damaged".to_owned()))?.map_err(|e| (at, e.to_string()))?;
+            readers.push(Database { reader, damaged: AtomicBool::new(false) });
         }
-        let systems = readers.iter().any(|r| {
-            let kind = r.metadata.database_type.as_str();
+        let systems = readers.iter().any(|d| {
+            let kind = d.reader.metadata.database_type.as_str();
             kind.contains("ASN") || kind.contains("ISP") || kind.contains("Enterprise")
         });
         Ok(Self { readers, systems })
@@ -45,16 +74,13 @@ impl Geo {
     /// What is known of an address.
     pub fn find(&self, ip: IpAddr) -> Found {
         let mut found = Found::default();
-        for reader in &self.readers {
-            let Ok(entry) = reader.lookup(ip) else { continue };
-            if let Ok(Some(city)) = entry.decode::<geoip2::City<'_>>() {
+        for (city, isp) in self.readers.iter().map(|d| d.find(ip)) {
+            if let Some(city) = city {
                 found.country = found.country.or(city.country.iso_code.map(str::to_owned));
                 let at = city.location.latitude.zip(city.location.longitude);
                 found.at = found.at.or(at.map(|(n, e)| Where { latitude: n as f32, longitude: e as f32 }));
             }
-            if let Ok(Some(isp)) = entry.decode::<geoip2::Isp<'_>>()
-                && let Some(number) = isp.autonomous_system_number
-            {
+            if let Some((number, isp)) = isp.and_then(|isp| Some((isp.autonomous_system_number?, isp))) {
                 let name = isp.autonomous_system_organization.unwrap_or("");
                 found.system = found.system.or(Some(format!("AS{number} {name}").trim_end().to_owned()));
             }

@@ -18,6 +18,7 @@ mod invariants;
 mod keys;
 mod monitor;
 mod personal;
+mod places;
 mod process;
 mod proofs;
 mod receive;
