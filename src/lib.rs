@@ -29,4 +29,5 @@ pub mod sources;
 pub mod store;
 pub mod telemetry;
 pub mod units;
+pub mod web;
 pub mod window;

@@ -42,6 +42,8 @@ logrotate logrotate
 curl curl
 nginx nginx-light
 prometheus-alertmanager prometheus-alertmanager
+prometheus prometheus
+promtool prometheus
 postfix postfix
 chromium chromium
 node nodejs

@@ -19,14 +19,14 @@ use super::kinds;
 use super::notice::Notice;
 use super::object::{Alert, AlertKey};
 use super::origin::Sources;
-use super::policy::{Policies, WatchError};
+use super::policy::{Policies, Policy, WatchError};
 use super::recent::Recent;
 use super::settings::Common;
 use super::storm::{self, Storm};
 use super::watch::{Counters, Watch};
 use crate::redact::Redactor;
 use crate::units::Timestamp;
-use crate::window::{Clockwork, Facts, KeyId, KeyState, Keys, Sighting, Tally, Word, Words};
+use crate::window::{Clockwork, Facts, KeyId, KeyState, Keys, Sighting, Slot, Tally, Word, Words};
 
 /// How far ahead of the clock an event may be.
 pub(super) const AHEAD: Duration = Duration::from_secs(300);
@@ -188,6 +188,25 @@ impl Monitor {
             label: policy.label.clone(),
             group: policy.group.clone(),
         }
+    }
+
+    /// The policy of a key that is remembered.
+    pub fn policy(&self, slot: &Slot) -> &Policy {
+        match slot.policy {
+            u32::MAX => self.policies.of(&slot.id, &slot.state.kind),
+            at => self.policies.get(at),
+        }
+    }
+
+    /// The keys that alerts are firing about, with the kind of each.
+    pub fn firing(&self) -> impl Iterator<Item = (KeyId, Kind)> {
+        let firing = self.episodes.iter().filter(|(_, episode)| episode.phase == Phase::Firing);
+        firing.filter_map(|(id, _)| Some((id.key?, id.kind)))
+    }
+
+    /// The zone whose clocks learned hours follow.
+    pub fn zone(&self) -> chrono_tz::Tz {
+        self.clock.zone
     }
 
     /// The newest event time.

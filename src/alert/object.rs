@@ -6,7 +6,7 @@ pub use crate::rules::Severity;
 use crate::units::Timestamp;
 
 /// Where an alert stands in its life, as the outside sees it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
     /// The condition holds.

@@ -14,7 +14,7 @@ use super::exit::{Exit, Failure};
 use super::signals::DRAIN;
 use super::{entry, signals};
 use crate::config::{self, Config};
-use crate::daemon::{CommitError, Daemon, Lasting, notify};
+use crate::daemon::{CommitError, Daemon, Lasting, notify, now};
 use crate::redact::{PseudonymKey, Redactor};
 use crate::telemetry;
 
@@ -106,12 +106,14 @@ impl Service {
             Err(error) => {
                 entry::tell(&error.into());
                 tracing::error!("the configuration stays as it was");
+                self.lasting.reloads.note(false, now());
                 return Ok((daemon, old));
             }
         };
         if let Err(error) = Daemon::prove(&new, &self.lasting) {
             entry::tell(&error.into());
             tracing::error!("the configuration stays as it was");
+            self.lasting.reloads.note(false, now());
             return Ok((daemon, old));
         }
         notify("RELOADING=1");
@@ -119,10 +121,14 @@ impl Service {
             tracing::warn!("{error:#}");
         }
         let started = match self.start(&new) {
-            Ok(daemon) => (daemon, new),
+            Ok(daemon) => {
+                self.lasting.reloads.note(true, now());
+                (daemon, new)
+            }
             Err(error) => {
                 entry::tell(&error);
                 tracing::error!("the configuration stays as it was");
+                self.lasting.reloads.note(false, now());
                 (self.start(&old)?, old)
             }
         };

@@ -23,6 +23,7 @@ pub(super) fn check(config: &Config, tree: &Tree) -> Vec<Problem> {
     keys(config, &mut found);
     routes(config, &mut found);
     redactor(config, &mut found);
+    page(config, &mut found);
     found.problems
 }
 
@@ -116,6 +117,37 @@ fn receivers(config: &Config, name: &str, source: &SourceConfig, found: &mut Fou
     if let Some((other, _)) = taken {
         let at = path(&["sources", name, "path"]);
         found.add(&at, format!("source `{other}` listens there already"), "each receiver needs a socket of its own");
+    }
+}
+
+/// What the operators' page needs before it may listen, and that its place is its own.
+fn page(config: &Config, found: &mut Found<'_>) {
+    let Some(http) = &config.http else { return };
+    let at = path(&["http", "listen"]);
+    let certificates = http.tls.as_ref().is_some_and(|tls| tls.client_ca.is_some());
+    match proves_itself(http.listen, http.token.is_some(), http.tls.is_some(), certificates, http.allow_plain) {
+        Ok(()) => {}
+        Err(Exposed::Open) => {
+            let help = "set `token` and `tls`, or `tls` with `client_ca`, or listen on 127.0.0.1";
+            found.add(&at, "anybody who reaches this address could see the keys and the alerts".to_owned(), help);
+        }
+        Err(Exposed::Clear) => {
+            let help = "set `tls`, or `allow_plain = true` behind something that encrypts";
+            found.add(&at, "the token and what is shown would cross the network in clear".to_owned(), help);
+        }
+    }
+    let mut others = config.sources.iter().filter(|_| http.listen.port() != 0);
+    if let Some((name, _)) = others.find(|(_, s)| s.listens().is_some_and(|(address, ..)| address == http.listen)) {
+        found.add(&at, format!("source `{name}` listens there already"), "the page needs a port of its own");
+    }
+    if http.mode().is_none() {
+        let at = path(&["http", "socket_mode"]);
+        let help = "write it in octal, such as \"0660\"";
+        found.add(&at, format!("`{}` is not a mode", http.socket_mode), help);
+    }
+    if http.token_for_reads && http.token.is_none() {
+        let help = "set `token`, such as \"${cred:http}\"";
+        found.add(&path(&["http", "token_for_reads"]), "there is no token to ask for".to_owned(), help);
     }
 }
 
@@ -311,6 +343,12 @@ mod tests {
                 "[sources.b]\ntype = \"tcp\"\nlisten = \"127.0.0.1:1\"\n[sources.c]\ntype = \"http\"\nlisten = \"127.0.0.1:1\"",
                 &["f.toml:9:10: source `b` listens there"],
             ),
+            (
+                "[http]\nlisten = \"0.0.0.0:1\"",
+                &["f.toml:5:10: anybody who reaches this address could see", "client_ca"],
+            ),
+            ("[http]\nsocket_mode = \"rw\"", &["f.toml:5:15: `rw` is not a mode"]),
+            ("[http]\ntoken_for_reads = true", &["f.toml:5:19: there is no token"]),
             ("[sources.b]\ntype = \"unix\"\npath = \"/x\"\nmode = \"rw\"", &["f.toml:7:8: `rw` is not a mode"]),
             ("[sources.b]\ntype = \"file\"\npaths = [\"/x[\"]", &["f.toml:6:10: `/x[` is not a pattern"]),
         ];

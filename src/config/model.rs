@@ -14,6 +14,7 @@ use crate::redact::RedactConfig;
 use crate::sinks::SinkConfig;
 use crate::sources::SourceConfig;
 use crate::store::{RetentionConfig, StateConfig};
+use crate::web::HttpConfig;
 
 /// Everything that `logwarden run` can be told. Every section may be left out.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
@@ -45,4 +46,6 @@ pub struct Config {
     pub state: StateConfig,
     /// How long things are kept.
     pub retention: RetentionConfig,
+    /// The page, the API and the metrics for operators. Without this section nothing listens.
+    pub http: Option<HttpConfig>,
 }

@@ -1,7 +1,7 @@
 //! The sources with the threads and sockets that they run on.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, watch};
 use tokio_rustls::TlsAcceptor;
 
 use super::clock::now;
+use super::face::{places, prove_window};
 use super::service::StartError;
 use crate::config::Config;
 use crate::line::{Batch, Pool, SourceId};
@@ -23,6 +24,7 @@ use crate::sources::{
     StdinReader, Tail, TailSetup, Watch,
 };
 use crate::store::{Checkpoint, Store, StreamKey};
+use crate::telemetry::Reloads;
 
 /// Batches that may wait between a receiver and the corridor.
 const QUEUE: usize = 8;
@@ -37,6 +39,8 @@ pub struct Lasting {
     pub stdin: StdinReader,
     /// Listening sockets.
     pub sockets: Sockets,
+    /// How the last reading of the configuration went.
+    pub reloads: Reloads,
 }
 
 /// What the sources are built with.
@@ -88,7 +92,7 @@ pub(super) struct Running {
 }
 
 /// Whether the receivers of `config` could start: their sockets are opened, their secrets and certificates read.
-pub(super) fn prove(config: &Config, lasting: &Lasting) -> Result<(), StartError> {
+pub(super) fn prove(config: &Config, dir: &Path, lasting: &Lasting) -> Result<(), StartError> {
     let runtime = Builder::new_current_thread().enable_all().build()?;
     let _inside = runtime.enter();
     for (name, source) in &config.sources {
@@ -96,7 +100,7 @@ pub(super) fn prove(config: &Config, lasting: &Lasting) -> Result<(), StartError
         listen(name, source, &lasting.sockets)?;
         drop(guard);
     }
-    Ok(())
+    prove_window(config, dir, &lasting.sockets)
 }
 
 impl Inputs {
@@ -312,13 +316,15 @@ fn listen(name: &str, source: &SourceConfig, sockets: &Sockets) -> Result<Option
 }
 
 /// Closes the sockets that `config` does not speak of.
-pub(super) fn close_others(config: &Config, sockets: &Sockets) {
-    let tcp: Vec<_> = config.sources.values().filter_map(|s| s.listens().map(|(address, ..)| address)).collect();
+pub(super) fn close_others(config: &Config, dir: &Path, sockets: &Sockets) {
+    let page = places(config, dir);
+    let tcp = config.sources.values().filter_map(|s| s.listens().map(|(address, ..)| address));
+    let tcp: Vec<_> = tcp.chain(page.0).collect();
     let unix = config.sources.values().filter_map(|s| match s {
         SourceConfig::Unix(unix) => Some(unix.path.clone()),
         _ => None,
     });
-    sockets.keep(&tcp, &unix.collect::<Vec<_>>());
+    sockets.keep(&tcp, &unix.chain(page.1).collect::<Vec<_>>());
 }
 
 fn tail(

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::clock::now;
 use super::committer::{Committer, Moment};
+use super::layout::Layout;
 use super::notify::notify;
 use super::outputs::Output;
 use super::watcher::Watcher;
@@ -49,6 +50,10 @@ pub(super) struct Keeper {
     pub watcher: Watcher,
     pub committer: Committer,
     pub counters: Arc<Counters>,
+    /// The same by source number.
+    pub by_source: Vec<Arc<Counters>>,
+    /// What is laid out for the page, when there is one.
+    pub layout: Option<Layout>,
     pub pools: Pools,
     /// Set when nothing may be waited for any more.
     pub hurry: Arc<AtomicBool>,
@@ -103,7 +108,15 @@ impl Keeper {
             self.over(n, trouble);
         }
         self.counters.add(done.read, &done.redacted);
+        self.counters.read_as(done.tally.events, &done.redacted);
         self.counters.latency(now().since(done.arrived), done.redacted.line_count() as u64);
+        if let Some(source) = self.by_source.get(usize::from(done.ack.source.0)) {
+            source.add(done.read, &done.redacted);
+            source.read_as(done.tally.events, &done.redacted);
+        }
+        if let Some(layout) = &mut self.layout {
+            layout.explain(done.ack.source, &done.redacted, done.arrived);
+        }
         self.positions.confirm(done.ack);
         if self.answers.get(usize::from(done.ack.source.0)).copied().unwrap_or(false) {
             self.written.push(done.ack);
@@ -133,6 +146,10 @@ impl Keeper {
             tracing::error!("{error}; nothing more is read until it works again");
         }
         let since = trouble.get_or_insert_with(Instant::now).elapsed();
+        if let Some(layout) = &mut self.layout {
+            layout.board().failing(&format!("sink `{}`", self.outputs[n].name), now().minus(since));
+            layout.lay(self.watcher.monitor(), now());
+        }
         if since >= PATIENCE && beat.ticked.elapsed() >= TICK && !self.committer.busy() {
             beat.ticked = Instant::now();
             let name = format!("sink `{}`", self.outputs[n].name);
@@ -147,6 +164,9 @@ impl Keeper {
         if let Some(since) = trouble {
             let (name, took) = (&self.outputs[n].name, since.elapsed().as_secs());
             tracing::warn!("sink {name} can be written again after {took} s; nothing was lost");
+            if let Some(layout) = &self.layout {
+                layout.board().well(&format!("sink `{name}`"));
+            }
         }
     }
 
@@ -207,6 +227,9 @@ impl Keeper {
 
     fn beat(&mut self, beat: &mut Beat) -> Result<(), SinkError> {
         beat.alive();
+        if let Some(layout) = &mut self.layout {
+            layout.lay(self.watcher.monitor(), now());
+        }
         let group = if self.written.is_empty() { GROUP } else { PROMPT };
         if beat.committed.elapsed() >= group && !self.committer.busy() {
             beat.committed = Instant::now();
@@ -226,6 +249,9 @@ impl Keeper {
         let now = now();
         let seen = self.watcher.look(now);
         let (key_state, alerts, outbox) = (seen.key_state, seen.alerts, seen.outbox);
+        if let Some(layout) = &self.layout {
+            layout.told(&alerts);
+        }
         let moment = Moment { key_state, alerts, outbox, now, ..Moment::default() };
         if !moment.is_empty() {
             self.committer.commit(moment);
@@ -242,6 +268,9 @@ impl Keeper {
         if look {
             let seen = self.watcher.look(moment.now);
             (moment.key_state, moment.alerts, moment.outbox) = (seen.key_state, seen.alerts, seen.outbox);
+            if let Some(layout) = &self.layout {
+                layout.told(&moment.alerts);
+            }
         }
         for (file, mark) in self.outputs.iter_mut().filter_map(Output::take_dirty) {
             moment.syncs.push(file);

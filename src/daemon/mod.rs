@@ -11,8 +11,10 @@
 
 mod clock;
 mod committer;
+mod face;
 mod inputs;
 mod keeper;
+mod layout;
 mod learn;
 mod notify;
 mod observer;

@@ -8,7 +8,7 @@ use tokio::runtime::{Builder, Runtime};
 use super::service::StartError;
 use super::watcher::host;
 use crate::config::Config;
-use crate::delivery::{Delivery, Router, Setup, SystemClock};
+use crate::delivery::{Counts, Delivery, Router, Setup, SystemClock};
 use crate::redact::Redactor;
 use crate::store::Store;
 
@@ -43,6 +43,12 @@ impl Post {
     pub(super) fn waker(&self) -> impl Fn() + Send + 'static {
         let delivery = Arc::clone(&self.delivery);
         move || delivery.wake()
+    }
+
+    /// What the receivers have done; nothing when the senders are gone.
+    pub(super) fn counts(&self) -> impl Fn() -> Vec<Counts> + Send + Sync + 'static {
+        let delivery = Arc::downgrade(&self.delivery);
+        move || delivery.upgrade().map(|delivery| delivery.counts()).unwrap_or_default()
     }
 
     /// Sends what may go at once, for `patience` at most. The wakers must be gone.

@@ -10,8 +10,10 @@ use std::time::{Duration, Instant};
 
 use super::clock::now;
 use super::committer::Committer;
+use super::face::{Show, Window};
 use super::inputs::{Ground, Inputs, Lasting, Running, close_others, prove, spawn};
 use super::keeper::Keeper;
+use super::layout::Layout;
 use super::learn::learn;
 use super::outputs::Output;
 use super::post::Post;
@@ -26,6 +28,7 @@ use crate::sinks::{SinkConfig, SinkError};
 use crate::sources::{Lines, Meter, Positions, Receipts, SourceConfig};
 use crate::store::{Store, StoreError, pseudonym_key};
 use crate::telemetry::Counters;
+use crate::web::{Board, Stories};
 
 /// Threads that redact; a stream keeps to one of them.
 const MOST_WORKERS: usize = 4;
@@ -79,6 +82,9 @@ pub enum StartError {
     /// Rule packs of the user's own.
     #[error("rules.packs: {0}")]
     Rules(String),
+    /// The operators' page.
+    #[error("http: {0}")]
+    Http(String),
     /// How lines are read as events.
     #[error(transparent)]
     Event(#[from] EventError),
@@ -104,6 +110,7 @@ pub struct Daemon {
     counters: Arc<Counters>,
     meters: Vec<(String, Arc<Meter>)>,
     keeper: JoinHandle<()>,
+    window: Option<Window>,
     post: Post,
 }
 
@@ -116,6 +123,7 @@ impl StartError {
             | Self::Pattern { .. }
             | Self::Source { .. }
             | Self::Rules(_)
+            | Self::Http(_)
             | Self::Event(_) => true,
             Self::Watch(WatcherError::Config(_) | WatcherError::Geoip(_))
             | Self::Delivery(DeliveryError::Receiver { .. }) => true,
@@ -134,10 +142,10 @@ impl Daemon {
         if config.sources.is_empty() {
             return Err(StartError::NoSources);
         }
-        config.state.resolve().ok_or(StartError::NoState)?;
+        let dir = config.state.resolve().ok_or(StartError::NoState)?;
         let redactor = redactor(config, PseudonymKey::new(0, b"proof"))?;
         readings(config, &redactor)?;
-        prove(config, lasting)
+        prove(config, &dir, lasting)
     }
 
     /// Builds and starts everything. `lasting` outlives the daemon, so that a reload loses nothing; `on_end` is called
@@ -175,12 +183,28 @@ impl Daemon {
         })?;
         let meters = inputs.meters.clone();
         let counters = Arc::new(Counters::new(redactor.rules().len()));
+        let by_source = source_counters(config, &redactor);
         let hurry = Arc::new(AtomicBool::new(false));
         let router = Router::configured(&config.routes, &config.receivers, &config.calendars);
         let readings = readings(config, &redactor)?;
         learn(config, &sources, &redactor, &store, &|source| readings.reader(source))?;
         let watcher = Watcher::new(config, &sources, &redactor, &store, router.clone())?;
         let post = Post::start(config, &store, router, &redactor)?;
+        let board = Arc::new(Board::new(sources.len(), now()));
+        let layout =
+            config.http.as_ref().map(|_| Layout::new(Arc::clone(&board), Stories::new(&dir), readings.readers()));
+        let show = Show {
+            config,
+            dir: &dir,
+            redactor: &redactor,
+            counters: &counters,
+            by_source: &by_source,
+            meters: &meters,
+            board: &board,
+            reloads: &lasting.reloads,
+            sent: Box::new(post.counts()),
+        };
+        let window = config.http.as_ref().map(|http| Window::open(http, show, &lasting.sockets)).transpose()?;
         let (entrance, done) = pipeline::start(workers, move |source| readings.chunk(source), &pools)?;
         let (wake, settle) = (post.waker(), receipts.clone());
         let committer = Committer::start(store, config.retention.clone(), Arc::clone(&hurry), move |moment| {
@@ -200,6 +224,8 @@ impl Daemon {
             watcher,
             committer,
             counters: Arc::clone(&counters),
+            by_source,
+            layout,
             pools,
             hurry: Arc::clone(&hurry),
         };
@@ -211,8 +237,8 @@ impl Daemon {
             on_end();
         })?;
         let inputs = inputs.start(&entrance)?;
-        close_others(config, &lasting.sockets);
-        Ok(Self { inputs, hurry, ended, counters, meters, keeper, post })
+        close_others(config, &dir, &lasting.sockets);
+        Ok(Self { inputs, hurry, ended, counters, meters, keeper, window, post })
     }
 
     /// What has been counted.
@@ -248,6 +274,9 @@ impl Daemon {
             let _its_result_is_known = self.keeper.join();
         }
         self.inputs.end();
+        if let Some(window) = self.window {
+            window.close();
+        }
         self.post.stop(patience.saturating_sub(began.elapsed()));
         result
     }
@@ -257,6 +286,12 @@ impl Daemon {
 pub(super) fn redactor(config: &Config, key: PseudonymKey) -> Result<Redactor, StartError> {
     let packs = config.rules.read().map_err(|error| StartError::Rules(error.to_string()))?;
     Redactor::configured(key, &packs, &config.redact).map_err(|error| StartError::Rules(error.to_string()))
+}
+
+/// Counters of each source, where somebody may ask for them.
+fn source_counters(config: &Config, redactor: &Redactor) -> Vec<Arc<Counters>> {
+    let shown = config.sources.iter().filter(|_| config.http.is_some());
+    shown.map(|_| Arc::new(Counters::new(redactor.rules().len()).with_fields())).collect()
 }
 
 /// How the lines of each source are read; proved, so that a reader can be made for each stream.
@@ -284,6 +319,11 @@ impl Readings {
     fn reader(&self, source: SourceId) -> Result<Reader, StartError> {
         let reading = self.by_source.get(usize::from(source.0)).cloned().unwrap_or_default();
         Ok(Reader::new(&self.roles, reading)?)
+    }
+
+    /// What explains the lines of each source.
+    fn readers(&self) -> Vec<Option<Reader>> {
+        self.by_source.iter().map(|reading| Reader::new(&self.roles, reading.clone()).ok()).collect()
     }
 
     /// The hot path of a stream of `source`.

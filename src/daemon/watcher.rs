@@ -76,6 +76,11 @@ impl Watcher {
         self.changed <= FEW
     }
 
+    /// The monitor.
+    pub(super) fn monitor(&self) -> &Monitor {
+        &self.monitor
+    }
+
     /// Looks at what was absorbed, and at the clock.
     pub(super) fn look(&mut self, now: Timestamp) -> Seen {
         let alerts = self.monitor.tick(now);

@@ -51,4 +51,4 @@ pub use route::Router;
 pub use service::{Counts, Delivery, DeliveryError, Setup, check};
 pub use sign::Signer;
 pub use teller::Teller;
-pub use trial::{TestOutcome, greet, prove, send_test, test_alert};
+pub use trial::{TestOutcome, greet, kind, prove, send_test, test_alert};

@@ -122,7 +122,8 @@ fn config_kind(receivers: &BTreeMap<String, ReceiverConfig>, name: &str) -> Stri
     receivers.get(name).map(kind).unwrap_or_default()
 }
 
-fn kind(config: &ReceiverConfig) -> String {
+/// What a receiver is, in a word: `email`, `slack`.
+pub fn kind(config: &ReceiverConfig) -> String {
     match config {
         ReceiverConfig::Email(c) => {
             let tls = match c.tls {

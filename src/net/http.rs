@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http_body_util::Full;
-use hyper::body::{Bytes, Incoming};
+use hyper::body::{Body, Bytes, Incoming};
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -29,10 +29,11 @@ pub type Answer = Response<Full<Bytes>>;
 
 /// Serves one connection to its end. A client that is slow, or has to make room for others, is cut off; `handle` says
 /// with [`Pass::owed`] when it has all of a request.
-pub async fn serve<F, W>(accepted: Accepted, mut stop: watch::Receiver<bool>, handle: F)
+pub async fn serve<F, W, B>(accepted: Accepted, mut stop: watch::Receiver<bool>, handle: F)
 where
     F: Fn(Request<Incoming>, Arc<Pass>) -> W,
-    W: Future<Output = Answer>,
+    W: Future<Output = Response<B>>,
+    B: Body<Data = Bytes, Error = Infallible> + 'static,
 {
     let Accepted { wire, pass, .. } = accepted;
     let pass = Arc::new(pass);

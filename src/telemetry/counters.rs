@@ -18,6 +18,12 @@ pub struct Counters {
     pub bytes: AtomicU64,
     /// Bytes written.
     pub bytes_out: AtomicU64,
+    /// Lines that were read as events.
+    pub events: AtomicU64,
+    /// Lines that begin as a JSON object and do not end as one.
+    pub invalid_json: AtomicU64,
+    /// All latencies together, in microseconds.
+    latency_sum: AtomicU64,
     /// Redactions by rule number.
     redactions: Vec<AtomicU64>,
     /// Redactions by JSON pointer, where somebody asked for them.
@@ -95,6 +101,7 @@ impl Counters {
     pub fn latency(&self, took: Duration, lines: u64) {
         if let Some(latency) = &self.latency {
             let micros = u64::try_from(took.as_micros()).unwrap_or(LONGEST).min(LONGEST);
+            self.latency_sum.fetch_add(micros.saturating_mul(lines), Ordering::Relaxed);
             latency.lock().unwrap_or_else(PoisonError::into_inner).saturating_record_n(micros, lines);
         }
     }
@@ -103,6 +110,31 @@ impl Counters {
     pub fn latency_within(&self, share: f64) -> Option<Duration> {
         let latency = self.latency.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner);
         (!latency.is_empty()).then(|| Duration::from_micros(latency.value_at_quantile(share)))
+    }
+
+    /// How many lines took at most as long as each of `bounds` (ascending, in microseconds; to about 1 %), how many were
+    /// measured, and the sum of their latencies.
+    pub fn latency_buckets(&self, bounds: &[u64]) -> (Vec<u64>, u64, Duration) {
+        let sum = Duration::from_micros(self.latency_sum.load(Ordering::Relaxed));
+        let Some(latency) = &self.latency else { return (vec![0; bounds.len()], 0, sum) };
+        let latency = latency.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut below = vec![0; bounds.len()];
+        for step in latency.iter_recorded() {
+            let first = bounds.partition_point(|b| *b < step.value_iterated_to());
+            for n in below.iter_mut().skip(first) {
+                *n += step.count_since_last_iteration();
+            }
+        }
+        (below, latency.len(), sum)
+    }
+
+    /// Counts `lines` lines as events, and looks for JSON that breaks off.
+    pub fn read_as(&self, events: u64, out: &Redacted) {
+        self.events.fetch_add(events, Ordering::Relaxed);
+        let broken = out.lines().filter(|line| breaks_off(line.bytes())).count() as u64;
+        if broken > 0 {
+            self.invalid_json.fetch_add(broken, Ordering::Relaxed);
+        }
     }
 
     /// Redactions by rule, the zeros left out.
@@ -124,6 +156,11 @@ impl Counters {
     }
 }
 
+fn breaks_off(line: &[u8]) -> bool {
+    let line = line.trim_ascii();
+    line.first() == Some(&b'{') && line.last() != Some(&b'}')
+}
+
 fn count_fields(out: &Redacted, fields: &mut BTreeMap<String, u64>) {
     for line in out.lines() {
         for (start, ..) in line.findings() {
@@ -143,6 +180,25 @@ fn count_fields(out: &Redacted, fields: &mut BTreeMap<String, u64>) {
 mod tests {
     use super::*;
     use crate::redact::{PseudonymKey, Redactor};
+
+    #[test]
+    fn latencies_fall_into_their_buckets() {
+        let counters = Counters::new(0);
+        counters.latency(Duration::from_micros(90), 3);
+        counters.latency(Duration::from_millis(2), 5);
+        let (below, all, sum) = counters.latency_buckets(&[50, 100, 5_000]);
+        assert_eq!((below, all, sum), (vec![0, 3, 8], 8, Duration::from_micros(10_270)));
+    }
+
+    #[test]
+    fn json_that_breaks_off_is_counted() {
+        let redactor = Redactor::new(PseudonymKey::new(0, b"k"));
+        let mut out = Redacted::default();
+        redactor.worker().redact(b"{\"a\":1}\n{\"a\":\nplain\n {\"b\":2} \r\n{\n", &mut out);
+        let counters = Counters::new(0);
+        counters.read_as(2, &out);
+        assert_eq!((counters.events.into_inner(), counters.invalid_json.into_inner()), (2, 2));
+    }
 
     #[test]
     fn fields_are_counted_where_asked() {

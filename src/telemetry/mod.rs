@@ -3,9 +3,11 @@
 mod counters;
 mod guard;
 mod log;
+mod reloads;
 mod writer;
 
 pub use counters::Counters;
 pub use guard::guard_process;
 pub use log::start_log;
+pub use reloads::{Reload, Reloads};
 pub use writer::{EventWriter, RedactingLog};

@@ -319,6 +319,11 @@ impl KeyState {
         ((now - RING as i64 + 1)..=now).map(|b| (b, self.window(b, 1)))
     }
 
+    /// The two newest hours that are not learned yet, each counted from 1970, with what happened in them.
+    pub fn newest_hours(&self) -> [(i64, Counts); 2] {
+        self.hours.map(|hour| (hour.at, hour.sum))
+    }
+
     /// What is usual; `None` in the key's first hours.
     pub fn profile(&self) -> Option<&Profile> {
         self.profile.as_deref()

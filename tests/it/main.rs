@@ -33,3 +33,4 @@ mod sinks;
 mod spellings;
 mod support;
 mod watching;
+mod web;

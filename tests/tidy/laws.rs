@@ -19,10 +19,30 @@ pub const ARROWS: &[(&str, &[&str])] = &[
     ("sources", &["net", "line", "units", "secret", "store"]),
     ("sinks", &["net", "redact", "line", "units", "secret"]),
     ("delivery", &["net", "alert", "store", "redact", "rules", "secret", "units"]),
+    (
+        "web",
+        &[
+            "net",
+            "units",
+            "secret",
+            "rules",
+            "redact",
+            "event",
+            "window",
+            "alert",
+            "store",
+            "sources",
+            "delivery",
+            "telemetry",
+        ],
+    ),
     ("pipeline", &["line", "redact", "event", "window", "sinks", "units"]),
     (
         "config",
-        &["units", "secret", "net", "rules", "redact", "event", "alert", "store", "sources", "sinks", "delivery"],
+        &[
+            "units", "secret", "net", "rules", "redact", "event", "alert", "store", "sources", "sinks", "delivery",
+            "web",
+        ],
     ),
     ("telemetry", &["units", "redact"]),
     (
@@ -44,6 +64,7 @@ pub const ARROWS: &[(&str, &[&str])] = &[
             "pipeline",
             "config",
             "telemetry",
+            "web",
         ],
     ),
     (
@@ -65,6 +86,7 @@ pub const ARROWS: &[(&str, &[&str])] = &[
             "pipeline",
             "config",
             "telemetry",
+            "web",
             "daemon",
         ],
     ),

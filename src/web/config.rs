@@ -1,0 +1,91 @@
+//! The `[http]` section of the configuration.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::net::ServerTls;
+use crate::secret::Secret;
+
+/// The socket's name in the state directory.
+pub const SOCKET_NAME: &str = "http.sock";
+
+/// The page, the API and the metrics for operators. Without this section nothing listens.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct HttpConfig {
+    /// Address and port to listen on. Beyond this machine a token and TLS are needed, or client certificates.
+    #[schemars(with = "String")]
+    pub listen: SocketAddr,
+    /// A Unix socket that serves the same, for `logwarden top`. Who may open it may do everything. The default is
+    /// `http.sock` in the state directory.
+    #[schemars(example = "/run/logwarden/http.sock")]
+    pub socket: Option<PathBuf>,
+    /// Who may open the socket, as its mode in octal.
+    pub socket_mode: String,
+    /// What must be shown to acknowledge and to silence, as `Authorization: Bearer`: `${env:NAME}`, `${file:/path}` or
+    /// `${cred:NAME}`. Without it both work over the Unix socket only.
+    #[schemars(example = "${cred:http}")]
+    pub token: Option<Secret>,
+    /// Ask for the token before anything is shown, `/healthz` and `/readyz` excepted. Beyond this machine that is always
+    /// so.
+    pub token_for_reads: bool,
+    /// Names by which browsers reach this page, beside `localhost` and addresses: a request under any other name is
+    /// refused.
+    #[schemars(example = ["logwarden.example.com"])]
+    pub hosts: Vec<String>,
+    /// TLS of this port.
+    pub tls: Option<ServerTls>,
+    /// Listen beyond this machine without TLS, behind something that encrypts. The token is needed all the same.
+    pub allow_plain: bool,
+    /// Most connections at once. When it is full, the client with most connections makes room.
+    pub max_connections: usize,
+    /// Requests a second from one address, with a burst of twice as many; 0 is no limit.
+    pub max_requests_per_second: u32,
+}
+
+impl Default for HttpConfig {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8687)),
+            socket: None,
+            socket_mode: "0600".to_owned(),
+            token: None,
+            token_for_reads: false,
+            hosts: Vec::new(),
+            tls: None,
+            allow_plain: false,
+            max_connections: 256,
+            max_requests_per_second: 100,
+        }
+    }
+}
+
+impl HttpConfig {
+    /// The socket's mode as a number.
+    pub fn mode(&self) -> Option<u32> {
+        u32::from_str_radix(&self.socket_mode, 8).ok().filter(|mode| *mode <= 0o777)
+    }
+
+    /// The secrets that it refers to, with the name of their key.
+    pub fn secrets(&self) -> Vec<(&'static str, &Secret)> {
+        self.token.iter().map(|token| ("token", token)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_section_is_enough() {
+        let config: HttpConfig = toml::from_str("").unwrap();
+        assert!(config.listen.ip().is_loopback());
+        assert_eq!((config.mode(), config.token_for_reads), (Some(0o600), false));
+        assert!(toml::from_str::<HttpConfig>("listn = '127.0.0.1:1'").is_err());
+        let odd: HttpConfig = toml::from_str("socket_mode = 'rw'").unwrap();
+        assert_eq!(odd.mode(), None);
+    }
+}

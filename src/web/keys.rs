@@ -1,0 +1,266 @@
+//! Keys: the list that sorts and searches, and one key's story.
+
+use std::cmp::Ordering;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::board::{Detail, KeyList, KeyRow};
+use super::face::Face;
+use super::query::Query;
+use super::story::Entry;
+use crate::alert::KINDS;
+use crate::units::Timestamp;
+
+/// How long a list may take to be made.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Keys of one answer.
+const MOST: usize = 500;
+
+type Order = fn(&KeyRow, &KeyRow) -> Ordering;
+
+/// What a list can be sorted by, ascending.
+const ORDERS: [(&str, Order); 11] = [
+    ("key", |a, b| a.id.as_str().cmp(b.id.as_str())),
+    ("type", |a, b| a.kind.cmp(&b.kind)),
+    ("label", |a, b| a.label.cmp(&b.label)),
+    ("requests", |a, b| a.total.cmp(&b.total)),
+    ("hour", |a, b| a.hour.uses.cmp(&b.hour.uses)),
+    ("errors", |a, b| share(a).total_cmp(&share(b))),
+    ("networks", |a, b| a.networks.cmp(&b.networks)),
+    ("hours", |a, b| a.active_hours.cmp(&b.active_hours)),
+    ("age", |a, b| b.first_seen.cmp(&a.first_seen)),
+    ("last_seen", |a, b| a.last_seen.cmp(&b.last_seen)),
+    ("leaked", |a, b| a.leaked_at.cmp(&b.leaked_at)),
+];
+
+/// Share of the last hour's requests that failed.
+fn share(row: &KeyRow) -> f64 {
+    if row.hour.uses == 0 { 0.0 } else { f64::from(row.hour.errors + row.hour.refused) / f64::from(row.hour.uses) }
+}
+
+/// `/api/v1/keys`; `None` when nothing could be had in time.
+pub(super) async fn keys(face: &Face, query: &Query) -> Option<Value> {
+    let list = face.board.keys(face.now(), PATIENCE).await?;
+    let query = query.clone();
+    tokio::task::spawn_blocking(move || page(&list, &query)).await.ok()
+}
+
+/// One page of the list.
+fn page(list: &KeyList, query: &Query) -> Value {
+    let wanted = Wanted::new(query);
+    let mut found: Vec<&KeyRow> = list.keys.iter().filter(|row| wanted.fits(row)).collect();
+    let matched = found.len();
+    let (limit, offset) = (query.number("limit", 50, MOST), query.number("offset", 0, usize::MAX));
+    let sort = query.get("sort").unwrap_or("-last_seen");
+    let (name, down) = sort.strip_prefix('-').map_or((sort, false), |name| (name, true));
+    let order = ORDERS.iter().find(|(n, _)| *n == name).map_or(ORDERS[9].1, |(_, order)| *order);
+    let by = |a: &&KeyRow, b: &&KeyRow| {
+        let ordering = if down { order(b, a) } else { order(a, b) };
+        ordering.then_with(|| a.id.as_str().cmp(b.id.as_str()))
+    };
+    // only the page that is shown is sorted
+    let end = offset.saturating_add(limit).min(found.len());
+    let start = offset.min(end);
+    if end < found.len() {
+        found.select_nth_unstable_by(end, by);
+    }
+    found.truncate(end);
+    if start > 0 && start < end {
+        found.select_nth_unstable_by(start, by);
+    }
+    let shown = &mut found[start..];
+    shown.sort_unstable_by(by);
+    json!({
+        "total": list.keys.len(),
+        "matched": matched,
+        "offset": start,
+        "as_of": list.at,
+        "newest": list.newest,
+        "keys": shown.iter().map(|row| row_json(row)).collect::<Vec<_>>(),
+    })
+}
+
+/// Which keys are wanted.
+struct Wanted {
+    words: Vec<String>,
+    leaked: bool,
+    alerting: bool,
+    group: Option<String>,
+}
+
+impl Wanted {
+    fn new(query: &Query) -> Self {
+        let search = query.get("search").unwrap_or_default().to_lowercase();
+        let yes = |name| query.get(name).is_some_and(|v| matches!(v, "1" | "true" | "yes"));
+        Self {
+            words: search.split_whitespace().map(str::to_owned).collect(),
+            leaked: yes("leaked"),
+            alerting: yes("alerting"),
+            group: query.get("group").map(str::to_owned),
+        }
+    }
+
+    fn fits(&self, row: &KeyRow) -> bool {
+        if (self.leaked && row.leaked_at.is_none()) || (self.alerting && row.open == 0) {
+            return false;
+        }
+        if self.group.is_some() && row.group.as_deref() != self.group.as_deref() {
+            return false;
+        }
+        self.words.iter().all(|word| {
+            let has = |text: &str| contains(text, word);
+            has(row.id.as_str())
+                || has(&row.kind)
+                || row.label.as_deref().is_some_and(has)
+                || row.group.as_deref().is_some_and(has)
+        })
+    }
+}
+
+/// Whether `text` holds `word`, which is in lower case; the case of ASCII letters does not matter.
+fn contains(text: &str, word: &str) -> bool {
+    let (text, word) = (text.as_bytes(), word.as_bytes());
+    text.len() >= word.len() && text.windows(word.len()).any(|part| part.eq_ignore_ascii_case(word))
+}
+
+fn row_json(row: &KeyRow) -> Value {
+    let open = KINDS.iter().filter(|k| row.open >> (k.kind as u32) & 1 == 1).map(|k| k.name);
+    json!({
+        "key": row.id.as_str(),
+        "tag": row.id.name(),
+        "type": &*row.kind,
+        "label": row.label.as_deref(),
+        "group": row.group.as_deref(),
+        "first_seen": row.first_seen,
+        "last_seen": row.last_seen,
+        "requests": row.total,
+        "last_hour": {"requests": row.hour.uses, "errors": row.hour.errors, "refused": row.hour.refused},
+        "sparkline": row.uses,
+        "networks": row.networks,
+        "active_hours": row.active_hours,
+        "leaked_at": row.leaked_at,
+        "alerting": open.collect::<Vec<_>>(),
+    })
+}
+
+/// `/api/v1/keys/KEY`; `None` when it is not known.
+pub(super) async fn key(face: &Face, key: &str) -> Option<Value> {
+    let detail = face.board.ask(key, PATIENCE).await?;
+    let stories = face.stories.clone();
+    tokio::task::spawn_blocking(move || {
+        let hour = detail.head_hour;
+        let story = stories.read(detail.row.id.as_str(), hour);
+        tell(&detail, story, hour)
+    })
+    .await
+    .ok()
+}
+
+fn tell(detail: &Detail, story: super::story::Story, hour: i64) -> Value {
+    let fresh = |at: i64| detail.newest_hours.iter().find(|(h, _)| *h == at).map(|(_, counts)| Entry::from(*counts));
+    let mut days = story.days;
+    // what is not written yet belongs to its day
+    for (at, counts) in detail.newest_hours {
+        let written = story.hours.iter().any(|(h, e)| *h == at && e.is_some());
+        if !written && counts.uses > 0 {
+            for (_, entry) in days.iter_mut().filter(|(day, _)| *day == at.div_euclid(24)) {
+                entry.get_or_insert_default().add(counts.into());
+            }
+        }
+    }
+    let shown = story.hours.into_iter().filter(|(at, _)| *at > hour - 24);
+    let hours = shown.enumerate().map(|(n, (at, entry))| {
+        let entry = fresh(at).filter(|f| entry.is_none_or(|e| f.uses >= e.uses)).or(entry);
+        let mut one = entry_json(Timestamp::from_secs(at * 3600), entry);
+        one["usual"] = json!(detail.typical.as_ref().and_then(|t| t.get(n)));
+        one
+    });
+    let mut out = row_json(&detail.row);
+    let days = days.into_iter().map(|(at, entry)| entry_json(Timestamp::from_secs(at * 86_400), entry));
+    out["hours_24"] = hours.collect();
+    out["days_56"] = days.collect();
+    out["seen_from"] =
+        detail.networks.iter().map(|(network, last)| json!({"network": network, "last": last})).collect();
+    out["used_for"] = json!(detail.used);
+    out["usual"] = json!({"error_share": detail.usual_shares.0, "refused_share": detail.usual_shares.1});
+    out["leaked_in"] = json!(detail.leaked_in);
+    out["requests_since_retired"] = json!(detail.since_retired);
+    out["sensitive"] = json!(detail.sensitive);
+    out["longest_silence_s"] = json!(detail.longest_gap_s);
+    out
+}
+
+fn entry_json(at: Timestamp, entry: Option<Entry>) -> Value {
+    json!({
+        "at": at,
+        "requests": entry.map(|e| e.uses),
+        "errors": entry.map(|e| e.errors),
+        "refused": entry.map(|e| e.refused),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::window::{Counts, KeyId, RING};
+
+    fn row(n: u64) -> KeyRow {
+        KeyRow {
+            id: KeyId::parse(&format!("key-{n:05}")).unwrap(),
+            kind: Arc::from(if n.is_multiple_of(2) { "OPENAI_API_KEY" } else { "API_KEY" }),
+            label: (n == 7).then(|| Arc::from("Billing-Prod")),
+            group: (n < 10).then(|| Arc::from("prod")),
+            first_seen: Timestamp::from_secs(1_777_000_000 + n as i64),
+            last_seen: Timestamp::from_secs(1_777_636_800),
+            total: n * 7 % 1000,
+            uses: [0; RING],
+            hour: Counts::default(),
+            networks: 1,
+            active_hours: 1,
+            leaked_at: (n == 3).then_some(Timestamp(1)),
+            open: u64::from(n == 4),
+        }
+    }
+
+    fn ask(query: &str) -> (usize, Vec<String>) {
+        let list = KeyList { keys: (0..1000).map(row).collect(), ..KeyList::default() };
+        let got = page(&list, &Query::new(query));
+        let keys = got["keys"].as_array().unwrap().iter().map(|k| k["key"].as_str().unwrap().to_owned()).collect();
+        (got["matched"].as_u64().unwrap() as usize, keys)
+    }
+
+    #[test]
+    fn pages_are_sorted_without_sorting_all() {
+        let mut all: Vec<KeyRow> = (0..1000).map(row).collect();
+        all.sort_by(|a, b| b.total.cmp(&a.total).then(a.id.as_str().cmp(b.id.as_str())));
+        let all: Vec<_> = all.iter().map(|r| r.id.as_str().to_owned()).collect();
+        for (offset, limit) in [(0, 10), (10, 10), (500, 37), (990, 50), (0, 500)] {
+            let (_, got) = ask(&format!("sort=-requests&offset={offset}&limit={limit}"));
+            assert_eq!(got, all[offset..(offset + limit).min(1000)], "{offset} {limit}");
+        }
+        assert_eq!(ask("offset=5000").1, [""; 0]);
+        assert_eq!(ask("limit=999999999").1.len(), MOST);
+    }
+
+    #[test]
+    fn words_find_keys_by_name_type_label_and_group() {
+        assert_eq!(ask("search=billing").1, ["key-00007"]);
+        assert_eq!(ask("search=KEY-00042").1, ["key-00042"]);
+        assert_eq!(ask("search=openai+prod").0, 5);
+        assert_eq!(ask("search=nothing").0, 0);
+        assert_eq!((ask("leaked=1").1, ask("alerting=true").1), (vec!["key-00003".into()], vec!["key-00004".into()]));
+        assert_eq!(ask("group=prod").0, 10);
+        assert_eq!(ask("search=%25%27%3Cscript%3E").0, 0);
+    }
+
+    #[test]
+    fn every_order_is_one() {
+        for (name, _) in ORDERS {
+            assert_eq!(ask(&format!("sort={name}&limit=3")).1.len(), 3, "{name}");
+        }
+    }
+}
