@@ -1,5 +1,7 @@
 //! The operators' window: health, metrics, API and page of the running service.
 
 mod api;
+mod browser;
+mod chrome;
 mod kit;
 mod prometheus;
