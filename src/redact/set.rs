@@ -315,7 +315,7 @@ impl Prefixes {
         }
         literals.sort_by_key(|l| (pair(&l.bytes), std::cmp::Reverse(l.bytes.len()), l.rule));
         let mut pairs = Box::new([0; 1 << 16]);
-        let mut buckets = vec![0..0];
+        let mut buckets = Vec::from_iter(std::iter::once(0..0));
         for (at, l) in literals.iter().enumerate() {
             let bucket = &mut pairs[usize::from(pair(&l.bytes))];
             if *bucket == 0 {

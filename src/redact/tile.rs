@@ -4,6 +4,8 @@
 //! block of 64 bytes, and a step of a chain (shift, AND) goes over a whole row, several blocks to an instruction. Runs of
 //! `n` bytes of a class begin where the class has been ANDed with itself shifted by 1, 2, 4 and so on.
 
+#![expect(clippy::needless_range_loop, reason = "one index into several rows is what the compiler makes vectors of")]
+
 use super::bytes::{ALNUM, ASSIGN, DIGIT, GROUP, IDENT, JOINT, LOWER, NEWLINE, RARE, SPACE, TOKEN, class};
 
 /// Blocks of 64 bytes in a tile.

@@ -31,6 +31,7 @@ mod scan;
 mod simulator;
 mod sinks;
 mod spellings;
+mod steady;
 mod support;
 mod watching;
 mod web;
