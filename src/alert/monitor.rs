@@ -149,6 +149,7 @@ impl Monitor {
             self.counters.events += tally.events;
             self.counters.ahead += tally.ahead;
             self.counters.untimed += tally.untimed;
+            tally.renamed.iter().for_each(|(before, now)| self.keys.rename(before, *now));
             self.look_at_leaks(&tally, now, &mut out);
             self.look_at_keys(&tally, now, &mut out);
             self.look_at_attacks(&tally, now, &mut out);

@@ -19,12 +19,13 @@ use zeroize::Zeroizing;
 use super::exit::{Exit, Failure};
 use super::lane::Stop;
 use super::outlet::{Outlet, WhenSlow};
+use super::state::passing_key;
 use super::wire::{Answer, Greeting};
 use super::worker::{Deadly, Past, Supervisor};
 use super::{entry, signals, stats};
 use crate::line::lines;
 use crate::pipeline::FAILED;
-use crate::redact::{PseudonymKey, Redacted, Redactor};
+use crate::redact::{Redacted, Redactor};
 use crate::sinks::SinkError;
 use crate::sources::Reading;
 use crate::telemetry::{self, Counters};
@@ -53,7 +54,7 @@ pub struct Args {
 /// Runs the command; its exit code is ours.
 pub fn run(args: &Args) -> anyhow::Result<Exit> {
     telemetry::guard_process();
-    let key = PseudonymKey::random().context("no randomness for the pseudonym key")?;
+    let key = passing_key()?;
     let strip = [io::stdout().is_terminal(), io::stderr().is_terminal()];
     let supervisor = Supervisor::new(Greeting { secret: Zeroizing::new(key.secret().to_vec()), strip });
     let redactor = Redactor::new(key);

@@ -10,10 +10,11 @@ use serde_json::{Value, json};
 use super::exit::Exit;
 use super::format::Format;
 use super::reading;
+use super::state::passing_key;
 use super::style::plain;
 use crate::config;
 use crate::event::{Explanation, Reader, Roles};
-use crate::redact::{PseudonymKey, Redacted, RedactedLine, Redactor, pointer_at};
+use crate::redact::{Redacted, RedactedLine, Redactor, pointer_at};
 use crate::rules::RuleDef;
 use crate::units::Timestamp;
 
@@ -48,7 +49,7 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
         }
     };
     let config = args.config.as_deref().map(config::load).transpose()?.unwrap_or_default();
-    let key = PseudonymKey::random().context("no randomness for the pseudonym key")?;
+    let key = passing_key()?;
     let redactor = Redactor::configured(key, &config.rules.read()?, &config.redact)?;
     let mut reader = Reader::new(&Roles::new(&config.event)?, reading::named(&config, args.source.as_deref())?)?;
     let arrived = Timestamp::from(chrono::Utc::now());

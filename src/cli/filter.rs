@@ -18,9 +18,10 @@ use signal_hook::consts::SIGINT;
 use super::exit::{Exit, Failure};
 use super::lane::{Lane, Stop};
 use super::outlet::WhenSlow;
+use super::state::passing_key;
 use super::{signals, stats};
 use crate::config;
-use crate::daemon::Observer;
+use crate::daemon::{self, Observer};
 use crate::event::Reader;
 use crate::redact::{PseudonymKey, Redactor};
 use crate::sinks::SinkError;
@@ -70,7 +71,7 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
     let redactor = match (&observer, &args.state) {
         (Some(observer), _) => observer.redactor().clone(),
         (None, Some(dir)) => Redactor::new(pseudonym_key_in(dir)?),
-        (None, None) => Redactor::new(PseudonymKey::random().context("no randomness for the pseudonym key")?),
+        (None, None) => Redactor::new(passing_key()?),
     };
     telemetry::start_log(std::io::stderr(), &redactor, "warn", true);
     let counters = Counters::new(redactor.rules().len());
@@ -102,7 +103,7 @@ fn pseudonym_key_in(dir: &Path) -> anyhow::Result<PseudonymKey> {
         .mode(0o700)
         .create(dir)
         .with_context(|| format!("cannot use {}", dir.display()))?;
-    Ok(pseudonym_key(dir).map_err(|error| Failure::new(Exit::IO, error.to_string()))?)
+    Ok(pseudonym_key(dir, daemon::now()).map_err(|error| Failure::new(Exit::IO, error.to_string()))?)
 }
 
 /// What an input is called in messages and alerts.

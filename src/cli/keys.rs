@@ -11,6 +11,8 @@ use super::state;
 use super::style::plain;
 use crate::alert::{DetectConfig, Policies, Policy, age, narrowest, stored_word, used_for};
 use crate::config;
+use crate::daemon;
+use crate::store::{PSEUDONYM_VARIABLE, rotate_pseudonym_key};
 use crate::units::{Timestamp, format_duration};
 use crate::window::{Aspect, KeyId, KeyState, Words};
 
@@ -35,12 +37,22 @@ pub enum Verb {
         #[arg(long, value_enum, default_value_t, hide_default_value = true)]
         format: Format,
     },
+    /// Begin a new secret for pseudonyms; a running service takes it up when it is started again
+    ///
+    /// From then on the same key has another pseudonym. For 30 days the service knows who was called what before, so
+    /// that a key that comes back keeps its history. Pseudonyms in `[keys.*]` of a configuration have to be replaced:
+    /// `keys list` shows the new ones. What was written before keeps its old pseudonyms.
+    Rotate {
+        #[command(flatten)]
+        state: state::Args,
+    },
 }
 
 /// Answers.
 pub fn run(verb: &Verb) -> anyhow::Result<Exit> {
     match verb {
         Verb::List { state, format } => list(&read(state)?, *format),
+        Verb::Rotate { state } => rotate(state),
         Verb::Show { key, state, format } => show(&read(state)?, key, *format),
     }
 }
@@ -51,6 +63,26 @@ struct Inventory {
     words: Words,
     detect: DetectConfig,
     now: Timestamp,
+}
+
+fn rotate(state: &state::Args) -> anyhow::Result<Exit> {
+    let dir = state.dir()?;
+    if std::env::var_os(PSEUDONYM_VARIABLE).is_some_and(|v| !v.is_empty()) {
+        let text = format!("${PSEUDONYM_VARIABLE} is set and wins over the file in {}", dir.display());
+        return Err(Failure::new(Exit::USAGE, text).help("change the variable instead, or unset it").into());
+    }
+    if !dir.is_dir() {
+        let text = format!("{} is not a state directory", dir.display());
+        return Err(Failure::new(Exit::IO, text).help("name the one that the service uses").into());
+    }
+    rotate_pseudonym_key(&dir, daemon::now()).map_err(|error| Failure::new(Exit::IO, error.to_string()))?;
+    writeln!(
+        anstream::stdout(),
+        "a new secret for pseudonyms stands in {}; start the service again to use it\nfor 30 days keys that come back \
+         are recognised by their old pseudonym",
+        dir.display()
+    )?;
+    Ok(Exit::OK)
 }
 
 /// A key with what the configuration says about it.

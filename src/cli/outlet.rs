@@ -177,11 +177,15 @@ mod tests {
             chunk[0] = n;
             queue.push(&chunk, 10).unwrap();
         }
-        assert_eq!((queue.lock().dropped, queue.lock().bytes), (20, WAITING));
+        let counts = || {
+            let state = queue.lock();
+            (state.dropped, state.bytes, state.chunks.len())
+        };
+        assert_eq!(counts(), (20, WAITING, 4));
         assert_eq!(queue.next().unwrap()[0], 2);
         // one that is larger than everything still goes
         queue.push(&vec![b'y'; WAITING + 1], 1).unwrap();
-        assert_eq!((queue.lock().chunks.len(), queue.lock().dropped), (1, 50));
+        assert_eq!(counts(), (50, WAITING + 1, 1));
         queue.lock().ended = true;
         assert!(queue.next().is_some() && queue.next().is_none());
         queue.lock().failed = Some(SinkError::Closed);

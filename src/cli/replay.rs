@@ -13,9 +13,11 @@ use super::format::Format;
 use super::replay_budget::{Budget, Proposal, propose};
 use super::replay_html;
 use super::replay_pass::{Outcome, Settings, pass};
+use super::state::passing_key;
 use super::style::plain;
 use crate::alert::{Alert, Urgency};
 use crate::config;
+use crate::daemon;
 use crate::redact::{PseudonymKey, Redactor};
 use crate::store::pseudonym_key;
 
@@ -109,8 +111,8 @@ fn write_html(path: &Path, found: &Outcome, settings: &Settings) -> anyhow::Resu
 
 fn key(args: &Args) -> anyhow::Result<PseudonymKey> {
     match &args.state {
-        Some(dir) => Ok(pseudonym_key(dir)?),
-        None => PseudonymKey::random().context("no randomness for the pseudonym key"),
+        Some(dir) => Ok(pseudonym_key(dir, daemon::now())?),
+        None => passing_key(),
     }
 }
 

@@ -2,9 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
+use anyhow::Context;
+
 use super::exit::{Exit, Failure};
 use crate::config;
-use crate::store::{StateConfig, Store, StoreError};
+use crate::redact::PseudonymKey;
+use crate::store::{StateConfig, Store, StoreError, pseudonym_variable};
 
 /// Where the service keeps its state.
 #[derive(Debug, clap::Args)]
@@ -30,15 +33,28 @@ impl Args {
     }
 
     fn with(&self, open: fn(&Path) -> Result<Store, StoreError>) -> anyhow::Result<Store> {
+        let dir = self.dir()?;
+        open(&dir).map_err(|error| Failure::new(Exit::IO, error.to_string()).help(HELP).into())
+    }
+
+    /// The state directory.
+    pub fn dir(&self) -> anyhow::Result<PathBuf> {
         let dir = match (&self.state, &self.config) {
             (Some(dir), _) => Some(dir.clone()),
             (None, Some(file)) => config::load(file)?.state.resolve(),
             (None, None) => StateConfig::default().resolve(),
         };
-        let help = "name it with --state DIR, or the service's configuration with --config FILE";
-        let dir =
-            dir.ok_or_else(|| Failure::new(Exit::USAGE, "there is no state directory to look into").help(help))?;
-        open(&dir).map_err(|error| Failure::new(Exit::IO, error.to_string()).help(help).into())
+        Ok(dir.ok_or_else(|| Failure::new(Exit::USAGE, "there is no state directory to look into").help(HELP))?)
+    }
+}
+
+const HELP: &str = "name it with --state DIR, or the service's configuration with --config FILE";
+
+/// The pseudonym key of a process that keeps no state: from the environment, or a random one.
+pub fn passing_key() -> anyhow::Result<PseudonymKey> {
+    match pseudonym_variable().map_err(|error| Failure::new(Exit::CONFIG, error.to_string()))? {
+        Some(key) => Ok(key),
+        None => PseudonymKey::random().context("no randomness for the pseudonym key"),
     }
 }
 

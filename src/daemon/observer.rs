@@ -44,7 +44,7 @@ impl Observer {
     /// [`StartError`]; nothing runs then.
     pub fn start(config: &Config, state: Option<&Path>, inputs: &[String]) -> Result<Self, StartError> {
         let (store, key) = match state {
-            Some(dir) => (Store::open(dir, now())?, pseudonym_key(dir)?),
+            Some(dir) => (Store::open(dir, now())?, pseudonym_key(dir, now())?),
             None => (Store::in_memory()?, PseudonymKey::random().map_err(|e| StartError::Thread(e.into()))?),
         };
         if let Some(notice) = store.notice() {

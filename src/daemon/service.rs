@@ -167,7 +167,7 @@ impl Daemon {
         if let Some(notice) = store.notice() {
             tracing::warn!("{notice}");
         }
-        let redactor = redactor(config, pseudonym_key(&dir)?)?;
+        let redactor = redactor(config, pseudonym_key(&dir, now())?)?;
         let sources: Vec<String> = config.sources.keys().cloned().collect();
         let outputs = open_outputs(config, &sources, &store, stdout)?;
         let (positions, receipts) = (Positions::default(), Receipts::default());

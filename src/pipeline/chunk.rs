@@ -33,6 +33,7 @@ impl Teller {
 
     /// Adds what the redacted lines say about keys to `tally`. Nothing that happens here touches the lines.
     pub fn tally(&mut self, out: &Redacted, arrived: Timestamp, tally: &mut Tally) {
+        tally.rename(out.renamed());
         let read = catch_unwind(AssertUnwindSafe(|| {
             for line in out.lines() {
                 if let Some(event) = self.reader.read(line, arrived) {

@@ -250,6 +250,7 @@ impl Finder {
             }
             resolve(hits);
         }
+        out.renamed.append(&mut self.shared.tags.renamed);
         if let Some(near) = &mut self.shared.near {
             near::settle(near, hits, chunk);
         }

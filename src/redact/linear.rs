@@ -1,7 +1,9 @@
 //! Work in proportion: whatever one line is made of, a line eight times as long takes about eight times the work.
 
 use super::bytes::WORK;
-use super::{PseudonymKey, Redacted, Redactor};
+use super::engine::Redactor;
+use super::output::Redacted;
+use super::tag::PseudonymKey;
 
 /// Pieces that begin something: alone or many times in a row they are the worst that can be asked for.
 const PIECES: [&str; 52] = [

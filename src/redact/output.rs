@@ -35,6 +35,7 @@ pub struct Redacted {
     pub(super) bytes: Vec<u8>,
     pub(super) findings: Vec<Finding>,
     pub(super) withheld: Vec<(u32, &'static str)>,
+    pub(super) renamed: Vec<(Tag, Tag)>,
 }
 
 impl Redacted {
@@ -108,6 +109,12 @@ impl Redacted {
         self.bytes.clear();
         self.findings.clear();
         self.withheld.clear();
+        self.renamed.clear();
+    }
+
+    /// After a rotation of the pseudonym key: tags of the epoch before with those of this one, of values that were met.
+    pub fn renamed(&self) -> &[(Tag, Tag)] {
+        &self.renamed
     }
 
     /// The redacted bytes, ready to be written.

@@ -45,6 +45,8 @@ pub struct PseudonymKey {
     epoch: u8,
     mac: Hmac<Sha256>,
     secret: Zeroizing<Vec<u8>>,
+    /// The key of the epoch before, while what it named may still be looked for.
+    before: Option<Box<PseudonymKey>>,
 }
 
 impl PseudonymKey {
@@ -54,7 +56,13 @@ impl PseudonymKey {
             Ok(mac) => mac,
             Err(_) => unreachable!("HMAC takes keys of every length"),
         };
-        Self { epoch: CROCKFORD[usize::from(epoch) % 32], mac, secret: Zeroizing::new(secret.to_vec()) }
+        Self { epoch: CROCKFORD[usize::from(epoch) % 32], mac, secret: Zeroizing::new(secret.to_vec()), before: None }
+    }
+
+    /// The same key in its time of grace: who was known under a pseudonym of `before` is told of under both, so that
+    /// their history goes on.
+    pub fn after(self, before: Self) -> Self {
+        Self { before: Some(Box::new(before)), ..self }
     }
 
     /// A random key that lives as long as the process.
@@ -105,11 +113,16 @@ pub(super) struct Tags {
     key: PseudonymKey,
     slots: Vec<Option<(u128, Tag)>>,
     seed: (u64, u64),
+    /// Tags of the epoch before with those of this one, of values met since this was emptied.
+    pub(super) renamed: Vec<(Tag, Tag)>,
 }
+
+/// Most pairs that are kept between two chunks; what is over is told when the value is met again.
+const RENAMED: usize = 4096;
 
 impl Tags {
     pub(super) fn new(key: PseudonymKey, seed: (u64, u64)) -> Self {
-        Self { key, slots: vec![None; SLOTS], seed }
+        Self { key, slots: vec![None; SLOTS], seed, renamed: Vec::new() }
     }
 
     /// The tag of `value`.
@@ -120,6 +133,9 @@ impl Tags {
             Some((h, tag)) if *h == hash => *tag,
             _ => {
                 let tag = self.key.tag(value);
+                if let Some(before) = self.key.before.as_ref().filter(|_| self.renamed.len() < RENAMED) {
+                    self.renamed.push((before.tag(value), tag));
+                }
                 *slot = Some((hash, tag));
                 tag
             }

@@ -1,6 +1,7 @@
 //! The pseudonym key: a small file of its own, so that damage to the database never loses it.
 //!
-//! One line an epoch, newest last: the epoch's number, a space, 64 hex digits. The last line is in use.
+//! One line an epoch, newest last: the epoch's number, 64 hex digits and, for one that a rotation began, the Unix time of
+//! that in seconds. The last line is in use; the one before it helps for [`GRACE_SECONDS`] after a rotation.
 
 use std::fmt::Write as _;
 use std::fs::{self, File, OpenOptions};
@@ -12,9 +13,13 @@ use zeroize::Zeroizing;
 
 use super::db::StoreError;
 use crate::redact::PseudonymKey;
+use crate::units::Timestamp;
 
 /// The file's name in the state directory.
 const FILE: &str = "pseudonym.key";
+
+/// How long after a rotation keys that come back are still recognised by their pseudonym of before, in seconds: 30 days.
+const GRACE_SECONDS: i64 = 30 * 24 * 3600;
 
 /// The variable that wins over the file: a secret of at least 16 characters, the same on every machine of a fleet.
 pub const PSEUDONYM_VARIABLE: &str = "LOGWARDEN_PSEUDONYM_KEY";
@@ -22,15 +27,25 @@ pub const PSEUDONYM_VARIABLE: &str = "LOGWARDEN_PSEUDONYM_KEY";
 /// Fewer characters in the variable are refused.
 const MIN_SECRET: usize = 16;
 
+/// The pseudonym key that the environment gives, if it does.
+///
+/// # Errors
+/// When the variable is too short.
+pub fn pseudonym_variable() -> Result<Option<PseudonymKey>, StoreError> {
+    let set = std::env::var_os(PSEUDONYM_VARIABLE).filter(|v| !v.is_empty());
+    set.map(|value| from_text(Zeroizing::new(value.into_encoded_bytes()))).transpose()
+}
+
 /// The installation's pseudonym key: from `LOGWARDEN_PSEUDONYM_KEY`, else from its file in `dir`, which is made (mode
-/// 0600) when it is absent.
+/// 0600) when it is absent. `now` says whether a rotation is still in its time of grace.
 ///
 /// # Errors
 /// When the variable is too short, or the file cannot be made, is readable by others, or does not hold a key.
-pub fn pseudonym_key(dir: &Path) -> Result<PseudonymKey, StoreError> {
-    let set = std::env::var_os(PSEUDONYM_VARIABLE).filter(|v| !v.is_empty());
-    let Some(value) = set else { return from_file(dir) };
-    from_text(Zeroizing::new(value.into_encoded_bytes()))
+pub fn pseudonym_key(dir: &Path, now: Timestamp) -> Result<PseudonymKey, StoreError> {
+    match pseudonym_variable()? {
+        Some(key) => Ok(key),
+        None => from_file(dir, now),
+    }
 }
 
 fn from_text(value: Zeroizing<Vec<u8>>) -> Result<PseudonymKey, StoreError> {
@@ -42,36 +57,44 @@ fn from_text(value: Zeroizing<Vec<u8>>) -> Result<PseudonymKey, StoreError> {
 }
 
 /// Begins a new epoch: pseudonyms made from now on differ from those before. Returns the new key; the old ones stay in
-/// the file.
+/// the file. A service that runs takes it up at its next start.
 ///
 /// # Errors
 /// As [`pseudonym_key`].
-pub fn rotate_pseudonym_key(dir: &Path) -> Result<PseudonymKey, StoreError> {
+pub fn rotate_pseudonym_key(dir: &Path, now: Timestamp) -> Result<PseudonymKey, StoreError> {
     let path = dir.join(FILE);
     let mut text = read(&path)?.unwrap_or_default();
-    let epoch = epochs(&path, &text)?.last().map_or(0, |(n, _)| n.wrapping_add(1) % 32);
-    let key = push_random(&mut text, epoch)?;
+    let epoch = epochs(&path, &text)?.last().map_or(0, |e| e.number.wrapping_add(1) % 32);
+    let key = push_random(&mut text, epoch, Some(seconds(now)))?;
     write_new(dir, &path, &text, true)?;
     Ok(key)
 }
 
-fn from_file(dir: &Path) -> Result<PseudonymKey, StoreError> {
+fn seconds(at: Timestamp) -> i64 {
+    at.0 / 1_000_000
+}
+
+fn from_file(dir: &Path, now: Timestamp) -> Result<PseudonymKey, StoreError> {
     let path = dir.join(FILE);
     let mut text = match read(&path)? {
         Some(text) => text,
         None => {
             let mut text = Zeroizing::new(String::new());
-            push_random(&mut text, 0)?;
+            push_random(&mut text, 0, None)?;
             write_new(dir, &path, &text, false)?;
             // Another process may have been faster; its key is the one on disk.
             read(&path)?.unwrap_or(text)
         }
     };
-    let newest = epochs(&path, &text)?.pop();
+    let mut all = epochs(&path, &text)?;
     text.clear();
-    let (epoch, secret) =
-        newest.ok_or_else(|| problem(&path, "it is empty; restore it, or delete it to begin anew"))?;
-    Ok(PseudonymKey::new(epoch, &secret[..]))
+    let newest = all.pop().ok_or_else(|| problem(&path, "it is empty; restore it, or delete it to begin anew"))?;
+    let key = newest.key();
+    let in_grace = newest.began.is_some_and(|began| seconds(now) - began < GRACE_SECONDS);
+    Ok(match all.pop().filter(|_| in_grace) {
+        Some(before) => key.after(before.key()),
+        None => key,
+    })
 }
 
 fn problem(path: &Path, text: &str) -> StoreError {
@@ -91,34 +114,53 @@ fn read(path: &Path) -> Result<Option<Zeroizing<String>>, StoreError> {
     fs::read_to_string(path).map(|t| Some(Zeroizing::new(t))).map_err(failed)
 }
 
-type Epoch = (u8, Zeroizing<[u8; 32]>);
+/// One line of the file.
+struct Epoch {
+    number: u8,
+    secret: Zeroizing<[u8; 32]>,
+    /// Unix time of the rotation that began it, in seconds.
+    began: Option<i64>,
+}
+
+impl Epoch {
+    fn key(&self) -> PseudonymKey {
+        PseudonymKey::new(self.number, &self.secret[..])
+    }
+}
 
 fn epochs(path: &Path, text: &str) -> Result<Vec<Epoch>, StoreError> {
     let parse = |line: &str| {
-        let (epoch, hex) = line.split_once(' ')?;
-        let epoch = epoch.parse().ok().filter(|e| *e < 32)?;
+        let (epoch, rest) = line.split_once(' ')?;
+        let number = epoch.parse().ok().filter(|e| *e < 32)?;
+        let (hex, began) = match rest.split_once(' ') {
+            Some((hex, began)) => (hex, Some(began.parse().ok()?)),
+            None => (rest, None),
+        };
         let hex = (hex.len() == 64 && hex.is_ascii()).then_some(hex)?;
         let mut secret = Zeroizing::new([0u8; 32]);
         for (i, byte) in secret.iter_mut().enumerate() {
             *byte = u8::from_str_radix(&hex[2 * i..2 * i + 2], 16).ok()?;
         }
-        Some((epoch, secret))
+        Some(Epoch { number, secret, began })
     };
     let bad =
         || problem(path, "it is damaged; restore it from a backup, or delete it to begin anew with new pseudonyms");
     text.lines().map(|line| parse(line).ok_or_else(bad)).collect()
 }
 
-fn push_random(text: &mut String, epoch: u8) -> Result<PseudonymKey, StoreError> {
+fn push_random(text: &mut String, epoch: u8, began: Option<i64>) -> Result<PseudonymKey, StoreError> {
     let mut secret = Zeroizing::new([0u8; 32]);
     let failed = |e: getrandom::Error| StoreError::Io { path: "the system's randomness".to_owned(), source: e.into() };
     getrandom::fill(&mut secret[..]).map_err(failed)?;
     // Room for everything at once, so that no copy of the secret is left behind by growing.
-    let mut grown = Zeroizing::new(String::with_capacity(text.len() + 72));
+    let mut grown = Zeroizing::new(String::with_capacity(text.len() + 96));
     grown.push_str(text);
     let _writing_to_a_string_cannot_fail = write!(grown, "{epoch} ");
     for byte in secret.iter() {
         let _writing_to_a_string_cannot_fail = write!(grown, "{byte:02x}");
+    }
+    if let Some(began) = began {
+        let _writing_to_a_string_cannot_fail = write!(grown, " {began}");
     }
     grown.push('\n');
     std::mem::swap(text, &mut grown);
@@ -153,11 +195,13 @@ fn write_new(dir: &Path, path: &Path, text: &str, replace: bool) -> Result<(), S
 mod tests {
     use super::*;
 
+    const NOW: Timestamp = Timestamp(1_777_636_800_000_000);
+
     #[test]
     fn the_key_is_made_once_and_stays() {
         let dir = tempfile::tempdir().unwrap();
-        let first = from_file(dir.path()).unwrap();
-        let again = from_file(dir.path()).unwrap();
+        let first = from_file(dir.path(), NOW).unwrap();
+        let again = from_file(dir.path(), NOW).unwrap();
         assert_eq!(first.tag(b"x"), again.tag(b"x"));
         assert_eq!(fs::metadata(dir.path().join(FILE)).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "nothing is left beside it");
@@ -167,7 +211,7 @@ mod tests {
     fn many_starts_at_once_agree() {
         let dir = tempfile::tempdir().unwrap();
         let tags: Vec<_> = std::thread::scope(|s| {
-            let threads: Vec<_> = (0..8).map(|_| s.spawn(|| from_file(dir.path()).unwrap().tag(b"x"))).collect();
+            let threads: Vec<_> = (0..8).map(|_| s.spawn(|| from_file(dir.path(), NOW).unwrap().tag(b"x"))).collect();
             threads.into_iter().map(|t| t.join().unwrap()).collect()
         });
         assert!(tags.windows(2).all(|w| w[0] == w[1]));
@@ -176,24 +220,25 @@ mod tests {
     #[test]
     fn rotation_begins_an_epoch_and_keeps_the_old() {
         let dir = tempfile::tempdir().unwrap();
-        let old = from_file(dir.path()).unwrap().tag(b"x");
-        let new = rotate_pseudonym_key(dir.path()).unwrap().tag(b"x");
+        let old = from_file(dir.path(), NOW).unwrap().tag(b"x");
+        let new = rotate_pseudonym_key(dir.path(), NOW).unwrap().tag(b"x");
         assert_eq!((&old.as_str()[..1], &new.as_str()[..1]), ("0", "1"));
-        assert_eq!(from_file(dir.path()).unwrap().tag(b"x"), new);
+        assert_eq!(from_file(dir.path(), NOW).unwrap().tag(b"x"), new);
         assert_eq!(fs::read_to_string(dir.path().join(FILE)).unwrap().lines().count(), 2);
     }
 
     #[test]
     fn a_key_that_others_can_read_or_that_is_damaged_is_refused_without_showing_it() {
         let dir = tempfile::tempdir().unwrap();
-        from_file(dir.path()).unwrap();
+        from_file(dir.path(), NOW).unwrap();
         let path = dir.path().join(FILE);
         fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
-        assert!(from_file(dir.path()).err().unwrap().to_string().contains("chmod 600"));
+        assert!(from_file(dir.path(), NOW).err().unwrap().to_string().contains("chmod 600"));
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
-        for bad in ["0 abcdef\n", "", "99 00\n", "0 zz"] {
+        let hex = "ab".repeat(32);
+        for bad in ["0 abcdef\n", "", "99 00\n", "0 zz", &format!("0 {hex} soon"), &format!("0 {hex} 1 2")] {
             fs::write(&path, bad).unwrap();
-            let e = from_file(dir.path()).err().unwrap().to_string();
+            let e = from_file(dir.path(), NOW).err().unwrap().to_string();
             assert!(e.contains(FILE) && !e.contains("abcdef"), "{e}");
         }
     }
@@ -203,5 +248,24 @@ mod tests {
         assert!(from_text(Zeroizing::new(b"short".to_vec())).is_err());
         let (a, b) = (b"0123456789abcdef".to_vec(), b"0123456789abcdef".to_vec());
         assert_eq!(from_text(Zeroizing::new(a)).unwrap().tag(b"x"), from_text(Zeroizing::new(b)).unwrap().tag(b"x"));
+    }
+
+    #[test]
+    fn for_a_time_after_a_rotation_keys_are_known_by_both_names() {
+        let dir = tempfile::tempdir().unwrap();
+        let line = br#"{"api_key":"lw_live_7Hq2Xv9Rm4Kt8Zb3"}"#;
+        let redacted = |key: PseudonymKey| {
+            let mut out = crate::redact::Redacted::default();
+            crate::redact::Redactor::new(key).worker().redact(line, &mut out);
+            (out.findings()[0].tag.unwrap(), out.renamed().to_vec())
+        };
+        let (old, none) = redacted(from_file(dir.path(), NOW).unwrap());
+        assert_eq!(none, []);
+        rotate_pseudonym_key(dir.path(), NOW).unwrap();
+        let (new, pairs) = redacted(from_file(dir.path(), NOW).unwrap());
+        assert_eq!(pairs, [(old, new)]);
+        assert_ne!(old, new);
+        let later = Timestamp(NOW.0 + GRACE_SECONDS * 1_000_000);
+        assert_eq!(redacted(from_file(dir.path(), later).unwrap()), (new, vec![]));
     }
 }

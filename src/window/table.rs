@@ -182,6 +182,15 @@ impl Keys {
         }
     }
 
+    /// A key goes on under another id with all that is remembered of it, unless that id is known already.
+    pub fn rename(&mut self, before: &KeyId, now: KeyId) {
+        let (Ok(at), Err(hash)) = (self.find(before), self.find(&now)) else { return };
+        // The old entry of the index stays as a step of its chain; it leads to another id, which is no answer.
+        self.index.insert(hash, at);
+        self.gone.push(*before);
+        self.at_mut(at).id = now;
+    }
+
     /// Number of keys.
     pub fn len(&self) -> usize {
         self.len
@@ -232,6 +241,26 @@ mod tests {
     use crate::event::Text;
     use crate::units::Timestamp;
     use crate::window::{Clockwork, Counts, Facts, Slice, bucket};
+
+    #[test]
+    fn a_renamed_key_keeps_its_memory() {
+        let mut keys = Keys::new(100);
+        let id = |n: u8| KeyId::named("key", Text::plain(&[b'a' + n]));
+        let (old, new, other) = (id(1), id(2), id(3));
+        keys.enter(&old, || KeyState::new("API_KEY", Timestamp(5_000_000)));
+        keys.take_dirty();
+        keys.rename(&old, new);
+        keys.rename(&other, new);
+        assert!(keys.get(&old).is_none() && keys.len() == 1);
+        assert_eq!(keys.get(&new).unwrap().first_seen, Timestamp(5_000_000));
+        let rows = keys.take_dirty();
+        assert_eq!(rows.len(), 2);
+        assert!(rows.contains(&(old.to_string(), Vec::new())), "the old row goes");
+        // Renaming to a key that is there changes nothing; the old id can be used again.
+        keys.enter(&old, || KeyState::new("API_KEY", Timestamp(9_000_000)));
+        keys.rename(&old, new);
+        assert_eq!((keys.len(), keys.get(&old).unwrap().first_seen), (2, Timestamp(9_000_000)));
+    }
 
     #[test]
     fn minted_keys_push_out_each_other_and_not_the_true_ones() {

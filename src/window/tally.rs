@@ -10,7 +10,7 @@ use super::samples::{Lines, Samples};
 use super::sighting::{Aspect, Chain, Sighting, Sightings};
 use super::words::{Word, Words};
 use crate::event::{Clock, Event, KeyRef, SourceId, endpoint};
-use crate::redact::{RedactedLine, RuleId};
+use crate::redact::{RedactedLine, RuleId, Tag};
 use crate::units::Timestamp;
 
 /// Length of a bucket of event time in seconds.
@@ -268,6 +268,8 @@ pub struct Tally {
     pub words: Words,
     /// The text of lines kept as evidence.
     pub lines: Lines,
+    /// After a rotation of pseudonyms: what a key was called before, and what it is called now.
+    pub renamed: Vec<(KeyId, KeyId)>,
     /// Events read.
     pub events: u64,
     /// Events whose line has no time that can be used.
@@ -277,6 +279,11 @@ pub struct Tally {
 }
 
 impl Tally {
+    /// Notes that pseudonyms have changed: (before, now).
+    pub fn rename(&mut self, tags: &[(Tag, Tag)]) {
+        self.renamed.extend(tags.iter().map(|(before, now)| (KeyId::tag(*before), KeyId::tag(*now))));
+    }
+
     /// Counts one event and its line.
     pub fn add(&mut self, event: &Event<'_>, line: RedactedLine<'_>) {
         let (untimed, ahead) = (event.clock == Clock::Arrival, event.clock == Clock::Ahead);
@@ -411,6 +418,7 @@ impl Tally {
             *self = other;
             return;
         }
+        self.renamed.extend(other.renamed);
         self.events += other.events;
         self.untimed += other.untimed;
         self.ahead += other.ahead;
@@ -449,7 +457,7 @@ impl Tally {
 
     /// Whether nothing was counted.
     pub fn is_empty(&self) -> bool {
-        self.events == 0 && self.keys.is_empty() && self.leaks.is_empty()
+        self.events == 0 && self.keys.is_empty() && self.leaks.is_empty() && self.renamed.is_empty()
     }
 }
 
