@@ -120,13 +120,12 @@ fn doors(http: &HttpConfig, dir: &Path, sockets: &Sockets) -> Result<Doors, Star
 
 fn face(show: Show<'_>) -> Result<Face, StartError> {
     let sources = show.config.sources.values().zip(show.meters).zip(show.by_source);
-    let source =
-        |((config, (name, meter)), counters): ((&SourceConfig, &(String, Arc<Meter>)), &Arc<Counters>)| SourceFace {
-            name: name.clone(),
-            kind: source_kind(config),
-            counters: Arc::clone(counters),
-            meter: Arc::clone(meter),
-        };
+    let source = |config: &SourceConfig, (name, meter): &(String, Arc<Meter>), counters: &Arc<Counters>| SourceFace {
+        name: name.clone(),
+        kind: source_kind(config),
+        counters: Arc::clone(counters),
+        meter: Arc::clone(meter),
+    };
     let rule = |r: &crate::rules::RuleDef| RuleFace {
         id: r.id.clone(),
         kind: r.kind.clone(),
@@ -139,7 +138,7 @@ fn face(show: Show<'_>) -> Result<Face, StartError> {
         started: now(),
         clock: now,
         counters: Arc::clone(show.counters),
-        sources: sources.map(source).collect(),
+        sources: sources.map(|((config, named), counters)| source(config, named, counters)).collect(),
         rules: show.redactor.rules().iter().map(rule).collect(),
         receivers: show.config.receivers.iter().map(receiver).collect(),
         sent: show.sent,

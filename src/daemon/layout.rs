@@ -121,10 +121,13 @@ impl Layout {
     }
 }
 
+/// An hour since the epoch, and what each key did in it.
+type Hour = (i64, Vec<(KeyId, Counts)>);
+
 /// Writes hours, so that nobody waits for the disk.
 struct Scribe {
     files: Stories,
-    hours: Option<SyncSender<(i64, Vec<(KeyId, Counts)>)>>,
+    hours: Option<SyncSender<Hour>>,
     thread: Option<JoinHandle<()>>,
 }
 

@@ -12,6 +12,7 @@ pub const ARROWS: &[(&str, &[&str])] = &[
     ("line", &["units"]),
     ("rules", &["units"]),
     ("redact", &["line", "rules", "units"]),
+    ("telemetry", &["units", "redact"]),
     ("event", &["redact", "line", "units"]),
     ("window", &["event", "redact", "units"]),
     ("alert", &["window", "event", "redact", "rules", "units"]),
@@ -44,7 +45,6 @@ pub const ARROWS: &[(&str, &[&str])] = &[
             "web",
         ],
     ),
-    ("telemetry", &["units", "redact"]),
     (
         "daemon",
         &[

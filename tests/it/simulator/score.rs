@@ -186,7 +186,7 @@ fn judge(world: &World, seed: u64, alerts: impl Iterator<Item = Alert>, score: &
         }
         // One cause for all keys, told as one, is no false alarm when there is one.
         let shared = world.events.iter().any(|e| (e.start..e.end + 2 * HOUR).contains(&t));
-        if !meant && !(key.is_none() && shared) {
+        if !(meant || key.is_none() && shared) {
             *score.false_alarms.entry((alert.urgency, alert.kind.clone())).or_default() += 1;
             score.stories.push(format!(
                 "seed {seed:#x} {:?} {} {} {}: {}",
