@@ -13,7 +13,7 @@ use super::reading;
 use super::state::passing_key;
 use super::style::plain;
 use crate::config;
-use crate::event::{Explanation, Reader, Roles};
+use crate::event::{Explanation, Reader};
 use crate::redact::{Redacted, RedactedLine, Redactor, pointer_at};
 use crate::rules::RuleDef;
 use crate::units::Timestamp;
@@ -51,7 +51,7 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
     let config = args.config.as_deref().map(config::load).transpose()?.unwrap_or_default();
     let key = passing_key()?;
     let redactor = Redactor::configured(key, &config.rules.read()?, &config.redact)?;
-    let mut reader = Reader::new(&Roles::new(&config.event)?, reading::named(&config, args.source.as_deref())?)?;
+    let mut reader = Reader::new(&config.roles()?, reading::named(&config, args.source.as_deref())?)?;
     let arrived = Timestamp::from(chrono::Utc::now());
 
     let mut redacted = Redacted::default();

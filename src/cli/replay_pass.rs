@@ -12,7 +12,7 @@ use super::style::plain;
 use super::unpack::unpacked;
 use crate::alert::{Alert, CalendarConfig, DetectConfig, KeyConfig, Monitor, Replay, Report, Watch};
 use crate::config::Config;
-use crate::event::{Reader, Roles, SourceId};
+use crate::event::{Reader, SourceId};
 use crate::redact::{Redacted, Redactor, Worker};
 use crate::sources::{Framer, Piece, READ_BYTES};
 use crate::units::Timestamp;
@@ -163,7 +163,7 @@ pub fn pass(
 }
 
 fn lanes(files: &[PathBuf], config: &Config, redactor: &Redactor) -> anyhow::Result<Vec<Lane>> {
-    let roles = Roles::new(&config.event)?;
+    let roles = config.roles()?;
     let lane = |(n, path): (usize, &PathBuf)| {
         let source = u16::try_from(n).map_err(|_| Failure::new(Exit::USAGE, "more than 65,535 files"))?;
         let mut reading = reading::of_file(config, path);

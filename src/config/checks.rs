@@ -8,7 +8,6 @@ use super::model::Config;
 use super::suggest::nearest;
 use super::tree::{Step, Tree};
 use crate::alert::KINDS;
-use crate::event::Roles;
 use crate::net::{Exposed, proves_itself};
 use crate::redact::{BuildError, PseudonymKey, Redactor};
 use crate::sinks::SinkConfig;
@@ -179,7 +178,7 @@ fn sinks(config: &Config, found: &mut Found<'_>) {
 }
 
 fn events(config: &Config, found: &mut Found<'_>) {
-    let roles = match Roles::new(&config.event) {
+    let roles = match config.roles() {
         Ok(roles) => roles,
         Err(error) => {
             let help = "`logwarden explain` shows which fields were found";

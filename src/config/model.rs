@@ -6,10 +6,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::geoip::GeoipConfig;
-use super::rules::RulesConfig;
+use super::rules::{RulesConfig, read_packs};
 use crate::alert::{CalendarConfig, DetectConfig, KeyConfig};
 use crate::delivery::{ReceiverConfig, RouteConfig};
-use crate::event::EventConfig;
+use crate::event::{EventConfig, EventError, Roles};
 use crate::redact::RedactConfig;
 use crate::sinks::SinkConfig;
 use crate::sources::SourceConfig;
@@ -48,4 +48,16 @@ pub struct Config {
     pub retention: RetentionConfig,
     /// The page, the API and the metrics for operators. Without this section nothing listens.
     pub http: Option<HttpConfig>,
+}
+
+impl Config {
+    /// How lines are read as events: the built-in schemas, those of `event.packs`, and the rest of `[event]`.
+    ///
+    /// # Errors
+    /// Names the pack that cannot be read, or what is wrong with it.
+    pub fn roles(&self) -> Result<Roles, EventError> {
+        let packs = read_packs(&self.event.packs)
+            .map_err(|e| EventError::Pack { pack: "event.packs".to_owned(), reason: e.to_string() })?;
+        Roles::with_packs(&self.event, &packs)
+    }
 }

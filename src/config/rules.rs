@@ -21,21 +21,29 @@ impl RulesConfig {
     /// # Errors
     /// Names the pattern that fits no file, or the file that cannot be read.
     pub fn read(&self) -> Result<Vec<(String, String)>, RulesError> {
-        let mut packs = Vec::new();
-        for pattern in &self.packs {
-            let paths = glob::glob(pattern).map_err(|e| RulesError::Pattern(pattern.clone(), e.msg))?;
-            let before = packs.len();
-            for path in paths {
-                let path = path.map_err(|e| RulesError::Read(e.path().to_owned(), e.into()))?;
-                let text = std::fs::read_to_string(&path).map_err(|e| RulesError::Read(path.clone(), e))?;
-                packs.push((path.display().to_string(), text));
-            }
-            if packs.len() == before {
-                return Err(RulesError::Nothing(pattern.clone()));
-            }
-        }
-        Ok(packs)
+        read_packs(&self.packs)
     }
+}
+
+/// Files as (file name, text), in the order of the patterns, then of their names.
+///
+/// # Errors
+/// Names the pattern that fits no file, or the file that cannot be read.
+pub(super) fn read_packs(patterns: &[String]) -> Result<Vec<(String, String)>, RulesError> {
+    let mut packs = Vec::new();
+    for pattern in patterns {
+        let paths = glob::glob(pattern).map_err(|e| RulesError::Pattern(pattern.clone(), e.msg))?;
+        let before = packs.len();
+        for path in paths {
+            let path = path.map_err(|e| RulesError::Read(e.path().to_owned(), e.into()))?;
+            let text = std::fs::read_to_string(&path).map_err(|e| RulesError::Read(path.clone(), e))?;
+            packs.push((path.display().to_string(), text));
+        }
+        if packs.len() == before {
+            return Err(RulesError::Nothing(pattern.clone()));
+        }
+    }
+    Ok(packs)
 }
 
 /// Why rule packs cannot be had.

@@ -52,7 +52,7 @@ impl Observer {
         }
         let store = Arc::new(store);
         let redactor = redactor(config, key)?;
-        let roles = Roles::new(&config.event)?;
+        let roles = config.roles()?;
         let router = Router::configured(&config.routes, &config.receivers, &config.calendars);
         let watcher = Watcher::new(config, inputs, &redactor, &store, router.clone())?;
         let post = Post::start(config, &store, router, &redactor)?;

@@ -302,12 +302,12 @@ struct Readings {
 }
 
 fn readings(config: &Config, redactor: &Redactor) -> Result<Readings, StartError> {
-    let roles = Roles::new(&config.event)?;
-    let reading = |(source, config): (SourceId, &SourceConfig)| {
+    let roles = config.roles()?;
+    let reading = |(source, (name, config)): (SourceId, (&String, &SourceConfig))| {
         let Lines { zone, trusted_proxies, schema, trusted_labels } = config.lines();
-        SourceReading { source, zone, trusted_proxies, schema, trusted_labels }
+        SourceReading { source, name: name.clone(), zone, trusted_proxies, schema, trusted_labels }
     };
-    let by_source: Vec<SourceReading> = (0..).map(SourceId).zip(config.sources.values()).map(reading).collect();
+    let by_source: Vec<SourceReading> = (0..).map(SourceId).zip(&config.sources).map(reading).collect();
     for reading in &by_source {
         Reader::new(&roles, reading.clone())?;
     }

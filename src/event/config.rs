@@ -15,6 +15,10 @@ pub struct EventConfig {
     /// Where a role stands, as a JSON pointer, for logs that are read wrong: `roles = { ip = "/client/addr" }`.
     /// Such a line wins over everything that is known or guessed.
     pub roles: BTreeMap<Role, String>,
+    /// Schema packs of your own: files with `[[schema]]` fingerprints and `[aliases]`, written like the built-in ones in
+    /// `rules/schemas`; `*`, `?` and `[...]` as a shell knows them. Yours are tried before the built-in ones.
+    #[schemars(example = ["/etc/logwarden/schemas/*.toml"])]
+    pub packs: Vec<String>,
     /// Whether known software is recognised by its fields. Off: fields are found by name alone.
     pub recognise: bool,
     /// The unit of durations that are written as bare numbers and whose name does not say it: `ns`, `us`, `ms` or `s`.
@@ -28,7 +32,14 @@ pub struct EventConfig {
 
 impl Default for EventConfig {
     fn default() -> Self {
-        Self { roles: BTreeMap::new(), recognise: true, latency_unit: None, identity: Vec::new(), masked: Vec::new() }
+        Self {
+            roles: BTreeMap::new(),
+            packs: Vec::new(),
+            recognise: true,
+            latency_unit: None,
+            identity: Vec::new(),
+            masked: Vec::new(),
+        }
     }
 }
 

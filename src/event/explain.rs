@@ -67,9 +67,10 @@ impl Reader {
                 out.time = format!("{} ({how})", event.time);
             }
         }
+        let text = self.text(&line);
         for role in Role::ALL {
             if let Some(pick) = self.picks[role as usize] {
-                out.roles.push(self.role_found(role, &pick, line.bytes()));
+                out.roles.push(self.role_found(role, &pick, text));
             }
         }
         let has = |role: Role| out.roles.iter().any(|r| r.role == role && !r.masked);
@@ -78,6 +79,9 @@ impl Reader {
                 "X-Forwarded-For is not believed; set `trusted_proxies` on the source if the peer is your proxy"
                     .to_owned(),
             );
+        }
+        if self.is_nested() {
+            out.notes.push("read from the JSON object that stands in a string of the line".to_owned());
         }
         if out.key.is_none() && has(Role::User) {
             out.notes.push("no key; set `identity = [\"user\"]` in [event] to watch users instead".to_owned());

@@ -14,6 +14,7 @@ mod endpoint;
 mod explain;
 mod join;
 mod model;
+mod nested;
 mod paths;
 mod reader;
 mod role;

@@ -122,6 +122,11 @@ impl Paths {
         self.spots.get(spot as usize).unwrap_or(&self.spots[0])
     }
 
+    /// The last name of a place.
+    pub(super) fn key(&self, spot: u32) -> &[u8] {
+        &self.get(spot).key
+    }
+
     /// The JSON pointer of a place; empty for the root, for [`NONE`] and for names that are no text.
     pub(super) fn pointer(&self, spot: u32) -> &str {
         std::str::from_utf8(&self.get(spot).path).unwrap_or("")

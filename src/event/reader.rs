@@ -11,6 +11,7 @@ use super::access;
 use super::config::{EventError, Identity};
 use super::join::{self, Caller, Earlier, Joins};
 use super::model::{Clock, Event, KeyRef};
+use super::nested::Nested;
 use super::paths::NONE;
 use super::role::{Role, Unit};
 use super::scan::{Cap, Fit, Notes, Place, Scan, fits, forwarded, label};
@@ -30,6 +31,8 @@ pub const MAX_AHEAD: Duration = Duration::from_secs(300);
 pub struct SourceReading {
     /// The source.
     pub source: SourceId,
+    /// Its name, for what is told of it.
+    pub name: String,
     /// The zone of times that name none; without it, such lines happened when they arrived.
     pub zone: Option<Tz>,
     /// Proxies whose `X-Forwarded-For` is believed.
@@ -53,6 +56,11 @@ pub struct Reader {
     /// What earlier lines said of the request whose line is at hand.
     earlier: Option<Earlier>,
     pub(super) picks: [Option<Pick>; Role::COUNT],
+    /// The line with the object that stood in one of its strings.
+    nested: Nested,
+    /// Schemas whose mapping was told, and what is to be told.
+    told: Vec<Option<usize>>,
+    news: Option<String>,
 }
 
 /// Why a field was taken for a role.
@@ -99,17 +107,26 @@ impl Reader {
             expected: (None, 0),
             earlier: None,
             picks,
+            nested: Nested::default(),
+            told: Vec::new(),
+            news: None,
         })
     }
 
     /// Reads one line; `None` when it says nothing about a caller, a request or a secret.
     pub fn read<'a>(&'a mut self, line: RedactedLine<'a>, arrived: Timestamp) -> Option<Event<'a>> {
-        let text = line.bytes();
         let schema = self.understand(&line);
+        // Taken out for a moment, since what is done with it changes other parts.
+        let nested = std::mem::take(&mut self.nested);
+        let text = if nested.from > 0 { &nested.text } else { line.bytes() };
         self.split_request_lines(text);
         self.join(schema, text);
+        self.nested = nested;
+        if !self.told.contains(&schema) {
+            self.tell(schema);
+        }
         let this: &'a Self = self;
-        let event = this.event(schema, text, arrived);
+        let event = this.event(schema, this.text(&line), arrived);
         let says = event.key.is_some() || event.counts || event.let_in.is_some() || !event.found.is_empty();
         (says || event.ip.is_some()).then_some(event)
     }
@@ -123,8 +140,11 @@ impl Reader {
         let (expected, skip) = self.expected;
         for skip in [skip, 0] {
             self.scan(line, skip);
+            self.unwrap(line, skip);
             let schema = self.fixed.or_else(|| self.notes.schema(&self.roles.tables));
-            self.resolve(schema, line.bytes());
+            let nested = std::mem::take(&mut self.nested);
+            self.resolve(schema, if nested.from > 0 { &nested.text } else { line.bytes() });
+            self.nested = nested;
             let by_schema = |p: &Option<Pick>| p.is_some_and(|p| matches!(p.why, Why::Schema(_)) && !p.masked);
             let bits = self.picks.iter().enumerate().fold(0u32, |bits, (i, p)| bits | u32::from(by_schema(p)) << i);
             if skip == 0 || (schema == expected && bits & skip == skip) {
@@ -133,6 +153,56 @@ impl Reader {
             }
         }
         None
+    }
+
+    /// Notes the fields of a JSON object that stands in a string of the line.
+    fn unwrap(&mut self, line: &RedactedLine<'_>, skip: u32) {
+        self.nested.clear();
+        let Some((start, end)) = self.notes.inner else { return };
+        let range = start as usize..end as usize;
+        let found = self.nested.decode(line, range.clone());
+        self.notes.found.retain(|f| !range.contains(&(f.start as usize)));
+        let tables = &*self.roles.tables;
+        let (text, from, trusted) = (&self.nested.text, self.nested.from, self.reading.trusted_labels);
+        let mut scan = Scan::new(tables, &mut self.notes, text, found.into_iter(), trusted, skip);
+        self.walker.walk(text, from, tables, &mut scan);
+        scan.finish();
+    }
+
+    /// The text that the places of the line at hand belong to.
+    pub(super) fn text<'a>(&'a self, line: &RedactedLine<'a>) -> &'a [u8] {
+        if self.nested.from > 0 { &self.nested.text } else { line.bytes() }
+    }
+
+    /// Whether the line at hand holds another in a string.
+    pub(super) fn is_nested(&self) -> bool {
+        self.nested.from > 0
+    }
+
+    /// What is to be told of how the lines are read, once for each schema that is met.
+    pub fn news(&mut self) -> Option<String> {
+        self.news.take()
+    }
+
+    /// Remembers how the line at hand was read, if it says enough.
+    fn tell(&mut self, schema: Option<usize>) {
+        let shown = |role: &Role| {
+            let pick = self.picks[*role as usize]?;
+            let field = self.field(&pick.cap);
+            let field = if field.is_empty() { "the text" } else { field };
+            let unit = if *role == Role::Latency { format!(" in {}", pick.unit.name()) } else { String::new() };
+            let masked = if pick.masked { " (hidden: nobody)" } else { "" };
+            Some(format!("{} {field}{unit}{masked}", role.name()))
+        };
+        let all: Vec<String> = Role::ALL.iter().filter(|r| **r != Role::Message).filter_map(shown).collect();
+        // One or two fields are a chance line, not a format.
+        if all.len() < 3 || self.told.len() >= 16 {
+            return;
+        }
+        self.told.push(schema);
+        let name = schema.map_or("unknown software, by the names of its fields", |s| self.schema_name(s));
+        let source = if self.reading.name.is_empty() { "lines" } else { &self.reading.name };
+        self.news = Some(format!("{source}: read as {name}: {}", all.join(", ")));
     }
 
     /// Notes the fields of the line, whatever it is made of.

@@ -72,6 +72,8 @@ pub(super) struct Notes {
     pub best: [Option<Best>; Role::COUNT],
     pub found: Vec<Found>,
     leaves: u32,
+    /// The first string that holds a JSON object, and where.
+    pub inner: Option<(u32, u32)>,
 }
 
 impl Notes {
@@ -84,6 +86,7 @@ impl Notes {
             best: [None; Role::COUNT],
             found: Vec::new(),
             leaves: 0,
+            inner: None,
         }
     }
 
@@ -98,6 +101,7 @@ impl Notes {
         self.best = [None; Role::COUNT];
         self.found.clear();
         self.leaves = 0;
+        self.inner = None;
     }
 
     /// The first of these pointers that the line has.
@@ -152,6 +156,13 @@ impl<'s, F: Iterator<Item = (usize, usize, &'s Finding)>> Visit for Scan<'s, F> 
         let first = self.notes.leaves == 0;
         self.notes.leaves += 1;
         let hit = self.next_start < leaf.end;
+        if leaf.escaped
+            && leaf.kind == Kind::Str
+            && self.notes.inner.is_none()
+            && self.line[leaf.start..leaf.end].starts_with(b"{\\\"")
+        {
+            self.notes.inner = Some((leaf.start as u32, leaf.end as u32));
+        }
         if !leaf.spot.is_known() && !hit {
             return;
         }

@@ -22,13 +22,35 @@ impl Roles {
     /// # Errors
     /// [`EventError::Pointer`] for a pointer that does not start with `/`.
     pub fn new(config: &EventConfig) -> Result<Self, EventError> {
+        Self::with_packs(config, &[])
+    }
+
+    /// The same with packs of the user's own, as (file name, text); they are tried first.
+    ///
+    /// # Errors
+    /// As [`Roles::new`], and [`EventError::Pack`] for a pack that cannot be read.
+    pub fn with_packs(config: &EventConfig, packs: &[(String, String)]) -> Result<Self, EventError> {
         let mut tables = Tables::default();
-        for (name, text) in EMBEDDED {
-            let bad = |reason| EventError::Pack { pack: (*name).to_owned(), reason };
+        let own = packs.iter().map(|(name, text)| (name.as_str(), text.as_str(), true));
+        let embedded = EMBEDDED.iter().map(|(name, text)| (*name, *text, false));
+        for (name, text, own) in own.chain(embedded) {
+            let bad = |reason| EventError::Pack { pack: name.to_owned(), reason };
             let pack: SchemaPack = toml::from_str(text).map_err(|e| bad(e.to_string()))?;
-            tables.add(&pack, config.recognise).map_err(bad)?;
+            let before = tables.schemas.len();
+            // Packs of the user's own count also when known software is not recognised.
+            tables.add(&pack, config.recognise || own).map_err(bad)?;
+            let twice = tables.schemas[before..].iter().find(|s| tables.schemas[..before].iter().any(|t| t.id == s.id));
+            if let Some(twice) = twice.filter(|_| own) {
+                return Err(bad(format!("schema `{}` is there already; give it another id", twice.id)));
+            }
+            tables.schemas[before..].iter_mut().for_each(|s| s.own = own);
+            if !own {
+                // A user's schema may go by the name of a built-in one, and takes its place.
+                let ids: Vec<Box<str>> = tables.schemas.iter().filter(|s| s.own).map(|s| s.id.clone()).collect();
+                tables.schemas.iter_mut().filter(|s| !s.own && ids.contains(&s.id)).for_each(|s| s.all = u32::MAX);
+            }
         }
-        tables.schemas.sort_by_key(|s| (s.library, std::cmp::Reverse(s.strength)));
+        tables.schemas.sort_by_key(|s| (!s.own, s.library, std::cmp::Reverse(s.strength)));
         tables.renumber();
         for (&role, pointer) in &config.roles {
             if !pointer.starts_with('/') {
@@ -48,6 +70,7 @@ impl Roles {
     pub fn schemas(&self) -> Vec<&str> {
         let mut names: Vec<&str> = self.tables.schemas.iter().map(|s| &*s.id).collect();
         names.sort_unstable();
+        names.dedup();
         names
     }
 }
@@ -109,6 +132,8 @@ pub(super) struct Schema {
     pub without: [bool; Role::COUNT],
     pub latency_unit: Option<Unit>,
     pub request: Option<u16>,
+    /// Whether it comes from a pack of the user's own.
+    own: bool,
     /// Libraries go last, and schemas with more conditions first.
     library: bool,
     strength: usize,
@@ -208,7 +233,18 @@ impl Tables {
         let all = u32::MAX >> (32 - def.when.len());
         let (latency_unit, library) = (def.latency_unit, def.library);
         let id = def.id.as_str().into();
-        self.schemas.push(Schema { id, all, roles, without, latency_unit, request, library, strength, number });
+        self.schemas.push(Schema {
+            id,
+            all,
+            roles,
+            without,
+            latency_unit,
+            request,
+            own: false,
+            library,
+            strength,
+            number,
+        });
         Ok(())
     }
 

@@ -56,6 +56,8 @@ struct Frame {
 pub(super) struct Walker {
     pub(super) paths: Paths,
     stack: Vec<Frame>,
+    /// The element of a list of attributes whose `key` was seen, and where that stands.
+    attribute: Option<(u32, usize, usize)>,
 }
 
 /// One walk over one text.
@@ -69,12 +71,13 @@ struct Walk<'w, V> {
 
 impl Walker {
     pub(super) fn new() -> Self {
-        Self { paths: Paths::new(), stack: Vec::new() }
+        Self { paths: Paths::new(), stack: Vec::new(), attribute: None }
     }
 
     /// Walks the JSON value that starts at `at`.
     pub(super) fn walk(&mut self, text: &[u8], at: usize, tables: &Tables, visit: &mut impl Visit) {
         self.stack.clear();
+        self.attribute = None;
         let mut walk = Walk { text, tables, visit, too_deep: 0 };
         let mut at = at;
         while let Some(&b) = text.get(at) {
@@ -153,8 +156,37 @@ impl Walker {
     }
 
     fn show<V: Visit>(&mut self, walk: &mut Walk<'_, V>, start: usize, end: usize, kind: Kind, escaped: bool) {
-        let at = self.value_spot(walk);
+        let mut at = self.value_spot(walk);
+        if self.in_list() {
+            at = self.attribute(walk, at, (start, end), kind, escaped);
+        }
         walk.visit.leaf(&Leaf { at, spot: self.paths.get(at), start, end, kind, escaped });
+    }
+
+    /// Whether the value stands in an element of an array, or in its `value` (OpenTelemetry's lists of attributes).
+    fn in_list(&self) -> bool {
+        let n = self.stack.len();
+        n >= 3 && self.stack[n - 1].index.is_none() && (2..=3).any(|up| n >= up && self.stack[n - up].index.is_some())
+    }
+
+    /// The place of a value in a list of attributes, `[{"key":"http.method","value":{"stringValue":"GET"}}]`: that of a
+    /// field `http.method` of the list. Other values keep theirs.
+    fn attribute<V>(&mut self, walk: &Walk<'_, V>, at: u32, span: (usize, usize), kind: Kind, escaped: bool) -> u32 {
+        let n = self.stack.len();
+        let (element, direct) = if self.stack[n - 2].index.is_some() { (n - 1, true) } else { (n - 2, false) };
+        if direct && kind == Kind::Str && !escaped && self.paths.key(at) == b"key" {
+            // The name itself says nothing; above all it is no key.
+            self.attribute = Some((self.stack[element].spot, span.0, span.1));
+            return self.stack[element - 1].spot;
+        }
+        let Some((of, from, to)) = self.attribute.filter(|(of, ..)| *of == self.stack[element].spot) else { return at };
+        let holder = if direct { at } else { self.stack[n - 1].spot };
+        if self.paths.key(holder).eq_ignore_ascii_case(b"value") {
+            let list = self.stack[element - 1].spot;
+            debug_assert_ne!(of, list);
+            return self.paths.child(list, NONE, &walk.text[from..to], false, walk.tables);
+        }
+        at
     }
 
     /// Shows the `key=value` pairs of a text line (logfmt and its relatives).
@@ -282,6 +314,24 @@ mod tests {
         let long = format!("[{}]", "7,".repeat(100_000));
         walker.walk(long.as_bytes(), 0, &tables, &mut On(long.as_bytes(), &mut seen));
         assert_eq!(seen.0.len(), 100_003);
+    }
+
+    #[test]
+    fn attributes_in_a_list_are_fields() {
+        let text = r#"{"attributes":[{"key":"http.method","value":{"stringValue":"GET"}},{"key":"n","value":{"intValue":"5"}},{"key":"a","value":"b"}],"b":[{"key":"x","other":1}]}"#;
+        assert_eq!(
+            walk(text),
+            [
+                row("/attributes", "/attributes", "http.method"),
+                row("/attributes/http.method", "/attributes/http/method", "GET"),
+                row("/attributes", "/attributes", "n"),
+                row("/attributes/n", "/attributes/n", "5"),
+                row("/attributes", "/attributes", "a"),
+                row("/attributes/a", "/attributes/a", "b"),
+                row("/b", "/b", "x"),
+                row("/b/0/other", "/b/other", "1"),
+            ]
+        );
     }
 
     #[test]

@@ -41,6 +41,10 @@ impl Teller {
                 }
             }
         }));
+        if let Some(news) = self.reader.news() {
+            // One line of configuration sets it right: `roles = { status = "/pointer" }` in [event].
+            tracing::info!("{news}; `logwarden explain` says why");
+        }
         if read.is_err() {
             tracing::error!("some lines could not be read as events; they are redacted, but not watched");
         }

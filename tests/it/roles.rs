@@ -343,3 +343,79 @@ fn hostile_lines_are_read_without_harm() {
     let doubled = b.explain(r#"{"status":200,"status":500,"st\u0061tus":404}"#);
     assert_eq!(doubled.roles.iter().find(|r| r.role == Role::Status).unwrap().value, "404", "the last one counts");
 }
+
+fn told(explained: &Explanation) -> BTreeMap<&'static str, String> {
+    explained.roles.iter().map(|r| (r.role.name(), r.value.clone())).collect()
+}
+
+#[test]
+fn a_pack_of_ones_own_is_tried_first() {
+    let pack = "[[schema]]\nid = \"acme\"\nwhen = [\"/acme\"]\nlatency_unit = \"us\"\n[schema.roles]\n\
+                status = \"/r\"\nip = \"/from\"\nkey_id = \"/who\"\nlatency = \"/took\"\n[aliases]\nmodel = [\"brain\"]\n";
+    let packs = [("acme.toml".to_owned(), pack.to_owned())];
+    let roles = Roles::with_packs(&EventConfig::default(), &packs).unwrap();
+    let redactor = Redactor::new(PseudonymKey::new(0, b"test"));
+    let mut bench = Bench {
+        worker: redactor.worker(),
+        reader: Reader::new(&roles, SourceReading::default()).unwrap(),
+        out: Redacted::default(),
+    };
+    let explained = bench.explain(
+        "{\"acme\":1,\"time\":1777636800,\"r\":503,\"from\":\"192.0.2.9\",\"who\":\"k7\",\"took\":1500,\"brain\":\"small\"}",
+    );
+    assert_eq!(explained.schema.as_deref(), Some("acme"));
+    let roles = told(&explained);
+    assert_eq!((roles["status"].as_str(), roles["ip"].as_str(), roles["key_id"].as_str()), ("503", "192.0.2.9", "k7"));
+    assert_eq!((roles["model"].as_str(), explained.key.as_deref()), ("small", Some("WHO k7")), "{explained:?}");
+    let unit = explained.roles.iter().find(|r| r.role == Role::Latency).unwrap().unit;
+    assert_eq!(unit.map(|u| u.name()), Some("us"));
+    for bad in ["[[schema]]\nid = \"x\"\nwhen = []\n", "[[schemas]]\n", "[[schema]]\nid = \"x\"\nwhen = [\"no\"]\n"] {
+        let packs = [("bad.toml".to_owned(), bad.to_owned())];
+        let error = Roles::with_packs(&EventConfig::default(), &packs).err().unwrap().to_string();
+        assert!(error.contains("bad.toml"), "{error}");
+    }
+}
+
+#[test]
+fn attributes_in_lists_and_lines_in_strings_are_read() {
+    let mut bench = Bench::new(&EventConfig::default(), SourceReading::default());
+    let otlp = "{\"timeUnixNano\":\"1777636800000000000\",\"attributes\":[{\"key\":\"http.request.method\",\"value\":{\"stringValue\":\"GET\"}},\
+                {\"key\":\"http.response.status_code\",\"value\":{\"intValue\":\"404\"}},{\"key\":\"client.address\",\"value\":{\"stringValue\":\"192.0.2.7\"}},\
+                {\"key\":\"gen_ai.request.model\",\"value\":{\"stringValue\":\"small\"}}]}";
+    let roles = told(&bench.explain(otlp)).into_iter().filter(|(name, _)| *name != "time").collect::<BTreeMap<_, _>>();
+    let want = [("ip", "192.0.2.7"), ("method", "GET"), ("model", "small"), ("status", "404")];
+    assert_eq!(roles, want.map(|(k, v)| (k, v.to_owned())).into());
+
+    // A container's line around a service's, its key redacted before.
+    let key = "sk-proj-EXAMPLE0kEyT3BlbkFJAbCdEfGhIjKlMnOpQrSt";
+    let inner = format!(
+        "{{\"time\":1777636800,\"client_ip\":\"192.0.2.8\",\"status\":401,\"authorization\":\"Bearer {key}\",\"path\":\"/a\\u00e4\",\"method\":\"GET\"}}\n"
+    );
+    let outer = serde_json::json!({"log": inner, "stream": "stdout"}).to_string();
+    let explained = bench.explain(&outer);
+    let roles = told(&explained);
+    assert_eq!((roles["status"].as_str(), roles["ip"].as_str(), roles["method"].as_str()), ("401", "192.0.2.8", "GET"));
+    assert_eq!(explained.key.as_ref().map(String::len), Some(14), "{explained:?}");
+    assert!(
+        !roles["key"].contains("sk-proj") && explained.notes.iter().any(|n| n.contains("in a string")),
+        "{explained:?}"
+    );
+    // It is a use, not a leak: the credential stands where callers present it.
+    let out = &mut bench.out;
+    bench.worker.redact(format!("{outer}\n").as_bytes(), out);
+    let event = bench.reader.read(out.lines().next().unwrap(), NOW).unwrap();
+    assert!(event.secrets().count() == 1 && event.secrets().all(|s| s.presented));
+    // The next line is an ordinary one again.
+    assert_eq!(told(&bench.explain("{\"status\":200,\"ip\":\"192.0.2.1\"}"))["status"], "200");
+}
+
+#[test]
+fn how_lines_are_read_is_told_once_for_each_format() {
+    let mut bench = Bench::new(&EventConfig::default(), SourceReading::default());
+    let line = "{\"time\":1777636800,\"client_ip\":\"192.0.2.8\",\"status\":200,\"duration_ms\":5}";
+    bench.explain(line);
+    let news = bench.reader.news().unwrap();
+    assert!(news.contains("status /status") && news.contains("latency /duration_ms in ms"), "{news}");
+    bench.explain(line);
+    assert_eq!(bench.reader.news(), None);
+}

@@ -93,6 +93,21 @@ async fn a_leaked_key_becomes_one_message_also_across_a_kill() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_log_says_how_lines_are_read() {
+    let dir = tempfile::tempdir().unwrap();
+    configure(dir.path(), "http://127.0.0.1:9/");
+    append(dir.path(), "{\"time\":1777636800,\"client_ip\":\"192.0.2.8\",\"status\":200,\"duration_ms\":5}\n");
+    let mut child = start(dir.path());
+    let log = dir.path().join("errors");
+    until("the mapping", || fs::read_to_string(&log).unwrap().contains("app: read as")).await;
+    signal(&child, "-TERM");
+    assert_eq!(wait(&mut child, Duration::from_secs(10)), Some(0));
+    let log = fs::read_to_string(&log).unwrap();
+    assert!(log.contains("ip /client_ip") && log.contains("latency /duration_ms in ms"), "{log}");
+    assert!(!log.contains("192.0.2.8"), "no value stands in our own log: {log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_message_waits_for_a_receiver_that_is_down() {
     let dir = tempfile::tempdir().unwrap();
     configure(dir.path(), "http://127.0.0.1:9/");
