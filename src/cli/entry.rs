@@ -9,7 +9,9 @@ use owo_colors::OwoColorize;
 
 use super::command::{Cli, Verb};
 use super::exit::{self, Exit, Failure};
-use super::{alerts, check, config, exec, explain, filter, generate, init, keys, replay, rules, run, scan, worker};
+use super::{
+    alerts, check, config, exec, explain, filter, generate, init, keys, replay, rules, run, scan, top, worker,
+};
 use crate::config::ConfigError;
 
 /// Runs the command line `args` (the first one is the program's name).
@@ -46,6 +48,7 @@ fn run(cli: &Cli) -> anyhow::Result<Exit> {
         Some(Verb::Config(verb)) => config::run(verb),
         Some(Verb::Keys(verb)) => keys::run(verb),
         Some(Verb::Alerts(verb)) => alerts::run(verb),
+        Some(Verb::Top(args)) => top::run(args),
         Some(Verb::Rules(verb)) => rules::run(verb),
         Some(Verb::Init(args)) => init::run(args),
         Some(Verb::Completions { shell }) => generate::completions(*shell),

@@ -2,6 +2,7 @@
 
 mod alerts;
 mod check;
+mod client;
 mod command;
 mod config;
 mod entry;
@@ -33,6 +34,8 @@ mod silence;
 mod state;
 mod stats;
 mod style;
+mod top;
+mod top_view;
 mod unpack;
 mod wire;
 mod worker;

@@ -7,7 +7,8 @@ const main = $('main');
 let token = sessionStorage.getItem('token') || '';
 let now = null, before = null, changes = null, view = {}, timer = 0, last = '';
 
-// ---- building: text is only ever text ----
+// ---- building: text is only ever text, and what could turn it round is shown as a mark ----
+const TRICKS = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
 function fill(node, props, kids) {
   for (const [name, value] of Object.entries(props || {})) {
     if (value == null || value === false) continue;
@@ -15,7 +16,7 @@ function fill(node, props, kids) {
     else if (name === 'w') node.style.setProperty('--w', value);
     else node.setAttribute(name, value === true ? '' : value);
   }
-  for (const kid of kids.flat(Infinity)) if (kid != null && kid !== false) node.append(kid);
+  for (const kid of kids.flat(Infinity)) if (kid != null && kid !== false) node.append(typeof kid === 'string' ? kid.replace(TRICKS, '\ufffd') : kid);
   return node;
 }
 const h = (tag, props, ...kids) => fill(document.createElement(tag), props, kids);
@@ -80,7 +81,7 @@ function bars(entries, label, text) {
       errors ? s('rect', {class: 'err', x, y: low - Math.max(2, wrong), width: wide, height: Math.max(2, wrong)}) : null];
   });
   const usual = entries.some(e => e.usual != null) ? s('polyline', {class: 'usual', points: entries.map((e, n) => (n + .5) * step + ',' + (low - up(e.usual || 0))).join(' ')}) : null;
-  const marks = entries.map((e, n) => n % Math.ceil(entries.length / (W / 90)) ? null : s('text', {x: n * step, y: 163}, text(e)));
+  const marks = entries.map((e, n) => n % Math.ceil(entries.length / (W / 90)) || n * step > W - 55 ? null : s('text', {x: n * step, y: 163}, text(e)));
   return h('figure', {class: 'row'},
     s('svg', {class: 'chart', width: W, height: H, viewBox: `0 0 ${W} ${H}`, role: 'img', 'aria-label': label}, s('text', {x: 0, y: 12}, 'most: ' + num(most)), s('line', {class: 'axis', x1: 0, x2: W, y1: low, y2: low}), drawn, usual, marks),
     h('details', {}, h('summary', {}, 'Numbers'), table(label, [['From', ''], ['Requests', 'n'], ['Errors', 'n'], ['Refused', 'n']], entries.map(e => [text(e), num(e.requests), num(e.errors), num(e.refused)]))));
@@ -257,7 +258,7 @@ function viewKey(id) {
     main.replaceChildren(h('p', {}, link(['keys'], 'All keys')), h('h1', {}, nameOf(k)),
       h('div', {class: 'cards'},
         card('This key', h('dl', {class: 'facts'}, facts([['Pseudonym', h('span', {class: 'mono'}, `[${k.type}:${k.tag}]`)], ['Group', k.group], ['Sensitive', k.sensitive ? 'yes' : null], ['First seen', when(k.first_seen)], ['Last seen', when(k.last_seen)], ['Requests', num(k.requests)], ['Hours of use', num(k.active_hours)],
-          ['Longest silence', span(k.longest_silence_s)], ['Usually', `${percent(k.usual.error_share)} fail, ${percent(k.usual.refused_share)} are refused`], ['Uses since retired', k.requests_since_retired ? h('span', {class: 'bad'}, num(k.requests_since_retired)) : null],
+          ['Longest silence', span(k.longest_silence_s)], ['Usually', k.active_hours === 0 ? 'not learned yet' : `${percent(k.usual.error_share)} fail, ${percent(k.usual.refused_share)} are refused`], ['Uses since retired', k.requests_since_retired ? h('span', {class: 'bad'}, num(k.requests_since_retired)) : null],
           ['Leaked', k.leaked_at ? h('span', {class: 'bad'}, when(k.leaked_at), k.leaked_in ? ' in ' + k.leaked_in : '') : 'never seen in a log in clear']]))),
         card('Alerts', table('Alerts about this key', [['', ''], ['Alert', 'any'], ['Began', 'n']], alerts.alerts.map(a => [severity(a), [link(['alert', a.id], a.summary), marks(a)], ago(a.starts_at)]), {empty: 'None.'}))),
       card('24 hours', bars(k.hours_24, 'Requests of the last 24 hours, hour by hour', HOURLY), h('p', {class: 'soft'}, 'Red: errors and refusals. Dashed: usual for the hour of the week. Flat grey: not known.')),

@@ -127,6 +127,8 @@ fn the_page_shows_everything_and_nothing_of_a_log_runs_in_it() {
     }
     chrome.picture("alert");
     assert_eq!(chrome.eval("window.pwned"), serde_json::Value::Null);
+    chrome.eval("location.hash = 'keys'");
+    chrome.wait("document.querySelector('tbody')?.innerText.includes('\\ufffd___proto__')");
     assert_eq!(chrome.eval("document.scripts.length + document.images.length + document.querySelectorAll('iframe,object,embed,link,base').length"), 1);
     // what an attacker would do with a hole does not work either
     let refused = chrome

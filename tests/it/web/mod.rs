@@ -5,3 +5,4 @@ mod browser;
 mod chrome;
 mod kit;
 mod prometheus;
+mod top;
