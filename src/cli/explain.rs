@@ -7,7 +7,7 @@ use anyhow::Context;
 use owo_colors::OwoColorize;
 use serde_json::{Value, json};
 
-use super::exit::Exit;
+use super::exit::{Exit, Failure};
 use super::format::Format;
 use super::reading;
 use super::state::passing_key;
@@ -50,7 +50,8 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
     };
     let config = args.config.as_deref().map(config::load).transpose()?.unwrap_or_default();
     let key = passing_key()?;
-    let redactor = Redactor::configured(key, &config.rules.read()?, &config.redact)?;
+    let redactor = Redactor::configured(key, &config.rules.read()?, &config.redact)
+        .map_err(|error| Failure::new(Exit::CONFIG, error.to_string()))?;
     let mut reader = Reader::new(&config.roles()?, reading::named(&config, args.source.as_deref())?)?;
     let arrived = Timestamp::from(chrono::Utc::now());
 

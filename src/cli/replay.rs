@@ -8,7 +8,7 @@ use anyhow::Context;
 use owo_colors::OwoColorize;
 
 use super::alerts;
-use super::exit::Exit;
+use super::exit::{Exit, Failure};
 use super::format::Format;
 use super::replay_budget::{Budget, Proposal, propose};
 use super::replay_html;
@@ -67,7 +67,8 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
         changed = changed.with(change)?;
     }
     let all = if args.what_if.is_empty() { vec![usual] } else { vec![usual, changed] };
-    let redactor = Redactor::configured(key(args)?, &config.rules.read()?, &config.redact)?;
+    let redactor = Redactor::configured(key(args)?, &config.rules.read()?, &config.redact)
+        .map_err(|error| Failure::new(Exit::CONFIG, error.to_string()))?;
     let charts = args.html.is_some();
     let mut outcomes = pass(&args.files, &config, &all, &redactor, charts)?;
     // What the other settings give is what is told; beside it, what it would have been.

@@ -84,6 +84,11 @@ impl Scan<'_> {
             return false;
         }
         let password = &info[colon + 1..];
+        // `https://host:8443/path@x`: a port and a path, not a password.
+        let port = skip(password, 0, |b| b.is_ascii_digit());
+        if (1..=5).contains(&port) && password.get(port) == Some(&b'/') {
+            return false;
+        }
         if !is_placeholder(password) && !password.starts_with(b"$") {
             self.hit(user + colon + 1, p, self.set.builtin.url_password, rank::SHAPE);
         }
