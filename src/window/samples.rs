@@ -19,12 +19,12 @@ const MAX_BYTES: usize = 16 << 20;
 pub struct Lines(String);
 
 impl Lines {
-    fn put(&mut self, line: &str) -> Option<Range<u32>> {
-        if self.0.len() + line.len() > MAX_BYTES {
+    fn put(&mut self, line: [&str; 2]) -> Option<Range<u32>> {
+        if self.0.len() + line[0].len() > MAX_BYTES {
             return None;
         }
         let start = self.0.len() as u32;
-        self.0.push_str(line);
+        line.iter().for_each(|piece| self.0.push_str(piece));
         Some(start..self.0.len() as u32)
     }
 
@@ -66,21 +66,22 @@ impl Samples {
             return;
         }
         let line = line.trim_ascii_end();
-        if line.len() <= MAX_LINE
-            && let Ok(text) = std::str::from_utf8(line)
-        {
-            return self.put(lot, time, text, lines);
-        }
-        let text = String::from_utf8_lossy(&line[..line.len().min(MAX_LINE)]);
-        if line.len() > MAX_LINE {
-            self.put(lot, time, &format!("{}…", text.trim_end_matches('\u{fffd}')), lines);
-        } else {
-            self.put(lot, time, &text, lines);
+        let cut = &line[..line.len().min(MAX_LINE)];
+        let more = if cut.len() < line.len() { "…" } else { "" };
+        match std::str::from_utf8(cut) {
+            Ok(text) => self.put(lot, time, [text, more], lines),
+            // A character that the cut went through.
+            Err(e) if e.error_len().is_none() => {
+                let text = std::str::from_utf8(&cut[..e.valid_up_to()]).unwrap_or("");
+                self.put(lot, time, [text, more], lines);
+            }
+            Err(_) => self.put(lot, time, [&String::from_utf8_lossy(cut), more], lines),
         }
     }
 
-    fn put(&mut self, lot: u64, time: Timestamp, text: &str, lines: &mut Lines) {
-        let order = |s: &Sample| (s.lot, s.time).cmp(&(lot, time)).then_with(|| lines.get(s).cmp(text));
+    fn put(&mut self, lot: u64, time: Timestamp, text: [&str; 2], lines: &mut Lines) {
+        let same = |s: &Sample| lines.get(s).as_bytes().iter().cmp(text[0].as_bytes().iter().chain(text[1].as_bytes()));
+        let order = |s: &Sample| (s.lot, s.time).cmp(&(lot, time)).then_with(|| same(s));
         let at = self.kept().partition_point(|s| order(s) == Ordering::Less);
         if at == MAX_LINES || self.kept().get(at).is_some_and(|s| order(s) == Ordering::Equal) {
             return;
@@ -94,7 +95,7 @@ impl Samples {
     /// Takes over the other's lines as far as their lot falls.
     pub fn merge(&mut self, other: &Self, theirs: &Lines, lines: &mut Lines) {
         for s in other.kept() {
-            self.put(s.lot, s.time, theirs.get(s), lines);
+            self.put(s.lot, s.time, [theirs.get(s), ""], lines);
         }
     }
 
