@@ -193,3 +193,19 @@ fn the_manual_of_detectors_is_current() {
     }
     assert!(have == want, "docs/detectors.md is not current; run UPDATE_DOCS=1 cargo test --test it docs");
 }
+
+#[test]
+fn the_manual_of_the_window_names_every_metric_and_path() {
+    let manual = fs::read_to_string(root().join("docs/http.md")).unwrap();
+    for (name, labels) in crate::web::PROMISED {
+        let row = manual.lines().find(|l| l.starts_with(&format!("| `{name}` |")));
+        let row = row.unwrap_or_else(|| panic!("{name} is not in docs/http.md"));
+        labels.iter().for_each(|label| assert!(row.contains(&format!("`{label}`")), "{label}: {row}"));
+    }
+    let code = fs::read_to_string(root().join("src/web/route.rs")).unwrap();
+    let rooms: Vec<&str> = code.lines().filter_map(|l| l.trim().strip_prefix("/// `/")?.strip_suffix('`')).collect();
+    assert!(rooms.len() > 10, "{rooms:?}");
+    for room in rooms {
+        assert!(manual.contains(&format!("/{room}")), "/{room} is not in docs/http.md");
+    }
+}

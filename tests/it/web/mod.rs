@@ -6,3 +6,5 @@ mod chrome;
 mod kit;
 mod prometheus;
 mod top;
+
+pub use prometheus::PROMISED;

@@ -12,7 +12,7 @@ use crate::receive::kit::{free_port, request, until};
 use crate::support::{find, run_command, skip};
 
 /// What was promised: names and labels.
-const PROMISED: [(&str, &[&str]); 16] = [
+pub const PROMISED: [(&str, &[&str]); 16] = [
     ("logwarden_lines_total", &["source"]),
     ("logwarden_bytes_total", &["source"]),
     ("logwarden_redactions_total", &["rule"]),
