@@ -27,16 +27,31 @@ pub const PSEUDONYM_VARIABLE: &str = "LOGWARDEN_PSEUDONYM_KEY";
 /// Fewer characters in the variable are refused.
 const MIN_SECRET: usize = 16;
 
-/// The pseudonym key that the environment gives, if it does.
+/// The credential of the service manager that wins over the file (`LoadCredential=logwarden-pseudonym-key:/path`).
+pub const PSEUDONYM_CREDENTIAL: &str = "logwarden-pseudonym-key";
+
+/// The pseudonym key that the environment gives, if it does: the variable, else the credential.
 ///
 /// # Errors
-/// When the variable is too short.
+/// When what is given is too short, or the credential cannot be read.
 pub fn pseudonym_variable() -> Result<Option<PseudonymKey>, StoreError> {
     let set = std::env::var_os(PSEUDONYM_VARIABLE).filter(|v| !v.is_empty());
-    set.map(|value| from_text(Zeroizing::new(value.into_encoded_bytes()))).transpose()
+    if let Some(value) = set {
+        return from_text(Zeroizing::new(value.into_encoded_bytes()), &format!("${PSEUDONYM_VARIABLE}")).map(Some);
+    }
+    std::env::var_os("CREDENTIALS_DIRECTORY").map_or(Ok(None), |dir| credential(Path::new(&dir)))
 }
 
-/// The installation's pseudonym key: from `LOGWARDEN_PSEUDONYM_KEY`, else from its file in `dir`, which is made (mode
+fn credential(dir: &Path) -> Result<Option<PseudonymKey>, StoreError> {
+    let path = dir.join(PSEUDONYM_CREDENTIAL);
+    match fs::read(&path).map(Zeroizing::new) {
+        Ok(text) => from_text(text, &path.display().to_string()).map(Some),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(StoreError::Io { path: path.display().to_string(), source }),
+    }
+}
+
+/// The installation's pseudonym key: from [`pseudonym_variable`], else from its file in `dir`, which is made (mode
 /// 0600) when it is absent. `now` says whether a rotation is still in its time of grace.
 ///
 /// # Errors
@@ -48,12 +63,14 @@ pub fn pseudonym_key(dir: &Path, now: Timestamp) -> Result<PseudonymKey, StoreEr
     }
 }
 
-fn from_text(value: Zeroizing<Vec<u8>>) -> Result<PseudonymKey, StoreError> {
+/// A key from the text that stands at `place`; blanks and line ends around it do not count.
+fn from_text(value: Zeroizing<Vec<u8>>, place: &str) -> Result<PseudonymKey, StoreError> {
+    let value = value.trim_ascii();
     if value.len() < MIN_SECRET {
         let problem = format!("it has fewer than {MIN_SECRET} characters; use 32 random ones");
-        return Err(StoreError::Pseudonym { path: format!("${PSEUDONYM_VARIABLE}"), problem });
+        return Err(StoreError::Pseudonym { path: place.to_owned(), problem });
     }
-    Ok(PseudonymKey::new(0, &value))
+    Ok(PseudonymKey::new(0, value))
 }
 
 /// Begins a new epoch: pseudonyms made from now on differ from those before. Returns the new key; the old ones stay in
@@ -245,9 +262,20 @@ mod tests {
 
     #[test]
     fn the_variable_needs_enough_characters() {
-        assert!(from_text(Zeroizing::new(b"short".to_vec())).is_err());
-        let (a, b) = (b"0123456789abcdef".to_vec(), b"0123456789abcdef".to_vec());
-        assert_eq!(from_text(Zeroizing::new(a)).unwrap().tag(b"x"), from_text(Zeroizing::new(b)).unwrap().tag(b"x"));
+        assert!(from_text(Zeroizing::new(b"short".to_vec()), "$X").is_err());
+        let key = |text: &[u8]| from_text(Zeroizing::new(text.to_vec()), "$X").unwrap().tag(b"x");
+        assert_eq!(key(b"0123456789abcdef"), key(b"0123456789abcdef\n"));
+    }
+
+    #[test]
+    fn a_credential_is_read_when_it_is_there() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(credential(dir.path()).unwrap().is_none());
+        fs::write(dir.path().join(PSEUDONYM_CREDENTIAL), "0123456789abcdef\n").unwrap();
+        let want = PseudonymKey::new(0, b"0123456789abcdef").tag(b"x");
+        assert_eq!(credential(dir.path()).unwrap().unwrap().tag(b"x"), want);
+        fs::write(dir.path().join(PSEUDONYM_CREDENTIAL), "short").unwrap();
+        assert!(credential(dir.path()).err().unwrap().to_string().contains(PSEUDONYM_CREDENTIAL));
     }
 
     #[test]
