@@ -132,6 +132,15 @@ fn plan(config: &Config) -> Vec<String> {
     };
     let kinds: Vec<&str> = KINDS.iter().map(|kind| kind.name).filter(|name| on(name)).collect();
     lines.push(format!("watches for: {}", kinds.join(", ")));
+    if let Some(http) = &config.http {
+        let scheme = if http.tls.is_some() { "https" } else { "http" };
+        let words = match (&http.token, http.listen.ip().to_canonical().is_loopback()) {
+            (None, true) => "; to act takes its Unix socket, for there is no token",
+            _ => "",
+        };
+        lines.push(format!("page: on {scheme}://{}/{words}", http.listen));
+        lines.extend(http.secrets().into_iter().filter_map(|(_, s)| Some(format!("page: warning: {}", s.warning()?))));
+    }
     if !config.sources.is_empty() {
         lines.push(match config.state.resolve() {
             Some(dir) => format!("state: in {}", dir.display()),

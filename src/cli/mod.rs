@@ -36,6 +36,7 @@ mod stats;
 mod style;
 mod top;
 mod top_view;
+mod top_words;
 mod unpack;
 mod wire;
 mod worker;

@@ -22,6 +22,7 @@ use crate::config::Config;
 use crate::delivery::{DeliveryError, Router};
 use crate::event::{EventError, Reader, Roles, SourceReading};
 use crate::line::SourceId;
+use crate::net::Sockets;
 use crate::pipeline::{self, Chunk, Pools};
 use crate::redact::{PseudonymKey, Redactor};
 use crate::sinks::{SinkConfig, SinkError};
@@ -191,8 +192,6 @@ impl Daemon {
         let watcher = Watcher::new(config, &sources, &redactor, &store, router.clone())?;
         let post = Post::start(config, &store, router, &redactor)?;
         let board = Arc::new(Board::new(sources.len(), now()));
-        let layout =
-            config.http.as_ref().map(|_| Layout::new(Arc::clone(&board), Stories::new(&dir), readings.readers()));
         let show = Show {
             config,
             dir: &dir,
@@ -204,7 +203,7 @@ impl Daemon {
             reloads: &lasting.reloads,
             sent: Box::new(post.counts()),
         };
-        let window = config.http.as_ref().map(|http| Window::open(http, show, &lasting.sockets)).transpose()?;
+        let (window, layout) = open_window(show, &lasting.sockets, || readings.readers())?.unzip();
         let (entrance, done) = pipeline::start(workers, move |source| readings.chunk(source), &pools)?;
         let (wake, settle) = (post.waker(), receipts.clone());
         let committer = Committer::start(store, config.retention.clone(), Arc::clone(&hurry), move |moment| {
@@ -286,6 +285,17 @@ impl Daemon {
 pub(super) fn redactor(config: &Config, key: PseudonymKey) -> Result<Redactor, StartError> {
     let packs = config.rules.read().map_err(|error| StartError::Rules(error.to_string()))?;
     Redactor::configured(key, &packs, &config.redact).map_err(|error| StartError::Rules(error.to_string()))
+}
+
+/// The operators' window, when there is one, and what is laid out for it.
+fn open_window(
+    show: Show<'_>,
+    sockets: &Sockets,
+    readers: impl FnOnce() -> Vec<Option<Reader>>,
+) -> Result<Option<(Window, Layout)>, StartError> {
+    let Some(http) = &show.config.http else { return Ok(None) };
+    let layout = Layout::new(Arc::clone(show.board), Stories::new(show.dir), readers());
+    Ok(Some((Window::open(http, show, sockets)?, layout)))
 }
 
 /// Counters of each source, where somebody may ask for them.
