@@ -8,14 +8,12 @@ use owo_colors::OwoColorize;
 
 use super::alerts;
 use super::exit::Exit;
+use super::plan::{doubts, plan};
 use super::style::plain;
-use crate::alert::KINDS;
 use crate::config::{self, Config};
 use crate::delivery::{ReceiverConfig, Router, greet, prove};
 use crate::redact::{PseudonymKey, Redactor};
 use crate::secret::SecretError;
-use crate::sinks::SinkConfig;
-use crate::sources::SourceConfig;
 
 /// What `check` can be told.
 #[derive(Debug, clap::Args)]
@@ -33,11 +31,16 @@ pub struct Args {
 pub fn run(args: &Args) -> anyhow::Result<Exit> {
     let config = config::load(&args.config)?;
     let mut out = anstream::stdout().lock();
+    let unusable = config.receivers.values().filter(|receiver| matches!(ready(receiver), Ready::No(_))).count();
     for file in config::files(&args.config)? {
-        writeln!(out, "{}: ok", file.display())?;
+        let word = if unusable == 0 { "ok" } else { "read, but not everything in it can be used" };
+        writeln!(out, "{}: {word}", file.display())?;
     }
     for line in plan(&config) {
         writeln!(out, "  {line}")?;
+    }
+    for doubt in doubts(&config) {
+        writeln!(out, "  {} {}", "warning:".yellow(), plain(&doubt))?;
     }
     let router = Router::configured(&config.routes, &config.receivers, &config.calendars);
     let mut exit = Exit::OK;
@@ -99,53 +102,4 @@ fn place(receiver: &ReceiverConfig) -> String {
         ReceiverConfig::Webhook(_) => "webhook".to_owned(),
         ReceiverConfig::Command(command) => format!("runs {}", command.program.display()),
     }
-}
-
-/// What the configuration would run, one line a thing.
-fn plan(config: &Config) -> Vec<String> {
-    let mut lines = Vec::new();
-    for (name, source) in &config.sources {
-        lines.push(match source {
-            SourceConfig::File(file) => format!("source {name}: follows {}", file.paths.join(", ")),
-            SourceConfig::Stdin(_) => format!("source {name}: reads standard input"),
-            SourceConfig::Http(http) => format!("source {name}: takes lines over HTTP on {}", http.listen),
-            SourceConfig::Tcp(tcp) => format!("source {name}: takes lines over TCP on {}", tcp.listen),
-            SourceConfig::Unix(unix) => format!("source {name}: takes lines on the socket {}", unix.path.display()),
-            SourceConfig::Journald(_) => format!("source {name}: follows the systemd journal"),
-        });
-    }
-    for (name, sink) in &config.sinks {
-        let from = match sink.sources() {
-            [] => String::new(),
-            some => format!(", lines of {}", some.join(", ")),
-        };
-        lines.push(match sink {
-            SinkConfig::File(file) => format!("sink {name}: writes {}{from}", file.path.display()),
-            SinkConfig::Stdout(_) => format!("sink {name}: writes to standard output{from}"),
-            SinkConfig::Http(http) => format!("sink {name}: sends to {}{from}", http.url),
-        });
-    }
-    let detect = toml::Value::try_from(&config.detect).ok();
-    let on = |name: &str| {
-        let enabled = detect.as_ref().and_then(|d| d.get(name)?.get("enabled")?.as_bool());
-        enabled.unwrap_or(true)
-    };
-    let kinds: Vec<&str> = KINDS.iter().map(|kind| kind.name).filter(|name| on(name)).collect();
-    lines.push(format!("watches for: {}", kinds.join(", ")));
-    if let Some(http) = &config.http {
-        let scheme = if http.tls.is_some() { "https" } else { "http" };
-        let words = match (&http.token, http.listen.ip().to_canonical().is_loopback()) {
-            (None, true) => "; to act takes its Unix socket, for there is no token",
-            _ => "",
-        };
-        lines.push(format!("page: on {scheme}://{}/{words}", http.listen));
-        lines.extend(http.secrets().into_iter().filter_map(|(_, s)| Some(format!("page: warning: {}", s.warning()?))));
-    }
-    if !config.sources.is_empty() {
-        lines.push(match config.state.resolve() {
-            Some(dir) => format!("state: in {}", dir.display()),
-            None => "state: none; set `dir` in [state]".to_owned(),
-        });
-    }
-    lines
 }

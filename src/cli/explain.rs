@@ -8,6 +8,7 @@ use owo_colors::OwoColorize;
 use serde_json::{Value, json};
 
 use super::exit::{Exit, Failure};
+use super::filter::hint_at_the_keyboard;
 use super::format::Format;
 use super::reading;
 use super::state::passing_key;
@@ -44,6 +45,7 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
         Some(line) => line.clone().into_bytes(),
         None => {
             let mut input = Vec::new();
+            hint_at_the_keyboard("logwarden explain --help");
             std::io::stdin().lock().read_to_end(&mut input).context("cannot read standard input")?;
             input
         }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::fs::File;
-use std::io::{IsTerminal, Write};
+use std::io::{ErrorKind, IsTerminal, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
@@ -11,10 +11,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use clap::CommandFactory;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::FileType;
 use signal_hook::consts::SIGINT;
 
+use super::command::Cli;
 use super::exit::{Exit, Failure};
 use super::lane::{Lane, Stop};
 use super::outlet::WhenSlow;
@@ -45,7 +47,7 @@ pub struct Args {
     #[arg(long, short, value_name = "FILE")]
     pub config: Option<PathBuf>,
 
-    /// Keep what is learned about keys, and their pseudonyms, in this directory
+    /// Keep the keys' pseudonyms in this directory; with --config, what is learned about the keys too
     #[arg(long, value_name = "DIR")]
     pub state: Option<PathBuf>,
 
@@ -102,7 +104,7 @@ fn pseudonym_key_in(dir: &Path) -> anyhow::Result<PseudonymKey> {
         .recursive(true)
         .mode(0o700)
         .create(dir)
-        .with_context(|| format!("cannot use {}", dir.display()))?;
+        .with_context(|| format!("cannot use {} as a state directory", dir.display()))?;
     Ok(pseudonym_key(dir, daemon::now()).map_err(|error| Failure::new(Exit::IO, error.to_string()))?)
 }
 
@@ -142,7 +144,11 @@ impl Filter {
                 Err(Stop::Output(SinkError::Closed)) => return Ok(exit),
                 Err(Stop::Output(error)) => return Err(Failure::new(Exit::IO, error.to_string()).into()),
                 Err(Stop::Input(error)) => {
-                    super::entry::tell(&anyhow::anyhow!("cannot read {}: {error}", name(path)));
+                    let told = Failure::new(Exit::IO, format!("cannot read {}: {error}", name(path)));
+                    super::entry::tell(&match way_out(path, &error) {
+                        Some(help) => told.help(help).into(),
+                        None => told.into(),
+                    });
                     exit = Exit::IO;
                 }
             }
@@ -165,6 +171,7 @@ impl Filter {
     fn stdin(&mut self, watch: Option<(&Observer, Reader)>) -> anyhow::Result<Result<(), Stop>> {
         let stdin = std::io::stdin();
         if stdin.is_terminal() {
+            hint_at_the_keyboard("logwarden --help");
             return Ok(self.lane.pass(stdin, watch));
         }
         signals::drain_on_term().context("cannot handle signals")?;
@@ -175,6 +182,32 @@ impl Filter {
         let passed = self.lane.pass(stdin, watch);
         self.interruptible.store(true, Ordering::SeqCst);
         Ok(passed)
+    }
+}
+
+/// Says at a keyboard that input is waited for.
+pub fn hint_at_the_keyboard(help: &str) {
+    if std::io::stdin().is_terminal() && std::io::stderr().is_terminal() {
+        let _ = writeln!(
+            anstream::stderr().lock(),
+            "logwarden: reading from the keyboard; Ctrl-D ends it, `{help}` shows what else there is"
+        );
+    }
+}
+
+/// What was probably meant by an input that cannot be read.
+fn way_out(path: &Path, error: &std::io::Error) -> Option<String> {
+    match error.kind() {
+        ErrorKind::NotFound => {
+            let (command, typed) = (Cli::command(), path.to_str().filter(|typed| !typed.contains(['.', '/']))?);
+            let verbs = command.get_subcommands().filter(|verb| !verb.is_hide_set()).map(|verb| verb.get_name());
+            let verb = config::nearest(typed, verbs)?;
+            Some(format!("a word that is no verb is taken for a file; did you mean `logwarden {verb}`?"))
+        }
+        ErrorKind::IsADirectory => {
+            Some(format!("name the files in it, or use `logwarden scan {}` to look through all", path.display()))
+        }
+        _ => None,
     }
 }
 

@@ -16,6 +16,7 @@ mod init;
 mod keys;
 mod lane;
 mod outlet;
+mod plan;
 mod queue;
 mod reading;
 mod replay;

@@ -11,6 +11,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use super::exit::{Exit, Failure};
+use super::plan::{doubts, plan};
 use super::signals::DRAIN;
 use super::{entry, signals};
 use crate::config::{self, Config};
@@ -44,7 +45,17 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
     let mut service = Service { path: args.config.clone(), lasting: Lasting::default(), wake, started: 0 };
     let daemon = service.start(&config)?;
     notify("READY=1");
-    service.watch(daemon, config, &woken)
+    tracing::info!("logwarden {} runs", env!("CARGO_PKG_VERSION"));
+    say(&config);
+    let ended = service.watch(daemon, config, &woken);
+    tracing::info!("stopped");
+    ended
+}
+
+/// Says in the log what runs, and what of it may not be meant.
+fn say(config: &Config) {
+    plan(config).iter().for_each(|line| tracing::info!("{line}"));
+    doubts(config).iter().for_each(|doubt| tracing::warn!("{doubt}"));
 }
 
 /// How long until everything is begun again after a disk has lost something.
@@ -123,6 +134,8 @@ impl Service {
         let started = match self.start(&new) {
             Ok(daemon) => {
                 self.lasting.reloads.note(true, now());
+                tracing::info!("the new configuration runs");
+                say(&new);
                 (daemon, new)
             }
             Err(error) => {

@@ -34,7 +34,15 @@ impl Args {
 
     fn with(&self, open: fn(&Path) -> Result<Store, StoreError>) -> anyhow::Result<Store> {
         let dir = self.dir()?;
-        open(&dir).map_err(|error| Failure::new(Exit::IO, error.to_string()).help(HELP).into())
+        open(&dir).map_err(|error| {
+            let told = Failure::new(Exit::IO, error.to_string());
+            match error {
+                StoreError::Absent(_) => told.help(HELP),
+                StoreError::Io { .. } | StoreError::Database(_) => told.help(USER),
+                _ => told,
+            }
+            .into()
+        })
     }
 
     /// The state directory.
@@ -49,6 +57,8 @@ impl Args {
 }
 
 const HELP: &str = "name it with --state DIR, or the service's configuration with --config FILE";
+
+const USER: &str = "run this as the user of the service, for example with `sudo -u logwarden`";
 
 /// The pseudonym key of a process that keeps no state: from the environment, or a random one.
 pub fn passing_key() -> anyhow::Result<PseudonymKey> {

@@ -23,3 +23,4 @@ pub use read::MOST_PROBLEMS;
 pub use reference::{reference, schema};
 pub use rules::{RulesConfig, RulesError};
 pub use show::show;
+pub use suggest::nearest;

@@ -1,7 +1,7 @@
 //! "Did you mean": the nearest known word.
 
 /// The word of `known` that is nearest to `typed`, when it is near enough to be a slip of the fingers.
-pub(super) fn nearest<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub fn nearest<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let bound = match typed.chars().count() {
         0..=2 => 1,
         3..=5 => 2,

@@ -33,3 +33,20 @@ fn colour_goes_where_it_is_asked_for() {
     let never = run(&["--color", "never", "/no/such/file.log"], b"");
     assert!(!never.err.contains("\x1b["), "{:?}", never.err);
 }
+
+#[test]
+fn a_slip_in_a_verb_is_understood() {
+    let ran = run(&["chekc"], b"");
+    assert_eq!(ran.code, 74);
+    assert!(ran.err.contains("did you mean `logwarden check`?"), "{}", ran.err);
+    let file = run(&["/no/such/chekc"], b"");
+    assert!(!file.err.contains("did you mean"), "{}", file.err);
+}
+
+#[test]
+fn a_directory_is_no_log_and_the_way_out_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let ran = run(&[dir.path().to_str().unwrap()], b"");
+    assert_eq!(ran.code, 74);
+    assert!(ran.err.contains("Is a directory") && ran.err.contains("help: name the files in it"), "{}", ran.err);
+}

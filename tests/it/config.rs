@@ -20,12 +20,16 @@ fn a_right_file_is_ok_and_says_what_would_run() {
     .unwrap();
     let ran = check(&path);
     assert_eq!((ran.code, ran.err.as_str()), (0, ""));
-    for part in
-        ["logwarden.toml: ok", "source in: reads standard input", "volume_spike", "state: in /var/lib/logwarden"]
-    {
+    for part in [
+        "logwarden.toml: ok",
+        "source in: reads standard input",
+        " kinds of alert; off: new_ip\n",
+        "state: in /var/lib/logwarden",
+        "warning: no [sinks.NAME]",
+        "warning: no [receivers.NAME]",
+    ] {
         assert!(ran.text().contains(part), "{part}\n{}", ran.text());
     }
-    assert!(!ran.text().contains("new_ip"), "{}", ran.text());
 }
 
 #[test]
@@ -105,4 +109,39 @@ fn completions_and_man_pages_know_the_verbs() {
     assert_eq!(ran.code, 0, "{}", ran.err);
     let page = fs::read_to_string(dir.path().join("man1/logwarden-check.1")).unwrap();
     assert!(page.starts_with(".ie") || page.contains(".TH"), "{page}");
+}
+
+#[test]
+fn check_looks_for_the_files_of_a_source() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, logs) = (dir.path().join("logwarden.toml"), dir.path().join("logs"));
+    fs::create_dir(&logs).unwrap();
+    let place = logs.display().to_string();
+    let about = |paths: &str| {
+        fs::write(&path, format!("[sources.app]\ntype = \"file\"\npaths = [{paths}]\n")).unwrap();
+        let ran = check(&path);
+        assert_eq!((ran.code, ran.err.as_str()), (0, ""));
+        ran.text()
+    };
+    let none = about(&format!("\"{place}/*.log\""));
+    assert!(none.contains("*.log (no file yet)\n") && !none.contains("warning: source"), "{none}");
+    fs::write(logs.join("a.log"), "x\n").unwrap();
+    assert!(about(&format!("\"{place}/*.log\"")).contains("*.log (1 file now)\n"));
+    let folder = about(&format!("\"{place}\""));
+    assert!(
+        folder.contains(&format!("warning: source app: {place} is a directory; to follow the files in it write")),
+        "{folder}"
+    );
+    let gone = about(&format!("\"{place}/gone/*.log\""));
+    assert!(gone.contains(&format!("warning: source app: there is no directory {place}/gone")), "{gone}");
+}
+
+#[test]
+fn a_receiver_that_cannot_be_used_is_not_ok() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("logwarden.toml");
+    fs::write(&path, "[receivers.m]\ntype = \"email\"\nhost = \"x\"\npassword = \"${env:NOPE}\"\nfrom = \"a@example.com\"\nto = [\"b@example.com\"]\n").unwrap();
+    let ran = check(&path);
+    assert_eq!(ran.code, 78);
+    assert!(!ran.text().contains(": ok") && ran.text().contains("receiver m: cannot be used"), "{}", ran.text());
 }
