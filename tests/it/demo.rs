@@ -44,6 +44,20 @@ impl Peer {
     }
 }
 
+/// What the documents show of the mails has come; names of keys and numbers may differ.
+fn shown_lines_came(seen: &str) {
+    let varying = regex::Regex::new(r"0[0-9a-hjkmnp-tv-z]{13}|[0-9]+").unwrap();
+    let masked = |line: &str| varying.replace_all(line.trim_end(), "0").into_owned();
+    let came: std::collections::BTreeSet<String> = seen.lines().map(masked).collect();
+    for page in ["README.md", "docs/getting-started.md"] {
+        let text = fs::read_to_string(root().join(page)).unwrap();
+        let block = text.split("```\nMAIL ").nth(1).unwrap().split("```").next().unwrap();
+        for line in format!("MAIL {block}").lines() {
+            assert!(came.contains(&masked(line)), "{page} shows a line that did not come: {line}\n{seen}");
+        }
+    }
+}
+
 #[test]
 fn the_demonstration_works_as_the_readme_says() {
     let Some(python) = find("python3") else { return skip("demo", "python3 is not installed") };
@@ -55,10 +69,11 @@ fn the_demonstration_works_as_the_readme_says() {
     let dir = tempfile::tempdir().unwrap();
     let state = dir.path().join("demo/state");
     let config = fs::read_to_string(root().join("examples/demo.toml")).unwrap();
-    assert!(["2525", "8025", "target/demo"].iter().all(|text| config.contains(text)), "the demo has moved");
+    assert!(["2525", "8025", "target/demo", "[http]"].iter().all(|text| config.contains(text)), "the demo has moved");
     let config = config
         .replace("2525", &ports[0])
         .replace("8025", &ports[1])
+        .replace("[http]", "[http]\nlisten = \"127.0.0.1:0\"")
         .replace("target/demo", dir.path().join("demo").to_str().unwrap());
     let path = dir.path().join("demo.toml");
     fs::write(&path, config).unwrap();
@@ -79,6 +94,7 @@ fn the_demonstration_works_as_the_readme_says() {
     }
     signal(&service, "-TERM");
     assert_eq!(wait(&mut service, Duration::from_secs(30)), Some(0));
+    shown_lines_came(&peer.seen);
     assert!(!peer.seen.contains("SIGNATURE BAD") && !peer.seen.contains("lw_live_"), "{}", peer.seen);
 
     let raw = fs::read_to_string(root().join("examples/logs/gateway.jsonl")).unwrap();

@@ -16,6 +16,7 @@ mod filter;
 mod fuzz_corpus;
 mod invariants;
 mod keys;
+mod manual;
 mod monitor;
 mod personal;
 mod places;
