@@ -13,6 +13,7 @@
 //! wall*: time is read where bytes arrive and where the monitor ticks, and is passed on as a [`units::Timestamp`].
 
 pub mod alert;
+pub mod audit;
 pub mod cli;
 pub mod config;
 pub mod daemon;

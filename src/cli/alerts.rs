@@ -15,7 +15,6 @@ use crate::config;
 use crate::delivery::{SystemClock, TestOutcome, incident_markdown, send_test};
 use crate::redact::{PseudonymKey, Redactor};
 use crate::store::Store;
-use crate::units::Timestamp;
 
 /// What can be asked about alerts.
 #[derive(Debug, clap::Subcommand)]
@@ -87,7 +86,7 @@ pub fn run(verb: &Verb) -> anyhow::Result<Exit> {
         Verb::Queue { state, limit, format } => queue::list(&state.open()?, *limit, *format),
         Verb::Retry { receiver, state } => queue::retry(&state.open_beside()?, receiver.as_deref()),
         Verb::Show { id, state, format } => show(&state.open()?, id, *format),
-        Verb::Ack { id, state, comment } => ack(&state.open_beside()?, id, comment),
+        Verb::Ack { id, state, comment } => ack(state, id, comment),
         Verb::Silence(verb) => silence::run(verb),
         Verb::Test { config } => test(config),
     }
@@ -150,9 +149,9 @@ fn one(store: &Store, id: &str) -> anyhow::Result<Alert> {
     Err(Failure::new(Exit::FOUND, message).help("`logwarden alerts list` shows the ids").into())
 }
 
-fn ack(store: &Store, id: &str, comment: &str) -> anyhow::Result<Exit> {
-    let alert = one(store, id)?;
-    store.ack(&alert.id, &state::operator(), comment, Timestamp::from(chrono::Utc::now()))?;
+fn ack(state: &state::Args, id: &str, comment: &str) -> anyhow::Result<Exit> {
+    let alert = one(&state.open()?, id)?;
+    state.ear()?.ack(&alert.id, comment)?;
     writeln!(anstream::stdout().lock(), "{} is in hand: {}", alert.id, plain(&alert.summary))?;
     Ok(Exit::OK)
 }
@@ -218,6 +217,9 @@ fn text(out: &mut impl Write, store: &Store, alert: &Alert) -> anyhow::Result<()
         format!("{} {}: {} after {} failed attempts{error}", r.receiver, r.transition, r.state, r.attempts)
     });
     section(out, "told", &receipts.collect::<Vec<_>>())?;
+    let trail = store.audit_trail(&alert.id)?.into_iter();
+    let trail = trail.map(|t| format!("record {} {} {}", t.seq, t.at.rfc3339(), t.what));
+    section(out, "audit log", &trail.collect::<Vec<_>>())?;
     Ok(())
 }
 

@@ -83,6 +83,14 @@ impl ServiceArgs {
 }
 
 impl Client {
+    /// Whether anybody listens there.
+    pub fn answers(&self) -> bool {
+        match self {
+            Self::Unix(path) => UnixStream::connect(path).is_ok(),
+            Self::Tcp(address, _) => TcpStream::connect_timeout(address, PATIENCE).is_ok(),
+        }
+    }
+
     /// What a path says.
     ///
     /// # Errors

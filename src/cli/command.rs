@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use super::style::ColorArg;
-use super::{alerts, check, config, exec, explain, filter, init, keys, replay, rules, run, scan, top};
+use super::{alerts, audit, check, config, exec, explain, filter, init, keys, replay, rules, run, scan, top};
 
 /// Redact secrets and personal data in structured logs, and watch API keys for anomalies.
 #[derive(Debug, Parser)]
@@ -67,6 +67,9 @@ pub enum Verb {
     /// Show what was found, or send a test alert through every receiver
     #[command(subcommand)]
     Alerts(alerts::Verb),
+    /// Prove the audit log, or hand it out
+    #[command(subcommand)]
+    Audit(audit::Verb),
     /// Watch the running service in a terminal
     Top(top::Args),
     /// Show the rules: what is looked for

@@ -10,7 +10,7 @@ use owo_colors::OwoColorize;
 use super::command::{Cli, Verb};
 use super::exit::{self, Exit, Failure};
 use super::{
-    alerts, check, config, exec, explain, filter, generate, init, keys, replay, rules, run, scan, top, worker,
+    alerts, audit, check, config, exec, explain, filter, generate, init, keys, replay, rules, run, scan, top, worker,
 };
 use crate::config::ConfigError;
 
@@ -48,6 +48,7 @@ fn run(cli: &Cli) -> anyhow::Result<Exit> {
         Some(Verb::Config(verb)) => config::run(verb),
         Some(Verb::Keys(verb)) => keys::run(verb),
         Some(Verb::Alerts(verb)) => alerts::run(verb),
+        Some(Verb::Audit(verb)) => audit::run(verb),
         Some(Verb::Top(args)) => top::run(args),
         Some(Verb::Rules(verb)) => rules::run(verb),
         Some(Verb::Init(args)) => init::run(args),

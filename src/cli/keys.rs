@@ -9,10 +9,11 @@ use super::exit::{Exit, Failure};
 use super::format::Format;
 use super::state;
 use super::style::plain;
+use super::word::written;
 use crate::alert::{DetectConfig, Policies, Policy, age, narrowest, stored_word, used_for};
 use crate::config;
 use crate::daemon;
-use crate::store::{PSEUDONYM_VARIABLE, rotate_pseudonym_key};
+use crate::store::{PSEUDONYM_VARIABLE, Store, rotate_pseudonym_key};
 use crate::units::{Timestamp, format_duration};
 use crate::window::{Aspect, KeyId, KeyState, Words};
 
@@ -76,6 +77,11 @@ fn rotate(state: &state::Args) -> anyhow::Result<Exit> {
         return Err(Failure::new(Exit::IO, text).help("name the one that the service uses").into());
     }
     rotate_pseudonym_key(&dir, daemon::now()).map_err(|error| Failure::new(Exit::IO, error.to_string()))?;
+    // a state that has no database yet has nothing to prove either
+    if let Ok(store) = Store::open_beside(&dir) {
+        store.audit("pseudonyms.rotated", &json!({ "author": state::operator() }), daemon::now())?;
+        written(&store);
+    }
     writeln!(
         anstream::stdout(),
         "a new secret for pseudonyms stands in {}; start the service again to use it\nfor 30 days keys that come back \

@@ -1,6 +1,7 @@
 //! The door for people: the only place that prints; one file a verb.
 
 mod alerts;
+mod audit;
 mod check;
 mod client;
 mod command;
@@ -40,6 +41,7 @@ mod top_view;
 mod top_words;
 mod unpack;
 mod wire;
+mod word;
 mod worker;
 
 pub use entry::main;

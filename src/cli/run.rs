@@ -7,6 +7,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
 use anyhow::Context;
+use serde_json::json;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
@@ -14,7 +15,7 @@ use super::exit::{Exit, Failure};
 use super::plan::{doubts, plan};
 use super::signals::DRAIN;
 use super::{entry, signals};
-use crate::config::{self, Config};
+use crate::config::{self, Config, ConfigError};
 use crate::daemon::{CommitError, Daemon, Lasting, notify, now};
 use crate::redact::{PseudonymKey, Redactor};
 use crate::telemetry;
@@ -44,6 +45,7 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
     listen(wake.clone()).context("cannot handle signals")?;
     let mut service = Service { path: args.config.clone(), lasting: Lasting::default(), wake, started: 0 };
     let daemon = service.start(&config)?;
+    daemon.note("service.started", &daemon.identity());
     notify("READY=1");
     tracing::info!("logwarden {} runs", env!("CARGO_PKG_VERSION"));
     say(&config);
@@ -89,17 +91,18 @@ impl Service {
                 Ok(Wake::Signal(SIGHUP)) => (daemon, config) = self.reload(daemon, config)?,
                 Ok(Wake::Signal(signal)) => {
                     notify("STOPPING=1");
-                    daemon.stop(DRAIN)?;
+                    daemon.stop(DRAIN, Some(if signal == SIGINT { "SIGINT" } else { "SIGTERM" }))?;
                     return Ok(if signal == SIGINT { Exit::INTERRUPTED } else { Exit::OK });
                 }
                 // one that was stopped for a reload
                 Ok(Wake::Ended(started)) if started != self.started => {}
-                Ok(Wake::Ended(_)) | Err(_) => match daemon.stop(DRAIN) {
+                Ok(Wake::Ended(_)) | Err(_) => match daemon.stop(DRAIN, Some("it ended by itself")) {
                     // what the disk has lost of it can only be written again
                     Err(error) if matches!(error.downcast_ref(), Some(CommitError::Sync(_))) => {
                         tracing::error!("{error:#}");
                         std::thread::sleep(BREATH);
                         daemon = self.start(&config)?;
+                        daemon.note("service.started", &daemon.identity());
                     }
                     ended => {
                         notify("STOPPING=1");
@@ -110,25 +113,30 @@ impl Service {
         }
     }
 
+    /// Says everywhere that a configuration was refused and the one before goes on: log, metric, page, audit log, and
+    /// the service manager.
+    fn refuse(&self, error: &anyhow::Error, daemon: &Daemon) {
+        let why = in_short(error);
+        daemon.note("config.refused", &json!({ "why": why }));
+        entry::tell(error);
+        tracing::error!("the configuration stays as it was");
+        self.lasting.reloads.note(false, now());
+        notify(&format!("STATUS=a new configuration was refused, the one before goes on: {why}"));
+    }
+
     /// Reads the configuration again. When anything is wrong with it, the old one stays.
     fn reload(&mut self, daemon: Daemon, old: Config) -> anyhow::Result<(Daemon, Config)> {
-        let new = match config::load(&self.path) {
+        let read = config::load(&self.path).map_err(anyhow::Error::from);
+        let proved = read.and_then(|new| Daemon::prove(&new, &self.lasting).map(|()| new).map_err(Into::into));
+        let new = match proved {
             Ok(new) => new,
             Err(error) => {
-                entry::tell(&error.into());
-                tracing::error!("the configuration stays as it was");
-                self.lasting.reloads.note(false, now());
+                self.refuse(&error, &daemon);
                 return Ok((daemon, old));
             }
         };
-        if let Err(error) = Daemon::prove(&new, &self.lasting) {
-            entry::tell(&error.into());
-            tracing::error!("the configuration stays as it was");
-            self.lasting.reloads.note(false, now());
-            return Ok((daemon, old));
-        }
         notify("RELOADING=1");
-        if let Err(error) = daemon.stop(DRAIN) {
+        if let Err(error) = daemon.stop(DRAIN, None) {
             tracing::warn!("{error:#}");
         }
         let started = match self.start(&new) {
@@ -136,18 +144,27 @@ impl Service {
                 self.lasting.reloads.note(true, now());
                 tracing::info!("the new configuration runs");
                 say(&new);
+                daemon.note("config.loaded", &daemon.identity());
                 (daemon, new)
             }
             Err(error) => {
-                entry::tell(&error);
-                tracing::error!("the configuration stays as it was");
-                self.lasting.reloads.note(false, now());
-                (self.start(&old)?, old)
+                let daemon = self.start(&old)?;
+                self.refuse(&error, &daemon);
+                (daemon, old)
             }
         };
         notify("READY=1");
         Ok(started)
     }
+}
+
+/// What is wrong, in one line for the record.
+fn in_short(error: &anyhow::Error) -> String {
+    let text = match error.downcast_ref::<ConfigError>().and_then(|e| e.problems.first()) {
+        Some(first) => format!("{}:{}:{}: {}", first.file.display(), first.line, first.col, first.message),
+        None => format!("{error:#}"),
+    };
+    text.lines().next().unwrap_or_default().chars().take(300).collect()
 }
 
 /// Passes signals on to the main thread. The second one that ends the service ends it at once.

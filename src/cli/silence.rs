@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use owo_colors::OwoColorize;
 
-use super::exit::{Exit, Failure};
+use super::exit::Exit;
 use super::state;
 use super::style::plain;
 use crate::store::{Matcher, Silence};
@@ -52,15 +52,7 @@ pub fn run(verb: &Verb) -> anyhow::Result<Exit> {
     let mut out = anstream::stdout().lock();
     match verb {
         Verb::Add { matchers, length, comment, state } => {
-            let silence = Silence {
-                id: ulid::Ulid::r#gen().to_string(),
-                matchers: matchers.clone(),
-                starts_at: now,
-                ends_at: now.plus(*length),
-                author: state::operator(),
-                comment: comment.clone(),
-            };
-            state.open_beside()?.silence(&silence)?;
+            let silence = state.ear()?.silence(matchers, *length, comment)?;
             writeln!(out, "{}", line(&silence))?;
         }
         Verb::List { state } => {
@@ -71,10 +63,7 @@ pub fn run(verb: &Verb) -> anyhow::Result<Exit> {
             }
         }
         Verb::End { id, state } => {
-            if !state.open_beside()?.end_silence(&id.to_ascii_uppercase(), now)? {
-                let failure = Failure::new(Exit::FOUND, format!("there is no silence `{id}` to end"));
-                return Err(failure.help("`logwarden alerts silence list` shows the ids").into());
-            }
+            state.ear()?.end_silence(id)?;
             writeln!(out, "{id} has ended")?;
         }
     }

@@ -8,6 +8,7 @@ use super::exit::{Exit, Failure};
 use crate::config;
 use crate::redact::PseudonymKey;
 use crate::store::{StateConfig, Store, StoreError, pseudonym_variable};
+use crate::web::SOCKET_NAME;
 
 /// Where the service keeps its state.
 #[derive(Debug, clap::Args)]
@@ -43,6 +44,16 @@ impl Args {
             }
             .into()
         })
+    }
+
+    /// Where the service's socket is, when it has one.
+    pub fn socket(&self) -> anyhow::Result<PathBuf> {
+        if let Some(file) = &self.config
+            && let Some(socket) = config::load(file)?.http.and_then(|http| http.socket)
+        {
+            return Ok(socket);
+        }
+        Ok(self.dir()?.join(SOCKET_NAME))
     }
 
     /// The state directory.

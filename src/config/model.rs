@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::geoip::GeoipConfig;
 use super::rules::{RulesConfig, read_packs};
 use crate::alert::{CalendarConfig, DetectConfig, KeyConfig};
+use crate::audit::AuditConfig;
 use crate::delivery::{ReceiverConfig, RouteConfig};
 use crate::event::{EventConfig, EventError, Roles};
 use crate::redact::RedactConfig;
@@ -46,6 +47,8 @@ pub struct Config {
     pub state: StateConfig,
     /// How long things are kept.
     pub retention: RetentionConfig,
+    /// The log of what this program did, for those who must prove it.
+    pub audit: AuditConfig,
     /// The page, the API and the metrics for operators. Without this section nothing listens.
     pub http: Option<HttpConfig>,
 }

@@ -10,14 +10,11 @@ use std::time::{Duration, Instant};
 
 use crate::alert::Alert;
 use crate::line::Ack;
-use crate::store::{Checkpoint, Commit, OutboxRow, OutputMark, RetentionConfig, Store, StoreError, StreamKey};
+use crate::store::{Checkpoint, Commit, OutboxRow, OutputMark, Store, StoreError, StreamKey};
 use crate::units::Timestamp;
 
 /// How long until a commit that failed is tried again.
 const AGAIN: Duration = Duration::from_millis(500);
-
-/// How often what is old is removed.
-const MAINTAIN: Duration = Duration::from_secs(3_600);
 
 /// Everything of one moment that is to become true together.
 #[derive(Default)]
@@ -90,7 +87,6 @@ impl Committer {
     /// Starts the thread. `committed` is called after each commit with what it made durable.
     pub(super) fn start(
         store: Arc<Store>,
-        keep: RetentionConfig,
         hurry: Arc<AtomicBool>,
         committed: impl Fn(&Moment) + Send + 'static,
     ) -> io::Result<Self> {
@@ -100,7 +96,7 @@ impl Committer {
         let outage = Arc::clone(&shared.outage);
         let thread = std::thread::Builder::new()
             .name("commit".to_owned())
-            .spawn(move || work(&queue, &store, &keep, &shared, &committed))?;
+            .spawn(move || work(&queue, &store, &shared, &committed))?;
         Ok(Self { moments: Some(moments), busy, outage, thread: Some(thread) })
     }
 
@@ -149,11 +145,9 @@ struct Shared {
 fn work(
     queue: &Receiver<Moment>,
     store: &Store,
-    keep: &RetentionConfig,
     shared: &Shared,
     committed: &dyn Fn(&Moment),
 ) -> Result<(), CommitError> {
-    let mut maintained = Instant::now();
     for moment in queue {
         let mut failing: Option<(Instant, String)> = None;
         loop {
@@ -176,12 +170,6 @@ fn work(
             *shared.outage.lock().unwrap_or_else(PoisonError::into_inner) = Some((took, why));
         }
         committed(&moment);
-        if maintained.elapsed() >= MAINTAIN {
-            maintained = Instant::now();
-            if let Err(error) = store.maintain(keep, moment.now) {
-                tracing::warn!("what is old could not be removed from the state: {error}");
-            }
-        }
         shared.busy.store(false, Ordering::Release);
     }
     Ok(())

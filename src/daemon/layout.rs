@@ -52,15 +52,9 @@ impl Layout {
 
     /// Counts alerts that were told.
     pub(super) fn told(&self, alerts: &[Alert]) {
-        if alerts.is_empty() {
-            return;
+        if !alerts.is_empty() {
+            self.board.set_numbers(|n| n.alert_changes += alerts.len() as u64);
         }
-        self.board.set_numbers(|n| {
-            n.alert_changes += alerts.len() as u64;
-            for alert in alerts {
-                *n.alerts.entry((alert.kind.clone(), alert.status)).or_default() += 1;
-            }
-        });
     }
 
     /// Lays out what is due.

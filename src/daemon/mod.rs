@@ -9,9 +9,11 @@
 //! consistent: input positions, output lengths, key state and alerts of one moment. The committer first makes the
 //! outputs durable, then writes the rest in one transaction; the keeper goes on meanwhile.
 
+mod clerk;
 mod clock;
 mod committer;
 mod face;
+mod identity;
 mod inputs;
 mod keeper;
 mod layout;

@@ -124,6 +124,9 @@ fn observe(queue: &Receiver<Tally>, mut watcher: Watcher, store: &Store, wake: &
         if !seen.outbox.is_empty() {
             wake();
         }
+        if !seen.alerts.is_empty() {
+            store.flush_audit()?;
+        }
     }
     Ok(())
 }

@@ -1,17 +1,20 @@
 //! The sinks of the service, and what of them a commit has to cover.
 
 use std::fs::File;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use serde_json::json;
+
 use super::clock::now;
 use crate::line::SourceId;
 use crate::redact::Redacted;
 use crate::sinks::{Archive, FileSink, HttpSink, Mark, SinkConfig, SinkError, Stream};
-use crate::store::OutputMark;
+use crate::store::{OutputMark, RetentionConfig, Store};
 use crate::units::Timestamp;
 
 /// How often rotated files are looked through when nothing is rotated.
@@ -45,13 +48,15 @@ struct FileOutput {
 }
 
 impl Output {
-    /// Opens the sink `name`, a file at its committed length. Rotated files are kept for `keep` unless it says itself.
+    /// Opens the sink `name`, a file at its committed length. Rotated files are kept as `keep` says unless it
+    /// says itself; what is removed is noted in `store`.
     pub(super) fn open(
         name: &str,
         config: &SinkConfig,
         sources: &[String],
         marks: &[(String, OutputMark)],
-        keep: Duration,
+        keep: &RetentionConfig,
+        store: &Arc<Store>,
         stdout: &dyn Fn() -> std::io::Stdout,
     ) -> Result<Self, SinkError> {
         let wanted = config.sources();
@@ -68,7 +73,8 @@ impl Output {
                 });
                 let sink = FileSink::open(file, mark.as_ref())?;
                 let syncer = syncer(&sink, name)?;
-                let archivist = Archivist::start(|stop| Archive::new(file, keep, stop))?;
+                let noted = Noted { store: Arc::clone(store), sink: name.to_owned() };
+                let archivist = Archivist::start(|stop| Archive::new(file, keep.logs, keep.logs_total, stop), noted)?;
                 Kind::File(Box::new(FileOutput { sink, syncer, archivist, failed: None }))
             }
         };
@@ -152,11 +158,12 @@ struct Archivist {
 }
 
 impl Archivist {
-    fn start(archive: impl FnOnce(Arc<AtomicBool>) -> Archive) -> Result<Self, SinkError> {
+    fn start(archive: impl FnOnce(Arc<AtomicBool>) -> Archive, noted: Noted) -> Result<Self, SinkError> {
         let stop = Arc::new(AtomicBool::new(false));
         let archive = archive(Arc::clone(&stop));
         let (wake, woken) = sync_channel(1);
-        let thread = std::thread::Builder::new().name("archive".to_owned()).spawn(move || look_after(&archive, &woken));
+        let builder = std::thread::Builder::new().name("archive".to_owned());
+        let thread = builder.spawn(move || look_after(&archive, &woken, &noted));
         let thread = thread.map_err(|error| SinkError::Config(format!("cannot start a thread: {error}")))?;
         Ok(Self { stop, wake: Some(wake), thread: Some(thread) })
     }
@@ -169,9 +176,29 @@ impl Archivist {
     }
 }
 
-fn look_after(archive: &Archive, woken: &Receiver<()>) {
+/// Where it is noted that files were removed.
+struct Noted {
+    store: Arc<Store>,
+    sink: String,
+}
+
+impl Noted {
+    fn removed(&self, files: &[PathBuf], now: Timestamp) {
+        if files.is_empty() {
+            return;
+        }
+        let names: Vec<_> = files.iter().filter_map(|path| path.file_name()).map(|n| n.to_string_lossy()).collect();
+        let data = json!({ "sink": self.sink, "files": names });
+        if let Err(error) = self.store.audit("retention.logs", &data, now) {
+            tracing::warn!("that old files were removed could not be noted: {error}");
+        }
+    }
+}
+
+fn look_after(archive: &Archive, woken: &Receiver<()>, noted: &Noted) {
     loop {
-        archive.tidy(now());
+        let now = now();
+        noted.removed(&archive.tidy(now), now);
         match woken.recv_timeout(TIDY) {
             Ok(()) | Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return,

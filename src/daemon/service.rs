@@ -8,9 +8,13 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use serde_json::{Value, json};
+
+use super::clerk::{Clerk, Desk};
 use super::clock::now;
 use super::committer::Committer;
 use super::face::{Show, Window};
+use super::identity::identity;
 use super::inputs::{Ground, Inputs, Lasting, Running, close_others, prove, spawn};
 use super::keeper::Keeper;
 use super::layout::Layout;
@@ -113,6 +117,9 @@ pub struct Daemon {
     keeper: JoinHandle<()>,
     window: Option<Window>,
     post: Post,
+    store: Arc<Store>,
+    desk: Desk,
+    identity: Value,
 }
 
 impl StartError {
@@ -206,7 +213,15 @@ impl Daemon {
         let (window, layout) = open_window(show, &lasting.sockets, || readings.readers())?.unzip();
         let (entrance, done) = pipeline::start(workers, move |source| readings.chunk(source), &pools)?;
         let (wake, settle) = (post.waker(), receipts.clone());
-        let committer = Committer::start(store, config.retention.clone(), Arc::clone(&hurry), move |moment| {
+        let clerk = Clerk::new(
+            Arc::clone(&store),
+            config.retention.clone(),
+            &config.audit,
+            Arc::clone(&counters),
+            &redactor,
+            now(),
+        );
+        let committer = Committer::start(Arc::clone(&store), Arc::clone(&hurry), move |moment| {
             moment.answers.iter().for_each(|ack| settle.settle(ack));
             if !moment.outbox.is_empty() {
                 wake();
@@ -237,7 +252,8 @@ impl Daemon {
         })?;
         let inputs = inputs.start(&entrance)?;
         close_others(config, &dir, &lasting.sockets);
-        Ok(Self { inputs, hurry, ended, counters, meters, keeper, window, post })
+        let (desk, identity) = (Desk::open(clerk)?, identity(config, &redactor));
+        Ok(Self { inputs, hurry, ended, counters, meters, keeper, window, post, store, desk, identity })
     }
 
     /// What has been counted.
@@ -250,12 +266,24 @@ impl Daemon {
         &self.meters
     }
 
+    /// What runs, for the audit log: version, digests of configuration and rules, names.
+    pub fn identity(&self) -> Value {
+        self.identity.clone()
+    }
+
+    /// Notes something for the audit log.
+    pub fn note(&self, what: &str, data: &Value) {
+        if let Err(error) = self.store.audit(what, data, now()) {
+            tracing::error!("`{what}` could not be noted for the audit log: {error}");
+        }
+    }
+
     /// Stops reading, writes and commits what was read, and ends. What takes longer than `patience` is left for the
-    /// next start.
+    /// next start. `why` is noted in the audit log, unless something else takes over at once.
     ///
     /// # Errors
     /// Why the service ended before, or that time was up.
-    pub fn stop(self, patience: Duration) -> Ended {
+    pub fn stop(self, patience: Duration, why: Option<&str>) -> Ended {
         let began = Instant::now();
         self.inputs.stop();
         let result = match self.ended.recv_timeout(patience) {
@@ -277,6 +305,14 @@ impl Daemon {
             window.close();
         }
         self.post.stop(patience.saturating_sub(began.elapsed()));
+        if let Some(why) = why {
+            let error = result.as_ref().err().map(|error| format!("{error:#}"));
+            let data = json!({ "why": why, "error": error });
+            if let Err(error) = self.store.audit("service.stopped", &data, now()) {
+                tracing::error!("the end could not be noted for the audit log: {error}");
+            }
+        }
+        self.desk.close();
         result
     }
 }
@@ -349,12 +385,12 @@ impl Readings {
 fn open_outputs(
     config: &Config,
     sources: &[String],
-    store: &Store,
+    store: &Arc<Store>,
     stdout: &dyn Fn() -> io::Stdout,
 ) -> Result<Vec<Output>, StartError> {
     let marks = store.outputs()?;
     let open = |(name, sink): (&String, &SinkConfig)| {
-        Output::open(name, sink, sources, &marks, config.retention.logs, stdout)
+        Output::open(name, sink, sources, &marks, &config.retention, store, stdout)
             .map_err(|problem| StartError::Sink { name: name.clone(), problem })
     };
     config.sinks.iter().map(open).collect()

@@ -28,20 +28,27 @@ pub struct Archive {
 }
 
 impl Archive {
-    /// What the sink `config` has rotated; kept for `keep` when it does not say itself. `stop` ends long work early.
-    pub fn new(config: &FileSinkConfig, keep: Duration, stop: Arc<AtomicBool>) -> Self {
+    /// What the sink `config` has rotated; kept for `keep` and up to `total` bytes (0: no limit) where it does not say
+    /// itself. `stop` ends long work early.
+    pub fn new(config: &FileSinkConfig, keep: Duration, total: u64, stop: Arc<AtomicBool>) -> Self {
         let keep = if config.keep.is_zero() { keep } else { config.keep };
-        Self { path: config.path.clone(), compress: config.compress, keep, total: config.keep_total, stop }
+        let total = if config.keep_total == 0 { total } else { config.keep_total };
+        Self { path: config.path.clone(), compress: config.compress, keep, total, stop }
     }
 
-    /// Compresses what is not yet, and removes what has been kept long enough. Something that fails is told and left.
-    pub fn tidy(&self, now: Timestamp) {
+    /// Compresses what is not yet, and removes what has been kept long enough, or is too much; gives what was removed.
+    /// Something that fails is told and left.
+    pub fn tidy(&self, now: Timestamp) -> Vec<PathBuf> {
+        let mut removed = Vec::new();
         let told = |what: &str, path: &Path, error: &io::Error| {
             tracing::warn!("cannot {what} {}: {error}; trying again later", path.display());
         };
         let mut files = match self.list() {
             Ok(files) => files,
-            Err(error) => return told("list what was rotated beside", &self.path, &error),
+            Err(error) => {
+                told("list what was rotated beside", &self.path, &error);
+                return removed;
+            }
         };
         for (rotated, path, length) in &mut files {
             if self.compress == Compression::None || rotated.compressed || self.stopping() {
@@ -68,10 +75,12 @@ impl Archive {
                         if old { "old" } else { "one too many" }
                     );
                     sum -= length;
+                    removed.push(path);
                 }
                 Err(error) => told("remove", &path, &error),
             }
         }
+        removed
     }
 
     fn stopping(&self) -> bool {
@@ -153,7 +162,7 @@ mod tests {
 
     fn archive(dir: &Path, more: &str) -> Archive {
         let text = format!("path = '{}'\n{more}", dir.join("app.log").display());
-        Archive::new(&toml::from_str(&text).unwrap(), Duration::from_secs(90 * 86_400), Arc::default())
+        Archive::new(&toml::from_str(&text).unwrap(), Duration::from_secs(90 * 86_400), 0, Arc::default())
     }
 
     fn names(dir: &Path) -> Vec<String> {
@@ -201,7 +210,8 @@ mod tests {
         archive(dir.path(), "").tidy(NOW);
         let left = names(dir.path());
         assert!(!left.contains(&all[0].to_owned()) && left.len() == 6, "{left:?}");
-        archive(dir.path(), "keep_total = '200 B'").tidy(NOW);
+        let removed = archive(dir.path(), "keep_total = '200 B'").tidy(NOW);
+        assert_eq!(removed, [dir.path().join(all[1])]);
         assert!(!names(dir.path()).contains(&all[1].to_owned()));
         assert_eq!(names(dir.path()).len(), 5);
         archive(dir.path(), "keep = '30m'").tidy(NOW);

@@ -84,7 +84,8 @@ pub struct FileSinkConfig {
     #[serde(default, with = "duration")]
     #[schemars(with = "String")]
     pub keep: Duration,
-    /// When the rotated files together are larger than this, the oldest are removed. `0 B` is no limit.
+    /// When the rotated files together are larger than this, the oldest are removed. `0 B`: as `logs_total` in
+    /// `[retention]` says.
     #[serde(default, with = "size")]
     #[schemars(with = "String")]
     pub keep_total: u64,

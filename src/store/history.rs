@@ -3,7 +3,9 @@
 use std::collections::HashSet;
 
 use rusqlite::{Connection, OptionalExtension, params};
+use serde_json::json;
 
+use super::audit;
 use super::db::{Store, StoreError};
 use super::outbox::Lane;
 use crate::alert::{Alert, Status};
@@ -32,6 +34,18 @@ fn word(status: Status) -> &'static str {
 pub(super) fn put(db: &Connection, alert: &Alert) -> Result<(), StoreError> {
     let body = serde_json::to_string(alert).map_err(|e| StoreError::Encode(e.to_string()))?;
     let tag = alert.key.as_ref().map(|k| k.tag.as_str());
+    let known: bool =
+        db.prepare_cached("SELECT EXISTS (SELECT 1 FROM alert WHERE id = ?1)")?.query_row([&alert.id], |r| r.get(0))?;
+    audit::note_alert(
+        db,
+        alert,
+        match alert.status {
+            Status::Firing if known => "alert.updated",
+            Status::Firing => "alert.firing",
+            Status::Resolved => "alert.resolved",
+        },
+    )?;
+    audit::count(db, ALERTS, &alert.kind, word(alert.status), 1)?;
     db.prepare_cached("INSERT OR REPLACE INTO alert VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")?.execute(params![
         alert.id,
         word(alert.status),
@@ -131,7 +145,13 @@ impl Store {
     /// # Errors
     /// When the database cannot be written.
     pub fn ack(&self, alert_id: &str, author: &str, comment: &str, now: Timestamp) -> Result<(), StoreError> {
-        add(&self.lock(), alert_id, now, ACKED, Some(author), comment)
+        let mut db = self.lock();
+        let tx = db.transaction()?;
+        add(&tx, alert_id, now, ACKED, Some(author), comment)?;
+        let data = json!({ "id": alert_id, "author": author, "comment": comment });
+        audit::note(&tx, now, "alert.acked", &[alert_id.to_owned()], &data)?;
+        tx.commit()?;
+        Ok(())
     }
 
     /// Whether somebody has taken an alert in hand, and nobody needs to hear again how it stands: what is more urgent
@@ -144,6 +164,14 @@ impl Store {
                    AND coalesce((SELECT max(lane) FROM outbox WHERE alert_id = ?1), -1) >= ?3";
         let what = params![alert.id, ACKED, Lane::of_alert(alert).rank()];
         Ok(self.lock().prepare_cached(sql)?.query_row(what, |r| r.get(0))?)
+    }
+
+    /// How many alerts began, changed or ended since the state was begun, as (kind, status, count).
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn alert_counts(&self) -> Result<Vec<(String, String, u64)>, StoreError> {
+        self.counters(ALERTS)
     }
 
     /// The ids of alerts that somebody has taken in hand.
@@ -171,6 +199,9 @@ impl Store {
         bodies.iter().map(|b| decode(b)).collect()
     }
 }
+
+/// The counter of alerts that began, changed or ended, by kind and status.
+const ALERTS: &str = "alerts";
 
 /// What a timeline says of an alert that somebody has taken in hand.
 const ACKED: &str = "acked";

@@ -95,6 +95,15 @@ fn fold(db: &Connection) -> Result<(), StoreError> {
 /// The last entry of each key. Forgotten keys are kept as such unless nothing older remains that could bring them back
 /// (`oldest`); keys that last changed before `since` (seconds) are left out.
 fn merge<'a>(parts: impl Iterator<Item = &'a [u8]>, oldest: bool, since: i64) -> Result<Vec<u8>, StoreError> {
+    Ok(merge_and_count(parts, oldest, since)?.0)
+}
+
+/// The same, and how many keys were left out because they are old.
+fn merge_and_count<'a>(
+    parts: impl Iterator<Item = &'a [u8]>,
+    oldest: bool,
+    since: i64,
+) -> Result<(Vec<u8>, usize), StoreError> {
     let mut latest: BTreeMap<&[u8], (&[u8], i64)> = BTreeMap::new();
     for part in parts {
         for entry in read(part) {
@@ -102,13 +111,15 @@ fn merge<'a>(parts: impl Iterator<Item = &'a [u8]>, oldest: bool, since: i64) ->
             latest.insert(key, (body, at));
         }
     }
-    let mut blob = Vec::new();
+    let (mut blob, mut old) = (Vec::new(), 0);
     for (key, (body, at)) in latest {
         if at >= since && !(oldest && body.is_empty()) {
             write(&mut blob, key, body, at)?;
+        } else if !body.is_empty() {
+            old += 1;
         }
     }
-    Ok(blob)
+    Ok((blob, old))
 }
 
 impl Store {
@@ -134,23 +145,23 @@ impl Store {
         latest.into_iter().filter(|(_, body)| !body.is_empty()).map(named).collect()
     }
 
-    /// Forgets keys that have not changed for `keep`, and folds all segments into one.
+    /// Forgets keys that have not changed for `keep`, folds all segments into one, and says how many were forgotten.
     ///
     /// # Errors
     /// When the database cannot be read or written.
-    pub fn expire_keys(&self, keep: Duration, now: Timestamp) -> Result<(), StoreError> {
+    pub fn expire_keys(&self, keep: Duration, now: Timestamp) -> Result<usize, StoreError> {
         let mut db = self.lock();
         let tx = db.transaction()?;
         let parts: Vec<Vec<u8>> = tx
             .prepare("SELECT body FROM key_segment ORDER BY seq")?
             .query_map([], |r| r.get(0))?
             .collect::<Result<_, _>>()?;
-        let blob = merge(parts.iter().map(Vec::as_slice), true, now.minus(keep).secs())?;
+        let (blob, old) = merge_and_count(parts.iter().map(Vec::as_slice), true, now.minus(keep).secs())?;
         let level = parts.len().checked_ilog(FOLD).unwrap_or(0) + 1;
         tx.execute("DELETE FROM key_segment", [])?;
         tx.execute("INSERT INTO key_segment(level, body) VALUES (?1, ?2)", params![level, blob])?;
         tx.commit()?;
-        Ok(())
+        Ok(old)
     }
 }
 

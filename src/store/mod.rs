@@ -1,9 +1,10 @@
-//! What outlives a tick: checkpoints, key state, outbox, alert history, and the pseudonym key beside them.
+//! What outlives a tick: checkpoints, key state, outbox, alert history, and the pseudonym key and audit log beside them.
 //!
 //! One SQLite database in the state directory, in write-ahead mode with full syncs: a [`Commit`] is there as a whole or
 //! not at all, also across a power cut. One process writes; others may read. A database that is damaged is set aside
 //! and a fresh one begun, because a guard that starts again is better than none.
 
+mod audit;
 mod checkpoint;
 mod commit;
 mod config;
@@ -17,6 +18,7 @@ mod queue;
 mod schema;
 mod silence;
 
+pub use audit::Trail;
 pub use checkpoint::{Checkpoint, OutputMark, StreamKey};
 pub use commit::Commit;
 pub use config::{RetentionConfig, StateConfig};

@@ -3,7 +3,9 @@
 use std::ops::RangeInclusive;
 
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
+use serde_json::json;
 
+use super::audit;
 use super::db::{Store, StoreError};
 use crate::alert::{Alert, Severity, Status, Urgency};
 use crate::units::Timestamp;
@@ -258,9 +260,36 @@ impl Store {
         for seq in seqs {
             settle(&tx, *seq, outcome, now)?;
         }
+        file(&tx, seqs, outcome, now)?;
         tx.commit()?;
         Ok(())
     }
+}
+
+/// The counter of attempts and messages, by receiver and outcome.
+pub(super) const NOTIFICATIONS: &str = "notifications";
+
+/// Counts what became of messages, and notes it for the audit log when it is final.
+fn file(db: &Connection, seqs: &[i64], outcome: &Settle, now: Timestamp) -> Result<(), StoreError> {
+    let Some(first) = seqs.first() else { return Ok(()) };
+    let mut query = db.prepare_cached("SELECT receiver, alert_id FROM outbox WHERE seq = ?1")?;
+    let mut alerts = Vec::new();
+    for seq in seqs {
+        alerts.push(query.query_row([seq], |r| r.get::<_, String>(1))?);
+    }
+    let receiver: String = query.query_row([first], |r| r.get(0))?;
+    let (word, what, problem) = match outcome {
+        Settle::Sent => ("sent", Some("alert.delivered"), None),
+        Settle::SentBut { problem } => ("sent", Some("alert.delivered"), Some(problem)),
+        Settle::Dead { error } => ("dead", Some("alert.dead"), Some(error)),
+        Settle::Retry { .. } | Settle::Release { .. } => ("failed", None, None),
+    };
+    audit::count(db, NOTIFICATIONS, &receiver, word, seqs.len())?;
+    let Some(what) = what else { return Ok(()) };
+    alerts.dedup();
+    let data =
+        json!({ "receiver": receiver, "messages": seqs.len(), "alerts": audit::first(&alerts), "problem": problem });
+    audit::note(db, now, what, &alerts, &data)
 }
 
 type Raw = (i64, String, String, i64, u32);

@@ -1,9 +1,12 @@
 //! How the outbox stands: queues, receipts, what was given up.
 
-use rusqlite::{ToSql, params};
+use rusqlite::{Connection, ToSql, params};
+use serde_json::json;
 
+use super::audit;
 use super::db::{Store, StoreError};
 use super::history;
+use super::outbox::NOTIFICATIONS;
 use crate::alert::Alert;
 use crate::units::Timestamp;
 
@@ -55,11 +58,11 @@ impl Store {
     /// # Errors
     /// When the database cannot be written.
     pub fn expire(&self, receiver: &str, before: Timestamp, error: &str, now: Timestamp) -> Result<usize, StoreError> {
-        Ok(self.lock().execute(
-            "UPDATE outbox SET state = 'dead', leased = 0, settled = ?4, error = ?3
-             WHERE receiver = ?1 AND state = 'pending' AND created <= ?2",
-            params![receiver, before.0, error, now.0],
-        )?)
+        let mut db = self.lock();
+        let tx = db.transaction()?;
+        let many = give_up(&tx, receiver, before, error, now)?;
+        tx.commit()?;
+        Ok(many)
     }
 
     /// Alerts that still hold and that `receiver` has been told of.
@@ -151,6 +154,8 @@ impl Store {
              WHERE state = 'dead' AND (?1 IS NULL OR receiver = ?1)",
             params![receiver, now.0, PRESSED],
         )?;
+        let data = json!({ "receiver": receiver, "revived": revived, "waited": waited });
+        audit::note(&tx, now, "alerts.retried", &[], &data)?;
         tx.commit()?;
         Ok((revived, waited))
     }
@@ -185,20 +190,53 @@ impl Store {
     /// # Errors
     /// When the database cannot be read or written.
     pub fn give_up_strangers(&self, known: &[&str], now: Timestamp) -> Result<Vec<(String, usize)>, StoreError> {
-        let db = self.lock();
-        let mut query = db.prepare("SELECT DISTINCT receiver FROM outbox WHERE state = 'pending'")?;
-        let names = query.query_map([], |r| r.get::<_, String>(0))?.collect::<Result<Vec<_>, _>>()?;
+        let mut db = self.lock();
+        let tx = db.transaction()?;
+        let sql = "SELECT DISTINCT receiver FROM outbox WHERE state = 'pending'";
+        let names = tx.prepare(sql)?.query_map([], |r| r.get::<_, String>(0))?.collect::<Result<Vec<_>, _>>()?;
         let mut strangers = Vec::new();
         for name in names.into_iter().filter(|n| !known.contains(&n.as_str())) {
-            let many = db.execute(
-                "UPDATE outbox SET state = 'dead', leased = 0, settled = ?2, error = ?3
-                 WHERE receiver = ?1 AND state = 'pending'",
-                params![name, now.0, "the configuration names no receiver of this name"],
-            )?;
+            let many =
+                give_up(&tx, &name, Timestamp(i64::MAX), "the configuration names no receiver of this name", now)?;
             strangers.push((name, many));
         }
+        tx.commit()?;
         Ok(strangers)
     }
+
+    /// How many attempts and messages there were since the state was begun, as (receiver, outcome, count): `sent`,
+    /// `failed` and tried again, `dead`.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn notification_counts(&self) -> Result<Vec<(String, String, u64)>, StoreError> {
+        self.counters(NOTIFICATIONS)
+    }
+}
+
+/// Gives up every message for `receiver` that waits and was written by `before`.
+fn give_up(
+    db: &Connection,
+    receiver: &str,
+    before: Timestamp,
+    error: &str,
+    now: Timestamp,
+) -> Result<usize, StoreError> {
+    let which = "receiver = ?1 AND state = 'pending' AND created <= ?2";
+    let alerts = db
+        .prepare(&format!("SELECT DISTINCT alert_id FROM outbox WHERE {which} ORDER BY alert_id"))?
+        .query_map(params![receiver, before.0], |r| r.get::<_, String>(0))?
+        .collect::<Result<Vec<_>, _>>()?;
+    let many = db.execute(
+        &format!("UPDATE outbox SET state = 'dead', leased = 0, settled = ?4, error = ?3 WHERE {which}"),
+        params![receiver, before.0, error, now.0],
+    )?;
+    if many > 0 {
+        audit::count(db, NOTIFICATIONS, receiver, "dead", many)?;
+        let data = json!({ "receiver": receiver, "messages": many, "alerts": audit::first(&alerts), "problem": error });
+        audit::note(db, now, "alert.dead", &alerts, &data)?;
+    }
+    Ok(many)
 }
 
 /// The due time of a message that somebody wants tried now.

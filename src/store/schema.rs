@@ -1,7 +1,8 @@
 //! The database's shape and how it came to be: one step a version, never edited after a release.
 
 /// Step `n` turns version `n` into `n + 1`. The version stands in SQLite's `user_version`.
-pub(super) const STEPS: &[&str] = &["
+pub(super) const STEPS: &[&str] = &[
+    "
 CREATE TABLE checkpoint (
     source TEXT NOT NULL, stream INTEGER NOT NULL, path TEXT NOT NULL, device INTEGER NOT NULL, inode INTEGER NOT NULL,
     prefix_hash BLOB NOT NULL, prefix_len INTEGER NOT NULL, anchor_hash BLOB NOT NULL, generation INTEGER NOT NULL,
@@ -44,7 +45,22 @@ CREATE TABLE outbox (
 CREATE INDEX outbox_ready ON outbox (receiver, lane DESC, seq) WHERE state = 'pending';
 CREATE INDEX outbox_order ON outbox (receiver, fingerprint, seq) WHERE state = 'pending';
 CREATE INDEX outbox_alert ON outbox (alert_id);
-"];
+",
+    "
+CREATE TABLE audit_pending (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, what TEXT NOT NULL, alerts TEXT NOT NULL,
+    body TEXT NOT NULL
+);
+CREATE TABLE audit_head (one INTEGER PRIMARY KEY CHECK (one = 1), seq INTEGER NOT NULL, mac TEXT NOT NULL);
+CREATE TABLE audit_trail (
+    alert_id TEXT NOT NULL, seq INTEGER NOT NULL, at INTEGER NOT NULL, what TEXT NOT NULL, PRIMARY KEY (alert_id, seq)
+) WITHOUT ROWID;
+
+CREATE TABLE counter (
+    name TEXT NOT NULL, a TEXT NOT NULL, b TEXT NOT NULL, n INTEGER NOT NULL, PRIMARY KEY (name, a, b)
+) WITHOUT ROWID;
+",
+];
 
 /// The version that this program writes.
 pub(super) const VERSION: i64 = STEPS.len() as i64;

@@ -5,7 +5,9 @@ use std::str::FromStr;
 
 use rusqlite::params;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
+use super::audit;
 use super::db::{Store, StoreError};
 use crate::alert::Alert;
 use crate::units::Timestamp;
@@ -133,20 +135,36 @@ impl Store {
     /// When the database cannot be written.
     pub fn silence(&self, silence: &Silence) -> Result<(), StoreError> {
         let matchers = serde_json::to_string(&silence.matchers).map_err(|e| StoreError::Encode(e.to_string()))?;
-        self.lock().execute(
+        let shown: Vec<String> = silence.matchers.iter().map(ToString::to_string).collect();
+        let data = json!({
+            "id": silence.id, "matchers": shown, "ends_at": silence.ends_at, "author": silence.author,
+            "comment": silence.comment,
+        });
+        let mut db = self.lock();
+        let tx = db.transaction()?;
+        tx.execute(
             "INSERT OR REPLACE INTO silence VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
             params![silence.id, matchers, silence.starts_at.0, silence.ends_at.0, silence.author, silence.comment],
         )?;
+        audit::note(&tx, silence.starts_at, "silence.added", &[], &data)?;
+        tx.commit()?;
         Ok(())
     }
 
-    /// Ends a silence now; says whether there was one.
+    /// Ends a silence now, because `author` says so; says whether there was one.
     ///
     /// # Errors
     /// When the database cannot be written.
-    pub fn end_silence(&self, id: &str, now: Timestamp) -> Result<bool, StoreError> {
+    pub fn end_silence(&self, id: &str, author: &str, now: Timestamp) -> Result<bool, StoreError> {
         let sql = "UPDATE silence SET ends_at = ?2 WHERE id = ?1 AND ends_at > ?2";
-        Ok(self.lock().execute(sql, params![id, now.0])? > 0)
+        let mut db = self.lock();
+        let tx = db.transaction()?;
+        let ended = tx.execute(sql, params![id, now.0])? > 0;
+        if ended {
+            audit::note(&tx, now, "silence.ended", &[], &json!({ "id": id, "author": author }))?;
+        }
+        tx.commit()?;
+        Ok(ended)
     }
 
     /// The silences that have not ended by `now`, the one that ends first first.

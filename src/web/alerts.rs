@@ -97,6 +97,8 @@ pub(super) fn alert(face: &Face, id: &str) -> Result<Option<Value>, StoreError> 
         })
     });
     value["told"] = receipts.collect();
+    let trail = face.store.audit_trail(&alert.id)?.into_iter();
+    value["audit"] = trail.map(|t| json!({"record": t.seq, "at": t.at, "what": t.what})).collect();
     Ok(Some(value))
 }
 
@@ -199,9 +201,10 @@ pub(super) fn silence(face: &Face, body: &[u8]) -> Result<Value, ActError> {
 }
 
 /// `POST /api/v1/silences/ID/end`
-pub(super) fn end_silence(face: &Face, id: &str) -> Result<Value, ActError> {
+pub(super) fn end_silence(face: &Face, id: &str, body: &[u8]) -> Result<Value, ActError> {
+    let said_with: Ack = parse(body)?;
     let id = id.to_ascii_uppercase();
-    if !face.store.end_silence(&id, face.now())? {
+    if !face.store.end_silence(&id, &author(face, &said_with.author), face.now())? {
         return Err(ActError::NotFound);
     }
     face.board.set_numbers(|n| n.alert_changes += 1);

@@ -59,8 +59,8 @@ pub(super) fn status(face: &Face, history: &[Value]) -> Value {
     let reload = face.reloads.last();
     let withheld: BTreeMap<_, _> = c.withheld_by_reason().into_iter().collect();
     let mut alerts: BTreeMap<String, u64> = BTreeMap::new();
-    for ((kind, _), n) in &numbers.alerts {
-        *alerts.entry(kind.clone()).or_default() += n;
+    for (kind, _, n) in face.store.alert_counts().unwrap_or_default() {
+        *alerts.entry(kind).or_default() += n;
     }
     json!({
         "version": env!("CARGO_PKG_VERSION"),

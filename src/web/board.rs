@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::Serialize;
 use tokio::sync::{oneshot, watch};
 
-use crate::alert::{Counters, Status};
+use crate::alert::Counters;
 use crate::event::Explanation;
 use crate::units::Timestamp;
 use crate::window::{Counts, KeyId, RING};
@@ -30,8 +30,6 @@ const MOST_MAPPINGS: usize = 8;
 pub struct Numbers {
     /// The monitor's counters.
     pub monitor: Counters,
-    /// Alerts told since the start, by kind and status.
-    pub alerts: BTreeMap<(String, Status), u64>,
     /// The newest event time.
     pub newest: Option<Timestamp>,
     /// Grows with each alert that changes.

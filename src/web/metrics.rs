@@ -6,7 +6,6 @@
 use std::fmt::Write;
 
 use super::face::{Face, get};
-use crate::alert::Status;
 
 /// Upper bounds of the latency histogram, in microseconds.
 const BOUNDS: [u64; 16] = [
@@ -185,15 +184,8 @@ fn watching(face: &Face, page: &mut Page) {
     page.family("keys_evicted", Type::Counter, "", "Keys that had to make room.");
     page.sample("keys_evicted_total", &[], numbers.monitor.evicted);
     page.family("alerts", Type::Counter, "", "Alerts that began, changed or ended.");
-    for ((kind, status), n) in &numbers.alerts {
-        page.sample("alerts_total", &[("kind", kind), ("status", status_word(*status))], n);
-    }
-}
-
-fn status_word(status: Status) -> &'static str {
-    match status {
-        Status::Firing => "firing",
-        Status::Resolved => "resolved",
+    for (kind, status, n) in face.store.alert_counts().unwrap_or_default() {
+        page.sample("alerts_total", &[("kind", &kind), ("status", &status)], n);
     }
 }
 
@@ -204,9 +196,12 @@ fn telling(face: &Face, page: &mut Page) {
         "",
         "Messages to receivers: sent, failed and to be tried again, given up.",
     );
-    for c in (face.sent)() {
-        for (outcome, n) in [("sent", c.sent), ("failed", c.failed), ("dead", c.dead)] {
-            page.sample("notifications_total", &[("receiver", &c.receiver), ("outcome", outcome)], n);
+    let counts = face.store.notification_counts().unwrap_or_default();
+    for r in &face.receivers {
+        for outcome in ["sent", "failed", "dead"] {
+            let is = |(receiver, of, _): &&(String, String, u64)| *receiver == r.name && of == outcome;
+            let n = counts.iter().find(is).map_or(0, |(_, _, n)| *n);
+            page.sample("notifications_total", &[("receiver", &r.name), ("outcome", outcome)], n);
         }
     }
     let queues = face.store.queues().unwrap_or_default();

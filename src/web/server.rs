@@ -238,7 +238,7 @@ impl Web {
             let done = match act {
                 Act::Ack(id) => alerts::ack(&face, &id, &body),
                 Act::Silence => alerts::silence(&face, &body),
-                Act::EndSilence(id) => alerts::end_silence(&face, &id),
+                Act::EndSilence(id) => alerts::end_silence(&face, &id, &body),
             };
             done.map(Some)
         })

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may stop where it stands")]
 
 mod alerts;
+mod audit;
 mod cli;
 mod config;
 mod daemon;

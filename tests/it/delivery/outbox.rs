@@ -132,7 +132,7 @@ fn what_is_old_goes_and_what_holds_or_waits_stays() {
     let keys = [("k".to_owned(), vec![1])];
     store.commit(&Commit { key_state: &keys, now: START, ..Commit::default() }).unwrap();
     store.settle(&[2, 3], &Settle::Sent, START).unwrap();
-    let keep = RetentionConfig::default();
+    let keep = RetentionConfig { alerts: secs(365 * 86_400), ..RetentionConfig::default() };
     store.maintain(&keep, START.plus(secs(86_400))).unwrap();
     assert_eq!((store.alerts(9).unwrap().len(), store.key_state().unwrap().len()), (2, 1));
     store.maintain(&keep, START.plus(secs(364 * 86_400))).unwrap();
@@ -159,7 +159,7 @@ fn silences_are_kept_until_they_end() {
     drop(store);
     let store = Store::open(dir.path(), START).unwrap();
     assert_eq!(store.silences(START).unwrap(), [silence]);
-    assert!(store.end_silence("01A", START.plus(mins(5))).unwrap());
-    assert!(!store.end_silence("01A", START.plus(mins(6))).unwrap());
+    assert!(store.end_silence("01A", "ada", START.plus(mins(5))).unwrap());
+    assert!(!store.end_silence("01A", "ada", START.plus(mins(6))).unwrap());
     assert!(store.silences(START.plus(mins(5))).unwrap().is_empty());
 }

@@ -1,0 +1,216 @@
+//! The thread that keeps the records: what was noted goes into the audit log, what was counted is noted now and then, and
+//! what has been kept long enough is removed.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::clock::now;
+use super::inputs::spawn;
+use crate::audit::AuditConfig;
+use crate::redact::Redactor;
+use crate::store::{RetentionConfig, Store, StoreError};
+use crate::telemetry::Counters;
+use crate::units::Timestamp;
+
+/// How often notes are written to the log.
+const EVERY: Duration = Duration::from_secs(1);
+
+/// How often what is old is removed.
+const MAINTAIN: Duration = Duration::from_secs(3_600);
+
+/// Counts are noted no more often than this.
+const SHORTEST: Duration = Duration::from_secs(60);
+
+/// What the clerk works with; told the time, so that years can be tested in a moment.
+pub(super) struct Clerk {
+    store: Arc<Store>,
+    keep: RetentionConfig,
+    counts_every: Duration,
+    counters: Arc<Counters>,
+    /// Ids by rule number.
+    rules: Vec<String>,
+    before: Counted,
+    counted: Timestamp,
+    maintained: Timestamp,
+    /// What went wrong last, so that it is said once.
+    failed: Option<String>,
+}
+
+/// What had been counted at some moment.
+#[derive(Default)]
+struct Counted {
+    lines: u64,
+    bytes: u64,
+    redactions: BTreeMap<usize, u64>,
+    withheld: BTreeMap<&'static str, u64>,
+}
+
+impl Counted {
+    fn read(counters: &Counters) -> Self {
+        Self {
+            lines: counters.lines.load(Ordering::Relaxed),
+            bytes: counters.bytes.load(Ordering::Relaxed),
+            redactions: counters.redactions().map(|(rule, n)| (usize::from(rule.0), n)).collect(),
+            withheld: counters.withheld_by_reason().into_iter().collect(),
+        }
+    }
+}
+
+impl Clerk {
+    pub(super) fn new(
+        store: Arc<Store>,
+        keep: RetentionConfig,
+        audit: &AuditConfig,
+        counters: Arc<Counters>,
+        redactor: &Redactor,
+        now: Timestamp,
+    ) -> Self {
+        let rules = redactor.rules().iter().map(|rule| rule.id.clone()).collect();
+        let before = Counted::read(&counters);
+        let counts_every = audit.counts_every.max(SHORTEST);
+        // what is old may be old already at the start
+        let maintained = Timestamp(0);
+        Self { store, keep, counts_every, counters, rules, before, counted: now, maintained, failed: None }
+    }
+
+    /// Does what is due.
+    pub(super) fn work(&mut self, now: Timestamp) {
+        let done = self.due(now);
+        match done {
+            Ok(()) => self.failed = None,
+            Err(error) => {
+                let error = error.to_string();
+                if self.failed.as_ref() != Some(&error) {
+                    tracing::error!("records cannot be kept: {error}; trying again");
+                    self.failed = Some(error);
+                }
+            }
+        }
+    }
+
+    fn due(&mut self, now: Timestamp) -> Result<(), StoreError> {
+        if now.since(self.counted) >= self.counts_every {
+            self.count(now)?;
+        }
+        if now.since(self.maintained) >= MAINTAIN {
+            self.maintained = now;
+            self.store.maintain(&self.keep, now)?;
+        }
+        self.store.flush_audit().map(drop)
+    }
+
+    /// Notes what was counted since the last time.
+    fn count(&mut self, now: Timestamp) -> Result<(), StoreError> {
+        let after = Counted::read(&self.counters);
+        let lines = after.lines - self.before.lines.min(after.lines);
+        if lines > 0 {
+            let id = |rule: usize| self.rules.get(rule).map_or("unknown", String::as_str).to_owned();
+            let more = |n: u64, before: Option<&u64>| n - before.copied().unwrap_or(0).min(n);
+            let replaced =
+                after.redactions.iter().map(|(rule, n)| (id(*rule), more(*n, self.before.redactions.get(rule))));
+            let withheld =
+                after.withheld.iter().map(|(why, n)| ((*why).to_owned(), more(*n, self.before.withheld.get(why))));
+            let data = json!({
+                "from": self.counted,
+                "to": now,
+                "lines": lines,
+                "bytes": after.bytes - self.before.bytes.min(after.bytes),
+                "redactions": some(replaced),
+                "withheld": some(withheld),
+            });
+            self.store.audit("redactions", &data, now)?;
+        }
+        (self.before, self.counted) = (after, now);
+        Ok(())
+    }
+
+    /// The last things, before the end.
+    fn finish(&mut self, now: Timestamp) {
+        let done = self.count(now).and_then(|()| self.store.flush_audit());
+        if let Err(error) = done {
+            tracing::error!("the last records could not be kept: {error}; what was noted is kept at the next start");
+        }
+    }
+}
+
+/// Those that are not zero.
+fn some(counts: impl Iterator<Item = (String, u64)>) -> Value {
+    counts.filter(|(_, n)| *n > 0).map(|(name, n)| (name, json!(n))).collect()
+}
+
+/// The clerk at work.
+pub(super) struct Desk {
+    stop: SyncSender<()>,
+    thread: JoinHandle<()>,
+}
+
+impl Desk {
+    pub(super) fn open(mut clerk: Clerk) -> io::Result<Self> {
+        let (stop, stopped) = sync_channel(1);
+        let thread = spawn("clerk", move || {
+            clerk.work(now());
+            while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(EVERY) {
+                clerk.work(now());
+            }
+            clerk.finish(now());
+        })?;
+        Ok(Self { stop, thread })
+    }
+
+    /// Writes what was noted until now, and ends.
+    pub(super) fn close(self) {
+        drop(self.stop);
+        let _it_has_said_so = self.thread.join();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audit::{AuditKey, records};
+    use crate::redact::{PseudonymKey, Redacted};
+
+    const HOUR: Duration = Duration::from_secs(3_600);
+
+    #[test]
+    fn counts_are_noted_and_the_audit_log_is_kept_for_a_year() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut at = Timestamp::from_secs(1_777_636_800);
+        let store = Arc::new(Store::open(dir.path(), at).unwrap());
+        let redactor = Redactor::new(PseudonymKey::new(0, b"k"));
+        let counters = Arc::new(Counters::new(redactor.rules().len()));
+        let keep = RetentionConfig::default();
+        let mut clerk =
+            Clerk::new(Arc::clone(&store), keep, &AuditConfig::default(), Arc::clone(&counters), &redactor, at);
+        let mut out = Redacted::default();
+        redactor.worker().redact(b"{\"password\":\"hunter2hunter2\"}\nnothing\n", &mut out);
+        for _ in 0..380 {
+            counters.add(100, &out);
+            at = at.plus(HOUR * 24);
+            clerk.work(at);
+            // a quiet hour is not worth a record
+            clerk.work(at.plus(HOUR));
+        }
+        let mut seen = Vec::new();
+        records(dir.path(), |record, _| seen.push(record)).unwrap();
+        let counts: Vec<_> = seen.iter().filter(|r| r.what == "redactions").collect();
+        assert!((365..=367).contains(&counts.len()), "{}: a record a day, of the last year", counts.len());
+        assert_eq!((&counts[0].data["lines"], &counts[0].data["bytes"]), (&json!(2), &json!(100)));
+        assert_eq!(counts[0].data["redactions"].as_object().unwrap().values().collect::<Vec<_>>(), [&json!(1)]);
+        assert!(seen.iter().any(|r| r.what == "retention.audit"));
+        let key = AuditKey::find(dir.path()).unwrap().unwrap();
+        assert!(store.verify_audit(&key, &[]).unwrap().is_whole());
+        counters.add(50, &out);
+        clerk.finish(at.plus(Duration::from_secs(5)));
+        let mut last = None;
+        records(dir.path(), |record, _| last = Some(record)).unwrap();
+        assert_eq!(last.unwrap().data["bytes"], json!(50), "the last part of an hour is not lost");
+    }
+}
