@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::exit::{Exit, Failure};
 use super::format::Format;
 use super::state;
-use super::style::plain;
+use super::style::{count, plain};
 use super::word::written;
 use crate::alert::{DetectConfig, Policies, Policy, age, narrowest, stored_word, used_for};
 use crate::config;
@@ -210,7 +210,7 @@ fn list(all: &Inventory, format: Format) -> anyhow::Result<Exit> {
             marks.red().bold(),
         )?;
     }
-    writeln!(out, "{} keys", keys.len())?;
+    writeln!(out, "{}", count(keys.len() as u64, "key"))?;
     Ok(Exit::OK)
 }
 

@@ -1,6 +1,7 @@
 //! `replay`: history through the detectors that run live: what would have been alerted, when, and why.
 
 use std::collections::HashSet;
+use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -14,7 +15,7 @@ use super::replay_budget::{Budget, Proposal, propose};
 use super::replay_html;
 use super::replay_pass::{Outcome, Settings, pass};
 use super::state::passing_key;
-use super::style::plain;
+use super::style::{count, plain};
 use crate::alert::{Alert, Urgency};
 use crate::config;
 use crate::daemon;
@@ -69,8 +70,9 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
     let all = if args.what_if.is_empty() { vec![usual] } else { vec![usual, changed] };
     let redactor = Redactor::configured(key(args)?, &config.rules.read()?, &config.redact)
         .map_err(|error| Failure::new(Exit::CONFIG, error.to_string()))?;
-    let charts = args.html.is_some();
-    let mut outcomes = pass(&args.files, &config, &all, &redactor, charts)?;
+    // Before the work, so that nobody waits for a report that cannot be written.
+    let html = args.html.as_deref().map(begin_html).transpose()?;
+    let mut outcomes = pass(&args.files, &config, &all, &redactor, html.is_some())?;
     // What the other settings give is what is told; beside it, what it would have been.
     let (Some(found), Some(settings)) = (outcomes.pop(), all.last()) else { return Ok(Exit::OK) };
     let before = outcomes.pop();
@@ -99,15 +101,21 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
             Format::Json => anstream::stderr().write_all(&advice)?,
         }
     }
-    if let Some(path) = &args.html {
-        write_html(path, &found, settings)?;
+    if let Some((file, path)) = html {
+        write_html(file, path, &found, settings)?;
     }
     Ok(if args.fail_on_alert && !found.alerts.is_empty() { Exit::FOUND } else { Exit::OK })
 }
 
-fn write_html(path: &Path, found: &Outcome, settings: &Settings) -> anyhow::Result<()> {
+fn begin_html(path: &Path) -> anyhow::Result<(File, &Path)> {
+    let file = OpenOptions::new().create(true).truncate(false).write(true).open(path);
+    Ok((file.with_context(|| format!("cannot write {}", plain(&path.display().to_string())))?, path))
+}
+
+fn write_html(mut file: File, path: &Path, found: &Outcome, settings: &Settings) -> anyhow::Result<()> {
     let html = replay_html::document(&found.report, &found.alerts, &settings.detect);
-    std::fs::write(path, html).with_context(|| format!("cannot write {}", plain(&path.display().to_string())))
+    let written = file.set_len(0).and_then(|()| file.write_all(html.as_bytes()));
+    written.with_context(|| format!("cannot write {}", plain(&path.display().to_string())))
 }
 
 fn key(args: &Args) -> anyhow::Result<PseudonymKey> {
@@ -138,13 +146,13 @@ fn sum_up(out: &mut impl Write, found: &Outcome) -> std::io::Result<()> {
     let c = &report.counters;
     writeln!(
         out,
-        "{} alerts in {} events of {} keys from {} to {} ({} key-days)",
-        found.alerts.len(),
-        c.events,
-        c.keys + c.evicted,
+        "{} in {} of {} from {} to {} ({})",
+        count(found.alerts.len() as u64, "alert"),
+        count(c.events, "event"),
+        count(c.keys + c.evicted, "key"),
         first.rfc3339(),
         last.rfc3339(),
-        report.key_days
+        count(report.key_days, "key-day")
     )?;
     let per = |urgency: Urgency| {
         let n = found.alerts.iter().filter(|a| a.urgency == urgency).count();
@@ -167,9 +175,9 @@ fn compare(out: &mut impl Write, before: &Outcome, after: &Outcome, changes: &[S
     let (old, new) = (names(before), names(after));
     writeln!(
         out,
-        "\nwith {}: {} alerts instead of {}",
+        "\nwith {}: {} instead of {}",
         plain(&changes.join(" and ")),
-        after.alerts.len(),
+        count(after.alerts.len() as u64, "alert"),
         before.alerts.len()
     )?;
     let lists = [("no longer", &before.alerts, &new), ("new", &after.alerts, &old)];

@@ -11,7 +11,7 @@ use super::reading;
 use super::style::plain;
 use super::unpack::unpacked;
 use crate::alert::{Alert, CalendarConfig, DetectConfig, KeyConfig, Monitor, Replay, Report, Watch};
-use crate::config::Config;
+use crate::config::{Config, mistake};
 use crate::event::{Reader, SourceId};
 use crate::redact::{Redacted, Redactor, Worker};
 use crate::sources::{Framer, Piece, READ_BYTES};
@@ -55,7 +55,8 @@ impl Settings {
             at = below.as_table_mut().ok_or_else(|| usage(format!("`{path}`: `{step}` holds no settings")))?;
         }
         at.insert(last.to_owned(), value);
-        let new: Self = table.try_into().map_err(|e: toml::de::Error| usage(format!("{change}: {}", e.message())))?;
+        let new: Self =
+            table.try_into().map_err(|e: toml::de::Error| usage(format!("{change}: {}", mistake(e.message()))))?;
         if new.section_count(path) {
             return Ok(new);
         }

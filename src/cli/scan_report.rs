@@ -8,7 +8,7 @@ use owo_colors::OwoColorize;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
-use super::style::plain;
+use super::style::{count, plain};
 use crate::rules::{RuleDef, Severity};
 
 /// How much of a line is shown on each side of a label, in bytes.
@@ -171,7 +171,6 @@ impl Report {
     }
 
     fn summary(&mut self) -> io::Result<()> {
-        let count = |n: u64, what: &str| if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") };
         let scope = format!("{}, {}", count(self.files, "file"), count(self.lines, "line"));
         if self.total == 0 {
             return writeln!(self.out, "nothing found in {scope}");

@@ -8,7 +8,9 @@ use owo_colors::OwoColorize;
 use super::exit::Exit;
 use super::state;
 use super::style::plain;
-use crate::store::{Matcher, Silence};
+use crate::alert::KINDS;
+use crate::config;
+use crate::store::{Matcher, MatcherError, Silence};
 use crate::units::{Timestamp, UnitError, parse_duration};
 
 /// What can be done with silences.
@@ -17,7 +19,7 @@ pub enum Verb {
     /// Begin one: `kind=new_ip key=billing-prod` must both fit
     Add {
         /// kind=, key= (name, pseudonym or type), group=, source= or fingerprint=; `*` stands for anything
-        #[arg(required = true, value_name = "MATCHER")]
+        #[arg(required = true, value_name = "MATCHER", value_parser = matcher)]
         matchers: Vec<Matcher>,
         /// How long
         #[arg(long = "for", value_name = "DURATION", default_value = "2h", value_parser = duration)]
@@ -40,6 +42,20 @@ pub enum Verb {
         #[command(flatten)]
         state: state::Args,
     },
+}
+
+/// A matcher. One for a kind that there is not would silence nothing, and nobody would notice.
+fn matcher(text: &str) -> Result<Matcher, String> {
+    let matcher: Matcher = text.parse().map_err(|error: MatcherError| error.to_string())?;
+    if let Some(kind) = matcher.to_string().strip_prefix("kind=") {
+        let names = || KINDS.iter().map(|info| info.name);
+        let fits = |name| glob::Pattern::new(kind).is_ok_and(|pattern| pattern.matches(name));
+        if !names().any(fits) {
+            let nearest = config::nearest(kind, names()).map(|name| format!("; did you mean `{name}`?"));
+            return Err(format!("there is no kind `{kind}`{}", nearest.unwrap_or_default()));
+        }
+    }
+    Ok(matcher)
 }
 
 fn duration(text: &str) -> Result<Duration, UnitError> {

@@ -31,9 +31,20 @@ pub fn plain(text: &str) -> String {
     text.chars().map(|c| if c.is_control() && c != '\t' { '·' } else { c }).collect()
 }
 
+/// A number with what it counts: `1 key`, `2 keys`.
+pub fn count(n: impl Into<u64>, what: &str) -> String {
+    let n = n.into();
+    if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_is_not_many() {
+        assert_eq!([count(0u32, "key"), count(1u32, "key"), count(2u64, "key")], ["0 keys", "1 key", "2 keys"]);
+    }
 
     #[test]
     fn a_terminal_gets_no_orders_from_a_log() {

@@ -19,7 +19,7 @@ pub use error::{ConfigError, Problem};
 pub use geoip::{GeoipConfig, GeoipError};
 pub use load::{files, load, parse};
 pub use model::Config;
-pub use read::MOST_PROBLEMS;
+pub use read::{MOST_PROBLEMS, mistake};
 pub use reference::{reference, schema};
 pub use rules::{RulesConfig, RulesError};
 pub use show::show;

@@ -53,13 +53,37 @@ fn attempt<T: DeserializeOwned>(tree: &Tree) -> Result<T, Failure> {
                 Segment::Enum { .. } | Segment::Unknown => None,
             })
             .collect();
-        // Serde's words are about Rust; these are about TOML.
-        let message = error.into_inner().message().trim().replace("a sequence", "a list in [..]");
-        Failure {
-            path,
-            message: message.replace("expected a map", "expected a table").replace("type: map", "type: table"),
-        }
+        Failure { path, message: in_toml(error.into_inner().message().trim()) }
     })
+}
+
+/// Serde's words are about Rust; these are about TOML.
+fn in_toml(message: &str) -> String {
+    const WORDS: [(&str, &str); 4] = [
+        ("a sequence", "a list in [..]"),
+        ("expected a map", "expected a table"),
+        ("type: map", "type: table"),
+        ("expected a boolean", "expected true or false"),
+    ];
+    let mut message = WORDS.iter().fold(message.to_owned(), |text, (rust, toml)| text.replace(rust, toml));
+    if let Some(at) = message.rfind("expected ") {
+        let word = match &message[at + "expected ".len()..] {
+            "u8" | "u16" | "u32" | "u64" | "usize" | "i64" => "a whole number",
+            "f32" | "f64" => "a number",
+            _ => return message,
+        };
+        message.replace_range(at + "expected ".len().., word);
+    }
+    message
+}
+
+/// A mistake that serde found in a single value, for people: the nearest known word instead of all of them.
+pub fn mistake(serde: &str) -> String {
+    let quoted: Vec<&str> = serde.split('`').skip(1).step_by(2).collect();
+    match (serde.starts_with("unknown field") || serde.starts_with("unknown variant"), quoted.as_slice()) {
+        (true, [name, known @ ..]) => format!("`{name}` is not known; {}", choose(name, known, "known here")),
+        _ => in_toml(serde),
+    }
 }
 
 /// The path of what is to blame.
@@ -264,7 +288,7 @@ mod tests {
                 &["0.toml:1:2: unknown section `sorces`", "did you mean `sources`?", " | [sorces.a]", "  ^^^^^^"],
             ),
             ("[mail]\nprt = 1", &["0.toml:2:1: unknown key `prt` in [mail]", "did you mean `port`?"]),
-            ("[mail]\nport = \"x\"", &["0.toml:2:8: `mail.port`: invalid type", "expected u16"]),
+            ("[mail]\nport = \"x\"", &["0.toml:2:8: `mail.port`: invalid type", "expected a whole number"]),
             ("[mail]\nport = 70000", &["0.toml:2:8: `mail.port`: invalid value", "70000"]),
             ("[sources.a]\ntype = \"file\"\npths = []", &["0.toml:3:1: unknown key `pths`", "did you mean `paths`?"]),
             ("[sources.a]\ntype = \"file\"\npaths = []\ndepht = 1", &["0.toml:4:1: unknown key `depht`", "`depth`?"]),

@@ -210,3 +210,16 @@ async fn a_check_online_goes_to_each_receiver_and_sends_nothing() {
     assert!(test.code == 0 && test.text().contains("ok     mail (email starttls, TLS 1.3"), "{}", test.text());
     assert!(mail.mails().len() == 1 && mail.mails()[0].header("Subject").contains("Test alert"), "{}", test.text());
 }
+
+#[test]
+fn a_silence_for_a_kind_that_there_is_not_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let state = dir.path().to_str().unwrap();
+    let ran = run(&["alerts", "silence", "add", "kind=volume_spik", "--state", state], b"");
+    assert_eq!(ran.code, 2);
+    assert!(ran.err.contains("there is no kind `volume_spik`; did you mean `volume_spike`?"), "{}", ran.err);
+    // These are kinds; what is missing here is the state.
+    for kind in ["kind=volume_spike", "kind=volume_*"] {
+        assert_eq!(run(&["alerts", "silence", "add", kind, "--state", state], b"").code, 74);
+    }
+}

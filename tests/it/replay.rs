@@ -119,3 +119,17 @@ fn the_report_is_one_file_that_fetches_nothing() {
     let missing = run(&["replay", &one, "--html", "/no/such/dir/x.html"], b"");
     assert_eq!(missing.code, 74, "{}", missing.err);
 }
+
+#[test]
+fn mistakes_are_told_before_the_work() {
+    let log = root().join("examples/logs/gateway.jsonl");
+    let log = log.to_str().unwrap();
+    let typo = run(&["replay", "--what-if", "detect.volume_spik.score_60m=3", log], b"");
+    assert_eq!((typo.code, typo.out.len()), (2, 0));
+    assert!(typo.err.contains("`volume_spik` is not known; did you mean `volume_spike`?"), "{}", typo.err);
+    let word = run(&["replay", "--what-if", "detect.volume_spike.score_60m=many", log], b"");
+    assert!(word.code == 2 && word.err.contains("expected a number"), "{}", word.err);
+    let html = run(&["replay", "--html", "/no/such/place.html", log], b"");
+    assert_eq!((html.code, html.out.len()), (74, 0));
+    assert!(html.err.contains("cannot write /no/such/place.html"), "{}", html.err);
+}
