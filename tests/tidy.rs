@@ -68,6 +68,16 @@ fn arrows_go_down_only() {
 }
 
 #[test]
+fn the_map_names_every_room_in_order() {
+    let map = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("ARCHITECTURE.md")).unwrap();
+    let rows: Vec<&str> =
+        map.lines().filter_map(|line| line.strip_prefix("| `src/")?.split(['/', '.']).next()).collect();
+    let rooms: Vec<&str> =
+        ARROWS.iter().map(|(room, _)| *room).filter(|room| !matches!(*room, "lib" | "main")).collect();
+    assert_eq!(rows, rooms);
+}
+
+#[test]
 fn each_law_catches_its_fixture() {
     let house = House::new(
         ["lib.rs", "line/mod.rs", "line/batch.rs", "redact/mod.rs", "redact/engine.rs", "redact/scan.rs", "units.rs"]
