@@ -7,8 +7,9 @@ use anyhow::Context;
 use owo_colors::OwoColorize;
 
 use super::alerts;
+use super::doubt::{doubts, lacks};
 use super::exit::Exit;
-use super::plan::{doubts, plan};
+use super::plan::plan;
 use super::style::plain;
 use crate::config::{self, Config};
 use crate::delivery::{ReceiverConfig, Router, greet, prove};
@@ -31,9 +32,10 @@ pub struct Args {
 pub fn run(args: &Args) -> anyhow::Result<Exit> {
     let config = config::load(&args.config)?;
     let mut out = anstream::stdout().lock();
-    let unusable = config.receivers.values().filter(|receiver| matches!(ready(receiver), Ready::No(_))).count();
+    let lacks = lacks(&config);
+    let usable = lacks.is_empty() && !config.receivers.values().any(|one| matches!(ready(one), Ready::No(_)));
     for file in config::files(&args.config)? {
-        let word = if unusable == 0 { "ok" } else { "read, but not everything in it can be used" };
+        let word = if usable { "ok" } else { "read, but not everything in it can be used" };
         writeln!(out, "{}: {word}", file.display())?;
     }
     for line in plan(&config) {
@@ -42,12 +44,12 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
     for doubt in doubts(&config) {
         writeln!(out, "  {} {}", "warning:".yellow(), plain(&doubt))?;
     }
+    for lack in &lacks {
+        writeln!(out, "  {} {}", "error:".red().bold(), plain(lack))?;
+    }
     let router = Router::configured(&config.routes, &config.receivers, &config.calendars);
-    let mut exit = Exit::OK;
     for (name, receiver) in &config.receivers {
-        let state = ready(receiver);
-        exit = if matches!(state, Ready::No(_)) { Exit::CONFIG } else { exit };
-        match state {
+        match ready(receiver) {
             Ready::Yes => writeln!(out, "  receiver {name}: {}", place(receiver))?,
             Ready::Later(why) => {
                 writeln!(out, "  receiver {name}: {}; not tried here: {}", place(receiver), plain(&why))?
@@ -59,10 +61,11 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
             writeln!(out, "  receiver {name}: {} {warning}", "warning:".yellow())?;
         }
     }
-    if args.online && exit == Exit::OK {
-        exit = online(&config, &mut out)?;
+    match (usable, args.online) {
+        (false, _) => Ok(Exit::CONFIG),
+        (true, true) => online(&config, &mut out),
+        (true, false) => Ok(Exit::OK),
     }
-    Ok(exit)
 }
 
 /// Goes to each receiver and says how far one gets.

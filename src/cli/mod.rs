@@ -6,6 +6,7 @@ mod check;
 mod client;
 mod command;
 mod config;
+mod doubt;
 mod entry;
 mod exec;
 mod exit;

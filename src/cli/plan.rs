@@ -1,15 +1,11 @@
 //! What a configuration would run, in words: for `check`, and for the log of a service that starts.
 
-use std::fs::{self, File};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::alert::KINDS;
 use crate::config::Config;
 use crate::sinks::SinkConfig;
 use crate::sources::SourceConfig;
-
-/// Most files of one source that are complained about by name.
-const MOST_NAMED: usize = 3;
 
 /// What the configuration would run, one line a thing.
 pub fn plan(config: &Config) -> Vec<String> {
@@ -81,59 +77,8 @@ fn watches(config: &Config) -> String {
     }
 }
 
-/// What is allowed and yet seldom meant.
-pub fn doubts(config: &Config) -> Vec<String> {
-    let mut doubts = Vec::new();
-    if config.sources.is_empty() {
-        doubts.push("no [sources.NAME]: enough for a pipe, too little for `logwarden run`".to_owned());
-    } else if config.sinks.is_empty() {
-        doubts.push("no [sinks.NAME]: lines are watched, and written nowhere".to_owned());
-    }
-    if config.receivers.is_empty() {
-        doubts.push("no [receivers.NAME]: alerts are recorded, and nobody is told".to_owned());
-    }
-    for (name, source) in &config.sources {
-        if let SourceConfig::File(file) = source {
-            doubts.extend(unread(&file.paths).into_iter().map(|doubt| format!("source {name}: {doubt}")));
-        }
-    }
-    let secrets = config.http.iter().flat_map(|http| http.secrets());
-    doubts.extend(secrets.filter_map(|(_, secret)| Some(format!("page: {}", secret.warning()?))));
-    doubts
-}
-
-/// What of a source's files cannot be read, as far as the present user can tell.
-fn unread(patterns: &[String]) -> Vec<String> {
-    let mut doubts = Vec::new();
-    for path in matching(patterns) {
-        if path.is_dir() {
-            doubts.push(format!("{0} is a directory; to follow the files in it write {0}/*.log", path.display()));
-        } else if path.is_file()
-            && let Err(error) = File::open(&path)
-        {
-            doubts.push(format!("cannot read {} as {}: {error}", path.display(), user()));
-        }
-    }
-    for pattern in patterns {
-        let parent = Path::new(pattern).parent().filter(|dir| !dir.as_os_str().is_empty());
-        let Some(parent) = parent.filter(|dir| !dir.to_string_lossy().contains(['*', '?', '['])) else { continue };
-        match fs::read_dir(parent) {
-            Ok(_) => {}
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                doubts.push(format!("there is no directory {}", parent.display()));
-            }
-            Err(error) => doubts.push(format!("cannot look into {} as {}: {error}", parent.display(), user())),
-        }
-    }
-    let more = doubts.len().saturating_sub(MOST_NAMED);
-    doubts.truncate(MOST_NAMED);
-    if more > 0 {
-        doubts.push(format!("and {more} more like these"));
-    }
-    doubts
-}
-
-fn matching(patterns: &[String]) -> Vec<PathBuf> {
+/// The paths that match now.
+pub fn matching(patterns: &[String]) -> Vec<PathBuf> {
     let options = glob::MatchOptions {
         require_literal_separator: true,
         require_literal_leading_dot: true,
@@ -144,8 +89,4 @@ fn matching(patterns: &[String]) -> Vec<PathBuf> {
     found.sort();
     found.dedup();
     found
-}
-
-fn user() -> String {
-    format!("this user (uid {})", rustix::process::geteuid().as_raw())
 }

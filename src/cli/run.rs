@@ -11,8 +11,9 @@ use serde_json::json;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
+use super::doubt::doubts;
 use super::exit::{Exit, Failure};
-use super::plan::{doubts, plan};
+use super::plan::plan;
 use super::signals::DRAIN;
 use super::{entry, signals};
 use crate::config::{self, Config, ConfigError};

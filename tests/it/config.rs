@@ -145,3 +145,22 @@ fn a_receiver_that_cannot_be_used_is_not_ok() {
     assert_eq!(ran.code, 78);
     assert!(!ran.text().contains(": ok") && ran.text().contains("receiver m: cannot be used"), "{}", ran.text());
 }
+
+/// What `run` would refuse at its start is known before.
+#[test]
+fn a_token_that_cannot_be_had_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("logwarden.toml");
+    let text = "[sources.web]\ntype = \"http\"\nlisten = \"127.0.0.1:0\"\ntoken = \"${env:NO_SUCH_TOKEN}\"\n\
+                [sinks.clean]\ntype = \"file\"\npath = \"/no/such/place/x.log\"\n";
+    fs::write(&path, text).unwrap();
+    let ran = check(&path);
+    assert_eq!(ran.code, 78);
+    for part in [
+        "not everything in it can be used",
+        "error: source web: its token cannot be had: environment variable NO_SUCH_TOKEN is not set",
+        "warning: sink clean: there is no directory /no/such/place",
+    ] {
+        assert!(ran.text().contains(part), "{part}\n{}", ran.text());
+    }
+}
