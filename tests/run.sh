@@ -39,6 +39,9 @@ while read -r program package; do
     PATH="$PATH:/usr/sbin:/sbin" command -v "$program" >/dev/null 2>&1 || missing="$missing $package"
 done <<'LIST'
 logrotate logrotate
+systemd-analyze systemd
+man man-db
+dpkg-deb dpkg
 curl curl
 nginx nginx-light
 prometheus-alertmanager prometheus-alertmanager

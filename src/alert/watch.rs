@@ -43,3 +43,18 @@ pub struct Counters {
     /// Alerts that are firing.
     pub firing: u64,
 }
+
+impl Counters {
+    /// The same, going on from what was counted `before`; what is there now stays as it is.
+    #[must_use]
+    pub fn after(self, before: Self) -> Self {
+        Self {
+            events: self.events + before.events,
+            late: self.late + before.late,
+            ahead: self.ahead + before.ahead,
+            untimed: self.untimed + before.untimed,
+            evicted: self.evicted + before.evicted,
+            ..self
+        }
+    }
+}

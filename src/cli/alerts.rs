@@ -13,6 +13,7 @@ use super::{queue, silence, state};
 use crate::alert::{Alert, Severity, Status};
 use crate::config;
 use crate::delivery::{SystemClock, TestOutcome, incident_markdown, send_test};
+use crate::net::host_name;
 use crate::redact::{PseudonymKey, Redactor};
 use crate::store::Store;
 
@@ -257,11 +258,11 @@ fn test(path: &Path) -> anyhow::Result<Exit> {
         let help = "add a [receivers.NAME] section; `logwarden config reference` shows them";
         return Err(Failure::new(Exit::CONFIG, message).help(help).into());
     }
-    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let host = host_name().unwrap_or_default();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime = runtime.context("cannot start the network threads")?;
     let redactor = Redactor::new(PseudonymKey::random().context("no randomness")?);
-    let outcomes = runtime.block_on(send_test(&config.receivers, &redactor, host.trim(), &SystemClock));
+    let outcomes = runtime.block_on(send_test(&config.receivers, &redactor, &host, &SystemClock));
     let mut out = anstream::stdout().lock();
     outcomes.iter().try_for_each(|outcome| report(&mut out, outcome))?;
     let all_well = outcomes.iter().all(|outcome| outcome.answer.is_ok());

@@ -8,10 +8,12 @@ use owo_colors::OwoColorize;
 
 use super::alerts;
 use super::doubt::{doubts, lacks};
-use super::exit::Exit;
+use super::exit::{Exit, Failure};
 use super::plan::plan;
+use super::run::PartArg;
 use super::style::plain;
 use crate::config::{self, Config};
+use crate::daemon::{Part, may_run_as};
 use crate::delivery::{ReceiverConfig, Router, greet, prove};
 use crate::redact::{PseudonymKey, Redactor};
 use crate::secret::SecretError;
@@ -26,14 +28,24 @@ pub struct Args {
     /// Also go to each receiver: look it up, connect, log in; nothing is sent
     #[arg(long)]
     pub online: bool,
+
+    /// Which part of a split service it is for; the core needs no secret of any receiver
+    #[arg(long, value_enum, default_value_t, hide_default_value = true, value_name = "PART")]
+    pub part: PartArg,
 }
 
 /// Checks.
 pub fn run(args: &Args) -> anyhow::Result<Exit> {
     let config = config::load(&args.config)?;
+    let core = args.part == PartArg::Core;
+    if core {
+        may_run_as(Part::Core, &config).map_err(|e| Failure::new(Exit::CONFIG, e.to_string()))?;
+    }
     let mut out = anstream::stdout().lock();
-    let lacks = lacks(&config);
-    let usable = lacks.is_empty() && !config.receivers.values().any(|one| matches!(ready(one), Ready::No(_)));
+    // the notifier sees neither sources nor sinks, and the core nobody who is told
+    let lacks = if args.part == PartArg::Notifier { Vec::new() } else { lacks(&config) };
+    let told = || config.receivers.iter().filter(|_| !core);
+    let usable = lacks.is_empty() && !told().any(|(_, one)| matches!(ready(one), Ready::No(_)));
     for file in config::files(&args.config)? {
         let word = if usable { "ok" } else { "read, but not everything in it can be used" };
         writeln!(out, "{}: {word}", file.display())?;
@@ -48,7 +60,7 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
         writeln!(out, "  {} {}", "error:".red().bold(), plain(lack))?;
     }
     let router = Router::configured(&config.routes, &config.receivers, &config.calendars);
-    for (name, receiver) in &config.receivers {
+    for (name, receiver) in told() {
         match ready(receiver) {
             Ready::Yes => writeln!(out, "  receiver {name}: {}", place(receiver))?,
             Ready::Later(why) => {

@@ -12,8 +12,12 @@ use super::exit::{Exit, Failure};
 /// A service that is complete but for the names.
 const CONFIG: &str = include_str!("../../examples/service.toml");
 
-/// The unit; `@…@` is filled in.
-const UNIT: &str = include_str!("../../packaging/logwarden.service.in");
+/// The units; `@…@` is filled in.
+const WHOLE: [(&str, &str); 1] = [("logwarden.service", include_str!("../../packaging/logwarden.service.in"))];
+const SPLIT: [(&str, &str); 2] = [
+    ("logwarden-core.service", include_str!("../../packaging/logwarden-core.service.in")),
+    ("logwarden-notifier.service", include_str!("../../packaging/logwarden-notifier.service.in")),
+];
 
 /// What `init` can be told.
 #[derive(Debug, clap::Args)]
@@ -25,6 +29,10 @@ pub struct Args {
     /// Also write a systemd unit, logwarden.service
     #[arg(long)]
     pub systemd: bool,
+
+    /// Also write systemd units of a split service: what reads logs has no network, what sends has no logs
+    #[arg(long, conflicts_with = "systemd")]
+    pub split: bool,
 }
 
 /// Writes. Nothing that is there is overwritten.
@@ -35,20 +43,31 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
     write_new(&config, CONFIG)?;
     let mut out = anstream::stdout().lock();
     writeln!(out, "wrote {}", config.display())?;
-    if args.systemd {
-        let unit = dir.join("logwarden.service");
-        let program = std::env::current_exe().context("cannot find the path of this program")?;
-        let text = UNIT.replace("@PROGRAM@", &quoted(&program)).replace("@CONFIG@", &quoted(&config));
+    let units: &[(&str, &str)] = match (args.systemd, args.split) {
+        (_, true) => &SPLIT,
+        (true, false) => &WHOLE,
+        (false, false) => &[],
+    };
+    let program = std::env::current_exe().context("cannot find the path of this program")?;
+    for (name, text) in units {
+        let unit = dir.join(name);
+        let text = text.replace("@PROGRAM@", &quoted(&program)).replace("@CONFIG@", &quoted(&config));
         write_new(&unit, &text)?;
         writeln!(out, "wrote {}", unit.display())?;
-        writeln!(out, "next: sudo systemctl link {} && sudo systemctl enable --now logwarden", unit.display())?;
+    }
+    if let Some((first, _)) = units.first() {
+        let paths: Vec<String> = units.iter().map(|(name, _)| dir.join(name).display().to_string()).collect();
+        let name = first.trim_end_matches(".service");
+        let all: Vec<&str> = units.iter().map(|(name, _)| name.trim_end_matches(".service")).collect();
+        writeln!(out, "next: sudo systemctl link {} && sudo systemctl enable {}", paths.join(" "), all.join(" "))?;
+        writeln!(out, "      sudo systemctl start {name}")?;
     }
     writeln!(out, "next: edit the paths, then logwarden check --config {}", config.display())?;
     Ok(Exit::OK)
 }
 
 fn write_new(path: &Path, text: &str) -> anyhow::Result<()> {
-    let open = OpenOptions::new().write(true).create_new(true).mode(0o640).open(path);
+    let open = OpenOptions::new().write(true).create_new(true).mode(0o644).open(path);
     let mut file = match open {
         Ok(file) => file,
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {

@@ -17,6 +17,7 @@ mod generate;
 mod init;
 mod keys;
 mod lane;
+mod notifier;
 mod outlet;
 mod plan;
 mod queue;

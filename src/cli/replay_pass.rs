@@ -13,6 +13,7 @@ use super::unpack::unpacked;
 use crate::alert::{Alert, CalendarConfig, DetectConfig, KeyConfig, Monitor, Replay, Report, Watch};
 use crate::config::{Config, mistake};
 use crate::event::{Reader, SourceId};
+use crate::net::host_name;
 use crate::redact::{Redacted, Redactor, Worker};
 use crate::sources::{Framer, Piece, READ_BYTES};
 use crate::units::Timestamp;
@@ -123,7 +124,7 @@ pub fn pass(
             keys,
             geo: geo.clone(),
             sources: lanes.iter().map(|lane| lane.path.display().to_string()).collect(),
-            host: std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().to_owned(),
+            host: host_name().unwrap_or_default(),
         };
         let mut replay = Replay::new(Monitor::new(watch, redactor)?, lanes.len());
         if charts {

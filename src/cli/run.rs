@@ -15,9 +15,9 @@ use super::doubt::doubts;
 use super::exit::{Exit, Failure};
 use super::plan::plan;
 use super::signals::DRAIN;
-use super::{entry, signals};
+use super::{entry, notifier, signals};
 use crate::config::{self, Config, ConfigError};
-use crate::daemon::{CommitError, Daemon, Lasting, notify, now};
+use crate::daemon::{CommitError, Daemon, Lasting, Part, notify, now};
 use crate::redact::{PseudonymKey, Redactor};
 use crate::telemetry;
 
@@ -27,10 +27,26 @@ pub struct Args {
     /// The configuration file; `conf.d/*.toml` beside it is read too
     #[arg(long, short, value_name = "FILE")]
     pub config: PathBuf,
+
+    /// Which part of a split service this is
+    #[arg(long, value_enum, default_value_t, hide_default_value = true, value_name = "PART")]
+    pub part: PartArg,
+}
+
+/// Which part of a split service a process is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum PartArg {
+    /// One process does everything
+    #[default]
+    All,
+    /// Reads logs and decides; needs no network
+    Core,
+    /// Sends what the core has decided; needs no logs
+    Notifier,
 }
 
 /// What the main thread waits for.
-enum Wake {
+pub(super) enum Wake {
     Signal(i32),
     /// The daemon that was started as this one has ended by itself.
     Ended(u64),
@@ -44,7 +60,12 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
     let config = config::load(&args.config)?;
     let (wake, woken) = channel();
     listen(wake.clone()).context("cannot handle signals")?;
-    let mut service = Service { path: args.config.clone(), lasting: Lasting::default(), wake, started: 0 };
+    if args.part == PartArg::Notifier {
+        return notifier::run(&args.config, config, &woken);
+    }
+    let part = if args.part == PartArg::Core { Part::Core } else { Part::Whole };
+    let lasting = Lasting::of(part);
+    let mut service = Service { path: args.config.clone(), lasting, wake, started: 0 };
     let daemon = service.start(&config)?;
     daemon.note("service.started", &daemon.identity());
     notify("READY=1");

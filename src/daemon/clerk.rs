@@ -3,9 +3,9 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::clock::now;
 use super::inputs::spawn;
-use crate::audit::AuditConfig;
+use crate::audit::{AuditConfig, AuditKey};
 use crate::redact::Redactor;
 use crate::store::{RetentionConfig, Store, StoreError};
 use crate::telemetry::Counters;
@@ -24,6 +24,9 @@ const EVERY: Duration = Duration::from_secs(1);
 
 /// How often what is old is removed.
 const MAINTAIN: Duration = Duration::from_secs(3_600);
+
+/// How often the whole log is proved.
+const VERIFY: Duration = Duration::from_secs(24 * 3_600);
 
 /// Counts are noted no more often than this.
 const SHORTEST: Duration = Duration::from_secs(60);
@@ -39,8 +42,10 @@ pub(super) struct Clerk {
     before: Counted,
     counted: Timestamp,
     maintained: Timestamp,
+    verified: Timestamp,
     /// What went wrong last, so that it is said once.
     failed: Option<String>,
+    broken: Arc<Mutex<Option<String>>>,
 }
 
 /// What had been counted at some moment.
@@ -75,9 +80,30 @@ impl Clerk {
         let rules = redactor.rules().iter().map(|rule| rule.id.clone()).collect();
         let before = Counted::read(&counters);
         let counts_every = audit.counts_every.max(SHORTEST);
-        // what is old may be old already at the start
-        let maintained = Timestamp(0);
-        Self { store, keep, counts_every, counters, rules, before, counted: now, maintained, failed: None }
+        // what is old may be old already at the start, and what is broken broken
+        let long_ago = Timestamp(0);
+        Self {
+            store,
+            keep,
+            counts_every,
+            counters,
+            rules,
+            before,
+            counted: now,
+            maintained: long_ago,
+            verified: long_ago,
+            failed: None,
+            broken: Arc::default(),
+        }
+    }
+
+    /// Where it is put what is wrong with the log.
+    pub(super) fn broken(&self) -> Arc<Mutex<Option<String>>> {
+        Arc::clone(&self.broken)
+    }
+
+    fn is_broken(&self, why: String) {
+        *self.broken.lock().unwrap_or_else(PoisonError::into_inner) = Some(why);
     }
 
     /// Does what is due.
@@ -89,6 +115,7 @@ impl Clerk {
                 let error = error.to_string();
                 if self.failed.as_ref() != Some(&error) {
                     tracing::error!("records cannot be kept: {error}; trying again");
+                    self.is_broken(format!("it cannot be written: {error}; what is to be recorded waits"));
                     self.failed = Some(error);
                 }
             }
@@ -103,7 +130,26 @@ impl Clerk {
             self.maintained = now;
             self.store.maintain(&self.keep, now)?;
         }
-        self.store.flush_audit().map(drop)
+        self.store.flush_audit()?;
+        if now.since(self.verified) >= VERIFY {
+            self.verified = now;
+            self.verify()?;
+        }
+        Ok(())
+    }
+
+    /// Looks whether the log is as it was written, and has somebody told when it is not.
+    fn verify(&self) -> Result<(), StoreError> {
+        let Some(key) = AuditKey::find(self.store.dir())? else { return Ok(()) };
+        let report = self.store.verify_audit(&key, &[])?;
+        if let Some(first) = report.findings.first() {
+            let more = report.findings.len() - 1;
+            let more = if more > 0 { format!(", and {more} more places") } else { String::new() };
+            let why = format!("record {} was {} ({}{more})", first.seq, first.damage, first.place);
+            tracing::error!("the audit log is not as it was written: {why}");
+            self.is_broken(why);
+        }
+        Ok(())
     }
 
     /// Notes what was counted since the last time.
@@ -174,7 +220,7 @@ impl Desk {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::audit::{AuditKey, records};
+    use crate::audit::records;
     use crate::redact::{PseudonymKey, Redacted};
 
     const HOUR: Duration = Duration::from_secs(3_600);
@@ -212,5 +258,13 @@ mod tests {
         let mut last = None;
         records(dir.path(), |record, _| last = Some(record)).unwrap();
         assert_eq!(last.unwrap().data["bytes"], json!(50), "the last part of an hour is not lost");
+        assert_eq!(*clerk.broken().lock().unwrap(), None);
+        let file = std::fs::read_dir(dir.path().join("audit")).unwrap().map(|e| e.unwrap().path());
+        let file = file.filter(|p| p.extension().is_some()).max().unwrap();
+        let text = std::fs::read_to_string(&file).unwrap();
+        std::fs::write(&file, text.replacen("\"lines\":2", "\"lines\":3", 1)).unwrap();
+        clerk.work(at.plus(HOUR * 25));
+        let why = clerk.broken().lock().unwrap().clone();
+        assert!(why.as_deref().is_some_and(|why| why.contains("was edited (audit-")), "{why:?}");
     }
 }

@@ -13,6 +13,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::clock::now;
 use super::face::{places, prove_window};
+use super::lasting::Lasting;
 use super::service::StartError;
 use crate::config::Config;
 use crate::line::{Batch, Pool, SourceId};
@@ -24,24 +25,12 @@ use crate::sources::{
     StdinReader, Tail, TailSetup, Watch,
 };
 use crate::store::{Checkpoint, Store, StreamKey};
-use crate::telemetry::Reloads;
 
 /// Batches that may wait between a receiver and the corridor.
 const QUEUE: usize = 8;
 
 /// How long receivers that should have ended may still take.
 const LAST_WORDS: Duration = Duration::from_millis(100);
-
-/// What outlives a reload: what was read of standard input, and the sockets that clients know.
-#[derive(Clone, Default)]
-pub struct Lasting {
-    /// Standard input.
-    pub stdin: StdinReader,
-    /// Listening sockets.
-    pub sockets: Sockets,
-    /// How the last reading of the configuration went.
-    pub reloads: Reloads,
-}
 
 /// What the sources are built with.
 pub(super) struct Ground<'a> {
@@ -109,7 +98,7 @@ impl Inputs {
         let known = ground.store.checkpoints()?;
         let mut inputs = Self { threads: Vec::new(), meters: Vec::new(), network: None, pool: ground.pool.clone() };
         for (id, (name, source)) in (0..).map(SourceId).zip(&ground.config.sources) {
-            let meter = Arc::new(Meter::default());
+            let meter = ground.lasting.meter(name);
             inputs.meters.push((name.clone(), Arc::clone(&meter)));
             match source {
                 SourceConfig::Stdin(_) => {

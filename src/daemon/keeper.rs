@@ -1,8 +1,8 @@
 //! The thread that writes what was redacted, keeps the clock, and decides what is committed together.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::clock::now;
@@ -10,6 +10,7 @@ use super::committer::{Committer, Moment};
 use super::layout::Layout;
 use super::notify::notify;
 use super::outputs::Output;
+use super::pulse::Pulse;
 use super::watcher::Watcher;
 use crate::line::Ack;
 use crate::pipeline::{Done, Pools};
@@ -55,6 +56,9 @@ pub(super) struct Keeper {
     /// What is laid out for the page, when there is one.
     pub layout: Option<Layout>,
     pub pools: Pools,
+    pub pulse: Pulse,
+    /// What the clerk has found wrong with the audit log.
+    pub broken: Arc<Mutex<Option<String>>>,
     /// Set when nothing may be waited for any more.
     pub hurry: Arc<AtomicBool>,
 }
@@ -73,6 +77,7 @@ impl Keeper {
             let wait = if soon { PROMPT } else { GROUP };
             match self.done.recv_timeout(wait) {
                 Ok(done) => {
+                    self.pulse.left();
                     if let Err(error) = self.write(done, &mut beat) {
                         break Err(error);
                     }
@@ -226,7 +231,9 @@ impl Keeper {
     }
 
     fn beat(&mut self, beat: &mut Beat) -> Result<(), SinkError> {
-        beat.alive();
+        if self.pulse.beats(Instant::now()) {
+            beat.alive();
+        }
         if let Some(layout) = &mut self.layout {
             layout.lay(self.watcher.monitor(), now());
         }
@@ -264,6 +271,9 @@ impl Keeper {
         let mut moment = Moment { now: now(), answers, ..Moment::default() };
         if let Some((took, why)) = self.committer.take_outage() {
             self.watcher.output_failing("the state", &why, took.as_secs_f64(), moment.now);
+        }
+        if let Some(why) = self.broken.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            self.watcher.audit_broken(why, moment.now);
         }
         if look {
             let seen = self.watcher.look(moment.now);

@@ -7,7 +7,7 @@ use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crate::alert::{Alert, Monitor};
+use crate::alert::{Alert, Counters, Monitor};
 use crate::event::Reader;
 use crate::line::SourceId;
 use crate::redact::Redacted;
@@ -36,13 +36,15 @@ pub(super) struct Layout {
     stories: Scribe,
     /// The hour that was written last, counted from 1970.
     written: Option<i64>,
+    /// What monitors before this one have counted.
+    before: Counters,
 }
 
 impl Layout {
-    /// Lays out on `board`; `readers` explain the lines of each source.
-    pub(super) fn new(board: Arc<Board>, stories: Stories, readers: Vec<Option<Reader>>) -> Self {
+    /// Lays out on `board`; `readers` explain the lines of each source; `before` was counted before a reload.
+    pub(super) fn new(board: Arc<Board>, stories: Stories, readers: Vec<Option<Reader>>, before: Counters) -> Self {
         let readers = readers.into_iter().map(|r| r.map(|r| (r, None))).collect();
-        Self { board, laid: None, readers, stories: Scribe::start(stories), written: None }
+        Self { board, laid: None, readers, stories: Scribe::start(stories), written: None, before }
     }
 
     /// The board.
@@ -69,7 +71,7 @@ impl Layout {
         }
         self.laid = Some(Instant::now());
         self.board.set_numbers(|n| {
-            n.monitor = monitor.counters();
+            n.monitor = monitor.counters().after(self.before);
             n.newest = monitor.newest();
         });
         self.write_hour(monitor);

@@ -1,6 +1,6 @@
 //! The senders, with the threads that they run on.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
@@ -14,11 +14,16 @@ use crate::store::Store;
 
 /// Running delivery.
 pub(super) struct Post {
-    runtime: Runtime,
-    delivery: Arc<Delivery>,
+    /// None where another process sends.
+    sending: Option<(Runtime, Arc<Delivery>)>,
 }
 
 impl Post {
+    /// No senders: what is to be sent waits for another process.
+    pub(super) fn elsewhere() -> Self {
+        Self { sending: None }
+    }
+
     /// Starts a sender for each receiver.
     pub(super) fn start(
         config: &Config,
@@ -36,26 +41,36 @@ impl Post {
             redactor: redactor.clone(),
         };
         let delivery = Arc::new(Delivery::start(setup, runtime.handle())?);
-        Ok(Self { runtime, delivery })
+        Ok(Self { sending: Some((runtime, delivery)) })
     }
 
     /// What says that the outbox has new rows.
     pub(super) fn waker(&self) -> impl Fn() + Send + 'static {
-        let delivery = Arc::clone(&self.delivery);
-        move || delivery.wake()
+        let delivery = self.sending.as_ref().map(|(_, delivery)| Arc::clone(delivery));
+        move || {
+            if let Some(delivery) = &delivery {
+                delivery.wake();
+            }
+        }
     }
 
     /// What the receivers have done; nothing when the senders are gone.
     pub(super) fn counts(&self) -> impl Fn() -> Vec<Counts> + Send + Sync + 'static {
-        let delivery = Arc::downgrade(&self.delivery);
-        move || delivery.upgrade().map(|delivery| delivery.counts()).unwrap_or_default()
+        let delivery = self.sending.as_ref().map(|(_, delivery)| Arc::downgrade(delivery));
+        move || delivery.as_ref().and_then(Weak::upgrade).map(|delivery| delivery.counts()).unwrap_or_default()
+    }
+
+    /// Says that the outbox has new rows.
+    pub(super) fn wake(&self) {
+        self.waker()();
     }
 
     /// Sends what may go at once, for `patience` at most. The wakers must be gone.
     pub(super) fn stop(self, patience: Duration) {
-        if let Some(delivery) = Arc::into_inner(self.delivery) {
-            self.runtime.block_on(delivery.stop(patience));
+        let Some((runtime, delivery)) = self.sending else { return };
+        if let Some(delivery) = Arc::into_inner(delivery) {
+            runtime.block_on(delivery.stop(patience));
         }
-        self.runtime.shutdown_timeout(Duration::from_millis(100));
+        runtime.shutdown_timeout(Duration::from_millis(100));
     }
 }

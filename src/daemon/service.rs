@@ -15,18 +15,19 @@ use super::clock::now;
 use super::committer::Committer;
 use super::face::{Show, Window};
 use super::identity::identity;
-use super::inputs::{Ground, Inputs, Lasting, Running, close_others, prove, spawn};
+use super::inputs::{Ground, Inputs, Running, close_others, prove, spawn};
 use super::keeper::Keeper;
+use super::lasting::{Lasting, Part};
 use super::layout::Layout;
 use super::learn::learn;
 use super::outputs::Output;
 use super::post::Post;
+use super::pulse::Pulse;
 use super::watcher::{Watcher, WatcherError};
 use crate::config::Config;
 use crate::delivery::{DeliveryError, Router};
 use crate::event::{EventError, Reader, Roles, SourceReading};
 use crate::line::SourceId;
-use crate::net::Sockets;
 use crate::pipeline::{self, Chunk, Pools};
 use crate::redact::{PseudonymKey, Redactor};
 use crate::sinks::{SinkConfig, SinkError};
@@ -120,6 +121,8 @@ pub struct Daemon {
     store: Arc<Store>,
     desk: Desk,
     identity: Value,
+    board: Arc<Board>,
+    lasting: Lasting,
 }
 
 impl StartError {
@@ -136,6 +139,7 @@ impl StartError {
             Self::Watch(WatcherError::Config(_) | WatcherError::Geoip(_))
             | Self::Delivery(DeliveryError::Receiver { .. }) => true,
             Self::Watch(WatcherError::Store(_)) | Self::Delivery(DeliveryError::Store(_)) => false,
+            Self::Sink { problem: SinkError::Config(_), .. } => true,
             Self::Store(_) | Self::Sink { .. } | Self::Listen { .. } | Self::Thread(_) => false,
         }
     }
@@ -151,6 +155,7 @@ impl Daemon {
             return Err(StartError::NoSources);
         }
         let dir = config.state.resolve().ok_or(StartError::NoState)?;
+        may_run_as(lasting.part, config)?;
         let redactor = redactor(config, PseudonymKey::new(0, b"proof"))?;
         readings(config, &redactor)?;
         prove(config, &dir, lasting)
@@ -171,7 +176,11 @@ impl Daemon {
             return Err(StartError::NoSources);
         }
         let dir = config.state.resolve().ok_or(StartError::NoState)?;
-        let store = Arc::new(Store::open(&dir, now())?);
+        may_run_as(lasting.part, config)?;
+        let store = Arc::new(match lasting.part {
+            Part::Whole => Store::open(&dir, now())?,
+            Part::Core => Store::open_beside_sender(&dir, now())?,
+        });
         if let Some(notice) = store.notice() {
             tracing::warn!("{notice}");
         }
@@ -190,14 +199,18 @@ impl Daemon {
             lasting,
         })?;
         let meters = inputs.meters.clone();
-        let counters = Arc::new(Counters::new(redactor.rules().len()));
-        let by_source = source_counters(config, &redactor);
+        // by source where somebody may ask
+        let shown: &[String] = if config.http.is_some() { &sources } else { &[] };
+        let (counters, by_source) = lasting.counters(shown, &redactor);
         let hurry = Arc::new(AtomicBool::new(false));
         let router = Router::configured(&config.routes, &config.receivers, &config.calendars);
         let readings = readings(config, &redactor)?;
         learn(config, &sources, &redactor, &store, &|source| readings.reader(source))?;
         let watcher = Watcher::new(config, &sources, &redactor, &store, router.clone())?;
-        let post = Post::start(config, &store, router, &redactor)?;
+        let post = match lasting.part {
+            Part::Whole => Post::start(config, &store, router, &redactor)?,
+            Part::Core => Post::elsewhere(),
+        };
         let board = Arc::new(Board::new(sources.len(), now()));
         let show = Show {
             config,
@@ -210,7 +223,7 @@ impl Daemon {
             reloads: &lasting.reloads,
             sent: Box::new(post.counts()),
         };
-        let (window, layout) = open_window(show, &lasting.sockets, || readings.readers())?.unzip();
+        let (window, layout) = open_window(show, lasting, || readings.readers())?.unzip();
         let (entrance, done) = pipeline::start(workers, move |source| readings.chunk(source), &pools)?;
         let (wake, settle) = (post.waker(), receipts.clone());
         let clerk = Clerk::new(
@@ -241,6 +254,8 @@ impl Daemon {
             by_source,
             layout,
             pools,
+            pulse: Pulse::new(entrance.entered()),
+            broken: clerk.broken(),
             hurry: Arc::clone(&hurry),
         };
         let (end, ended) = channel();
@@ -253,7 +268,8 @@ impl Daemon {
         let inputs = inputs.start(&entrance)?;
         close_others(config, &dir, &lasting.sockets);
         let (desk, identity) = (Desk::open(clerk)?, identity(config, &redactor));
-        Ok(Self { inputs, hurry, ended, counters, meters, keeper, window, post, store, desk, identity })
+        let (board, lasting) = (Arc::clone(&board), lasting.clone());
+        Ok(Self { inputs, hurry, ended, counters, meters, keeper, window, post, store, desk, identity, board, lasting })
     }
 
     /// What has been counted.
@@ -313,6 +329,7 @@ impl Daemon {
             }
         }
         self.desk.close();
+        self.lasting.keep_monitor(self.board.numbers().monitor);
         result
     }
 }
@@ -326,18 +343,30 @@ pub(super) fn redactor(config: &Config, key: PseudonymKey) -> Result<Redactor, S
 /// The operators' window, when there is one, and what is laid out for it.
 fn open_window(
     show: Show<'_>,
-    sockets: &Sockets,
+    lasting: &Lasting,
     readers: impl FnOnce() -> Vec<Option<Reader>>,
 ) -> Result<Option<(Window, Layout)>, StartError> {
     let Some(http) = &show.config.http else { return Ok(None) };
-    let layout = Layout::new(Arc::clone(show.board), Stories::new(show.dir), readers());
-    Ok(Some((Window::open(http, show, sockets)?, layout)))
+    let layout = Layout::new(Arc::clone(show.board), Stories::new(show.dir), readers(), lasting.monitor());
+    Ok(Some((Window::open(http, show, &lasting.sockets)?, layout)))
 }
 
-/// Counters of each source, where somebody may ask for them.
-fn source_counters(config: &Config, redactor: &Redactor) -> Vec<Arc<Counters>> {
-    let shown = config.sources.iter().filter(|_| config.http.is_some());
-    shown.map(|_| Arc::new(Counters::new(redactor.rules().len()).with_fields())).collect()
+/// Whether what is configured can work in a process that is this part.
+///
+/// # Errors
+/// Names the source or sink that needs a network.
+pub fn may_run_as(part: Part, config: &Config) -> Result<(), StartError> {
+    if part == Part::Whole {
+        return Ok(());
+    }
+    let problem = "the core of a split service has no network; use a file, a Unix socket or the journal".to_owned();
+    if let Some((name, _)) = config.sources.iter().find(|(_, source)| source.listens().is_some()) {
+        return Err(StartError::Source { name: name.clone(), problem });
+    }
+    if let Some((name, _)) = config.sinks.iter().find(|(_, sink)| matches!(sink, SinkConfig::Http(_))) {
+        return Err(StartError::Sink { name: name.clone(), problem: SinkError::Config(problem) });
+    }
+    Ok(())
 }
 
 /// How the lines of each source are read; proved, so that a reader can be made for each stream.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::alert::{Alert, Kind, Monitor, Notice, Watch, WatchError};
 use crate::config::{Config, GeoipError};
 use crate::delivery::{Router, Teller};
+use crate::net::host_name;
 use crate::redact::Redactor;
 use crate::store::{OutboxRow, Store, StoreError};
 use crate::units::Timestamp;
@@ -71,6 +72,21 @@ impl Watcher {
         self.monitor.notice(notice, now);
     }
 
+    /// Says that the audit log does not hold, or cannot be written.
+    pub(super) fn audit_broken(&mut self, why: String, now: Timestamp) {
+        let notice = Notice {
+            kind: Kind::AuditBroken,
+            subject: "audit".to_owned(),
+            source: None,
+            observed: None,
+            threshold: None,
+            unit: "records",
+            summary: "the audit log does not hold".to_owned(),
+            why,
+        };
+        self.monitor.notice(notice, now);
+    }
+
     /// Whether a look costs so little that it may happen with every commit.
     pub(super) fn light(&self) -> bool {
         self.changed <= FEW
@@ -130,6 +146,5 @@ pub enum WatcherError {
 
 /// This machine's name.
 pub(super) fn host() -> String {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    if name.trim().is_empty() { "localhost".to_owned() } else { name.trim().to_owned() }
+    host_name().unwrap_or_else(|| "localhost".to_owned())
 }

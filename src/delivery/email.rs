@@ -21,6 +21,7 @@ use super::outcome::{Cause, Failure, Outcome, chain};
 use super::probe::Probe;
 use super::template::Said;
 use super::{clean, diagnose, tls};
+use crate::net::host_name;
 use crate::store::OutboxRow;
 use crate::units::Timestamp;
 
@@ -286,10 +287,8 @@ fn is_loopback(host: &str) -> bool {
 }
 
 fn hostname() -> Option<String> {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").ok()?;
-    let name = name.trim();
     let fine = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-');
-    (!name.is_empty() && name.chars().all(fine)).then(|| name.to_owned())
+    host_name().filter(|name| name.chars().all(fine))
 }
 
 /// What the client itself has to say: no STARTTLS, no common way to log in, an answer that is none.

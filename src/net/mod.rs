@@ -6,6 +6,7 @@
 mod access;
 mod body;
 mod gate;
+mod host;
 mod http;
 mod listen;
 mod pace;
@@ -14,6 +15,7 @@ mod tls;
 pub use access::{Exposed, Token, proves_itself};
 pub use body::{BodyError, Budget, Share, read_body};
 pub use gate::{Gate, Pass};
+pub use host::host_name;
 pub use http::{Answer, HEADER_BYTES, HEADER_TIME, answer, refusal, serve};
 pub use listen::{Accepted, Server, Sockets, Wire, accept_tcp, accept_unix};
 pub use pace::Pace;

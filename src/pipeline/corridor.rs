@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use super::chunk::Chunk;
@@ -34,6 +35,7 @@ pub struct Done {
 #[derive(Clone)]
 pub struct Entrance {
     workers: Arc<[SyncSender<Batch>]>,
+    entered: Arc<AtomicU64>,
 }
 
 impl Entrance {
@@ -41,7 +43,13 @@ impl Entrance {
     /// of one stream go through one worker.
     pub fn send(&self, batch: Batch) -> bool {
         let lane = (u64::from(batch.ack.source.0) + batch.ack.stream) % self.workers.len() as u64;
+        self.entered.fetch_add(1, Ordering::Relaxed);
         self.workers[lane as usize].send(batch).is_ok()
+    }
+
+    /// How many batches were handed in so far; each comes out once.
+    pub fn entered(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.entered)
     }
 }
 
@@ -81,7 +89,7 @@ pub fn start(
         std::thread::Builder::new().name(name).spawn(move || work(&batches, &out, &pools, &*chunk))?;
         entrances.push(entrance);
     }
-    Ok((Entrance { workers: entrances.into() }, done))
+    Ok((Entrance { workers: entrances.into(), entered: Arc::default() }, done))
 }
 
 type Maker = dyn Fn(SourceId) -> Chunk + Send + Sync;

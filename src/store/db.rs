@@ -2,7 +2,7 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -18,6 +18,9 @@ const DATABASE: &str = "state.db";
 
 /// The lock's name in the state directory.
 const LOCK: &str = "lock";
+
+/// The same of the process that sends, where that is another one.
+const SENDER_LOCK: &str = "notifier.lock";
 
 /// A larger database is not read through at start, in bytes.
 const MAX_CHECKED: u64 = 1 << 30;
@@ -102,6 +105,8 @@ pub struct Store {
     db: Mutex<Connection>,
     dir: PathBuf,
     notice: Option<String>,
+    /// Device and inode, where another process could put a fresh one in its place.
+    file: Option<(u64, u64)>,
     _lock: Option<Held>,
 }
 
@@ -112,8 +117,18 @@ impl Store {
     /// # Errors
     /// When another process holds the lock, or the directory cannot be written.
     pub fn open(dir: &Path, now: Timestamp) -> Result<Self, StoreError> {
+        let store = Self::open_beside_sender(dir, now)?;
+        store.release()?;
+        Ok(store)
+    }
+
+    /// The same, where another process sends the messages: those it has in hand stay its own.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub fn open_beside_sender(dir: &Path, now: Timestamp) -> Result<Self, StoreError> {
         make_dir(dir)?;
-        let lock = take_lock(dir)?;
+        let lock = take_lock(dir, LOCK)?;
         let path = dir.join(DATABASE);
         let (db, notice) = match connect(&path) {
             Ok(db) => (db, None),
@@ -128,11 +143,10 @@ impl Store {
             }
             Err(e) => return Err(e),
         };
-        db.execute("UPDATE outbox SET leased = 0, due = 0 WHERE leased = 1", [])?;
         if let Some(notice) = &notice {
             audit::note(&db, now, "state.set_aside", &[], &serde_json::json!({ "what": notice }))?;
         }
-        Ok(Self { db: Mutex::new(db), dir: dir.to_owned(), notice, _lock: Some(Held(lock)) })
+        Ok(Self { db: Mutex::new(db), dir: dir.to_owned(), notice, file: None, _lock: Some(Held(lock)) })
     }
 
     /// Opens `dir` for reading, while a service may be writing.
@@ -152,21 +166,52 @@ impl Store {
         Self::open_existing(dir, OpenFlags::SQLITE_OPEN_READ_WRITE)
     }
 
+    /// Opens `dir` for the process that sends the messages while another one writes them. There is one such process.
+    ///
+    /// # Errors
+    /// When there is nothing yet, another process sends, or it cannot be written.
+    pub fn open_for_sending(dir: &Path) -> Result<Self, StoreError> {
+        let mut store = Self::open_beside(dir)?;
+        store._lock = Some(Held(take_lock(dir, SENDER_LOCK)?));
+        store.release()?;
+        Ok(store)
+    }
+
+    /// Messages that somebody had in hand when the process ended may go again.
+    fn release(&self) -> Result<(), StoreError> {
+        self.lock().execute("UPDATE outbox SET leased = 0, due = 0 WHERE leased = 1", [])?;
+        Ok(())
+    }
+
+    /// A number that changes whenever another process, or another connection of this one, has written.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn version(&self) -> Result<i64, StoreError> {
+        Ok(self.lock().pragma_query_value(None, "data_version", |r| r.get(0))?)
+    }
+
+    /// Whether the database that is open is still the one in the directory.
+    pub fn is_current(&self) -> bool {
+        let now = fs::metadata(self.dir.join(DATABASE)).ok().map(|meta| (meta.dev(), meta.ino()));
+        self.file.is_none() || self.file == now
+    }
+
     fn open_existing(dir: &Path, mode: OpenFlags) -> Result<Self, StoreError> {
         let path = dir.join(DATABASE);
         let shown = || dir.display().to_string();
-        match fs::metadata(&path) {
-            Ok(_) => {}
+        let file = match fs::metadata(&path) {
+            Ok(meta) => Some((meta.dev(), meta.ino())),
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Err(StoreError::Absent(shown())),
             Err(source) => return Err(StoreError::Io { path: path.display().to_string(), source }),
-        }
+        };
         let db = Connection::open_with_flags(&path, mode | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
         db.busy_timeout(BUSY)?;
         let found: i64 = db.pragma_query_value(None, "user_version", |r| r.get(0))?;
         if found != schema::VERSION {
             return Err(StoreError::Version { dir: shown(), found, wanted: schema::VERSION });
         }
-        Ok(Self { db: Mutex::new(db), dir: dir.to_owned(), notice: None, _lock: None })
+        Ok(Self { db: Mutex::new(db), dir: dir.to_owned(), notice: None, file, _lock: None })
     }
 
     /// A store that lives in memory and ends with the process, for a run that keeps no state.
@@ -178,7 +223,7 @@ impl Store {
         migrate(&mut db)?;
         // what is forgotten at the end need not be proved
         db.execute_batch("CREATE TRIGGER unproved BEFORE INSERT ON audit_pending BEGIN SELECT RAISE(IGNORE); END")?;
-        Ok(Self { db: Mutex::new(db), dir: PathBuf::new(), notice: None, _lock: None })
+        Ok(Self { db: Mutex::new(db), dir: PathBuf::new(), notice: None, file: None, _lock: None })
     }
 
     /// What the operator must know about how the store was opened, if anything.
@@ -215,8 +260,8 @@ impl Drop for Held {
     }
 }
 
-fn take_lock(dir: &Path) -> Result<File, StoreError> {
-    let path = dir.join(LOCK);
+fn take_lock(dir: &Path, name: &str) -> Result<File, StoreError> {
+    let path = dir.join(name);
     let failed = |e| io_error(&path, e);
     let mut file = OpenOptions::new()
         .read(true)

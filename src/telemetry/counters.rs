@@ -58,6 +58,37 @@ impl Counters {
         self
     }
 
+    /// Goes on from what `old` has counted; `now_called` says which number one of its rules has here, if any.
+    pub fn go_on(&self, old: &Self, now_called: impl Fn(RuleId) -> Option<RuleId>) {
+        let pairs = [
+            (&self.lines, &old.lines),
+            (&self.bytes, &old.bytes),
+            (&self.bytes_out, &old.bytes_out),
+            (&self.events, &old.events),
+            (&self.invalid_json, &old.invalid_json),
+            (&self.latency_sum, &old.latency_sum),
+        ];
+        for (mine, old) in pairs {
+            mine.fetch_add(old.load(Ordering::Relaxed), Ordering::Relaxed);
+        }
+        for (rule, n) in old.redactions() {
+            let mine = now_called(rule).and_then(|rule| self.redactions.get(usize::from(rule.0)));
+            if let Some(mine) = mine {
+                mine.fetch_add(n, Ordering::Relaxed);
+            }
+        }
+        if let Some(fields) = &self.fields {
+            let mut fields = fields.lock().unwrap_or_else(PoisonError::into_inner);
+            old.by_field().into_iter().for_each(|(field, n)| *fields.entry(field).or_default() += n);
+        }
+        old.withheld_by_reason().into_iter().for_each(|(reason, n)| self.add_withheld(reason, n));
+        if let (Some(mine), Some(old)) = (&self.latency, &old.latency) {
+            let old = old.lock().unwrap_or_else(PoisonError::into_inner);
+            // both have the same bounds
+            let _fits = mine.lock().unwrap_or_else(PoisonError::into_inner).add(&*old);
+        }
+    }
+
     /// Counts a chunk: `read` bytes came in, `out` goes out.
     pub fn add(&self, read: usize, out: &Redacted) {
         self.lines.fetch_add(out.line_count() as u64, Ordering::Relaxed);

@@ -85,16 +85,20 @@ pub(super) fn status(face: &Face, history: &[Value]) -> Value {
 
 fn receivers(face: &Face) -> Vec<Value> {
     let (queues, sent) = (face.store.queues().unwrap_or_default(), (face.sent)());
+    let counts = face.store.notification_counts().unwrap_or_default();
+    let count = |name: &str, outcome: &str| {
+        counts.iter().find(|(receiver, of, _)| receiver == name && of == outcome).map_or(0, |(_, _, n)| *n)
+    };
     let one = |r: &super::face::ReceiverFace| {
         let queue = queues.iter().find(|q| q.receiver == r.name);
-        let counts = sent.iter().find(|c| c.receiver == r.name).cloned().unwrap_or_default();
-        let causes: BTreeMap<_, _> = counts.causes.into_iter().collect();
+        let since_start = sent.iter().find(|c| c.receiver == r.name).cloned().unwrap_or_default();
+        let causes: BTreeMap<_, _> = since_start.causes.into_iter().collect();
         json!({
             "name": r.name,
             "type": r.kind,
-            "sent": counts.sent,
-            "failed": counts.failed,
-            "given_up": counts.dead,
+            "sent": count(&r.name, "sent"),
+            "failed": count(&r.name, "failed"),
+            "given_up": count(&r.name, "dead"),
             "causes": causes,
             "pending": queue.map_or(0, |q| q.pending),
             "digest": queue.map_or(0, |q| q.digest),

@@ -35,5 +35,6 @@ mod sinks;
 mod spellings;
 mod steady;
 mod support;
+mod systemd;
 mod watching;
 mod web;
