@@ -1,5 +1,6 @@
 //! `keys`: which keys were seen, and how each is used.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 
 use owo_colors::OwoColorize;
@@ -63,8 +64,13 @@ struct Inventory {
     keys: Vec<Key>,
     words: Words,
     detect: DetectConfig,
+    /// The kinds of alerts that there were about a key, by its pseudonym or id.
+    alerted: BTreeMap<String, BTreeSet<String>>,
     now: Timestamp,
 }
+
+/// How many of the latest alerts are looked at.
+const ALERTS: usize = 10_000;
 
 fn rotate(state: &state::Args) -> anyhow::Result<Exit> {
     let dir = state.dir()?;
@@ -114,7 +120,13 @@ fn read(args: &state::Args) -> anyhow::Result<Inventory> {
         }
     }
     keys.sort_by_key(|key| std::cmp::Reverse((key.state.last_seen, key.state.total)));
-    Ok(Inventory { keys, words, detect: config.detect, now: Timestamp::from(chrono::Utc::now()) })
+    let mut alerted: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for alert in store.alerts(ALERTS)? {
+        if let Some(key) = alert.key {
+            alerted.entry(key.tag).or_default().insert(alert.kind);
+        }
+    }
+    Ok(Inventory { keys, words, detect: config.detect, alerted, now: Timestamp::from(chrono::Utc::now()) })
 }
 
 impl Key {
@@ -133,6 +145,11 @@ impl Key {
 
     fn networks(&self) -> Vec<String> {
         self.state.networks().iter().rev().map(|known| known.network.to_string()).collect()
+    }
+
+    /// The kinds of alerts that there were about it.
+    fn alerted(&self, all: &Inventory) -> Vec<String> {
+        all.alerted.get(self.id.name()).into_iter().flatten().cloned().collect()
     }
 
     /// Its age in whole days, and after how many it should be replaced.
@@ -165,6 +182,7 @@ impl Key {
             "refused_share": refused,
             "leaked_at": self.state.leak().map(|(at, _)| at),
             "leaked_in": self.state.leak().map(|(_, place)| place),
+            "alerts": self.alerted(all),
             "retired": self.policy.config.retired,
             "uses_since_retired": self.policy.config.retired.map(|_| self.state.since_retired()),
         })
@@ -274,6 +292,7 @@ fn tell(out: &mut impl Write, key: &Key, all: &Inventory) -> anyhow::Result<()> 
         ("models", list(Aspect::Model)),
         ("regions", list(Aspect::Region)),
         ("countries", list(Aspect::Country)),
+        ("alerts", Some(key.alerted(all).join(", ")).filter(|kinds| !kinds.is_empty())),
         ("leaked", key.state.leak().map(|(at, place)| format!("found in a log at {} ({place})", seconds(at)))),
     ];
     for (name, text) in rows.iter().filter_map(|(name, text)| Some((name, text.as_ref()?))) {
@@ -284,7 +303,9 @@ fn tell(out: &mut impl Write, key: &Key, all: &Inventory) -> anyhow::Result<()> 
     for line in narrow.toml.lines() {
         writeln!(out, "    {}", plain(line))?;
     }
-    for note in &narrow.notes {
+    let doubt = "there were alerts about it: what raised them is part of its use, so look at each network and endpoint";
+    let doubt = (!key.alerted(all).is_empty()).then(|| doubt.to_owned());
+    for note in narrow.notes.iter().chain(&doubt) {
         writeln!(out, "  {} {}", "note:".yellow(), plain(note))?;
     }
     Ok(())

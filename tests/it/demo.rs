@@ -113,5 +113,8 @@ fn the_demonstration_works_as_the_readme_says() {
     let tag = busiest["key"].as_str().unwrap();
     let show = run(&["keys", "show", tag, "--state", state.to_str().unwrap()], b"").text();
     assert!(show.starts_with(&format!("[API_KEY:{tag}]\n")) && show.contains("requests"), "{show}");
+    // The thief's network is part of the key's use: the policy that is proposed must not be taken as it is.
+    assert!(show.contains("alerts      after_hours, volume_spike\n"), "{show}");
+    assert!(show.contains("note: there were alerts about it"), "{show}");
     assert_eq!(run(&["keys", "show", "nobody", "--state", state.to_str().unwrap()], b"").code, 1);
 }
