@@ -24,33 +24,12 @@ struct Spelling {
 }
 
 impl<'a> Scan<'a> {
-    /// A `:` or `=` at `p`.
+    /// A `:` or `=` at `p` that may follow a name worth knowing.
     pub(super) fn assign(&mut self, p: usize) {
         let text = self.text;
-        let last = before(text, p);
-        if p < self.taken || matches!(last, b':' | b'=' | b'\n') {
+        if p < self.taken {
             return;
         }
-        if last == b'"' && text[p] == b':' {
-            // By far the most are names of a JSON object, and say nothing.
-            let close = p - 1;
-            let start = self.index.idents.start(close, NAME);
-            let len = close - start;
-            if len > 0 && len <= NAME && before(text, start) == b'"' && byte(text, p + 1) != b'[' {
-                let name = self.shared.names.get(&self.set.names, text, start, close);
-                if !name.matters() {
-                    return;
-                }
-            }
-        } else if last.is_ascii_digit() && is_clock(text, p) {
-            return;
-        }
-        self.assigned(p);
-    }
-
-    /// A `:` or `=` at `p` that may follow a name worth knowing.
-    fn assigned(&mut self, p: usize) {
-        let text = self.text;
         let gap = skip_back(text, p, 4, |b| matches!(b, b' ' | b'\t' | b'|' | b'?' | b']' | b')'));
         if gap < p && text[gap] == b']' && closes_label(text, gap) {
             return;
@@ -340,13 +319,6 @@ impl<'a> Scan<'a> {
     }
 }
 
-impl Name {
-    /// Whether a field of this name is worth reading.
-    fn matters(&self) -> bool {
-        self.class != Class::Plain || !self.rules.is_empty()
-    }
-}
-
 fn is_value_name(name: &[u8]) -> bool {
     [&b"value"[..], b"val", b"v", b"values", b"content", b"data", b"stringValue", b"Value", b"secret", b"string_value"]
         .contains(&name)
@@ -370,12 +342,6 @@ fn sibling_before(text: &[u8], p: usize) -> Option<Value> {
         end,
         form: Form::Quoted,
     })
-}
-
-/// Whether the `:` at `p` stands in a time of day: two digits before and behind, and no third behind.
-fn is_clock(text: &[u8], p: usize) -> bool {
-    let digit = |at: usize| byte(text, at).is_ascii_digit();
-    text[p] == b':' && p >= 2 && digit(p - 2) && digit(p + 1) && digit(p + 2) && !digit(p + 3)
 }
 
 /// Whether the `]` at `close` ends a label.

@@ -85,6 +85,11 @@ pub(super) fn byte(text: &[u8], at: usize) -> u8 {
     text.get(at).copied().unwrap_or(b'\n')
 }
 
+/// Whether the line at `start` begins like JSON.
+pub(super) fn begins_json(text: &[u8], start: usize) -> bool {
+    matches!(byte(text, skip(text, start, |b| matches!(b, b' ' | b'\t'))), b'{' | b'[' | b'"')
+}
+
 /// Whether a word starts at `at`, or a hump of one: no letter stands before it, or a small one before a capital.
 pub(super) fn starts_word(text: &[u8], at: usize) -> bool {
     let (previous, first) = (before(text, at), byte(text, at));

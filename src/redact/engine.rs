@@ -207,7 +207,7 @@ impl Finder {
         let open = stream.pem_open && resume_block(set, &mut self.shared, chunk, &mut found.hits);
         stream.pem_open = open || found.pem_open;
         let hits = &mut found.hits;
-        stream.memory.go_through(&found.notes, chunk, self.seed, |q| {
+        stream.memory.go_through(&mut found.notes, chunk, self.seed, |q| {
             let (rule, rank) = (set.builtin.remembered, rank::REMEMBERED);
             let Question { start, end, depth, numeric, .. } = *q;
             hits.push(Hit { start, end, rule, rank, depth, numeric, null: false, quote: None, tag: None });

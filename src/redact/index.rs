@@ -5,11 +5,8 @@
 //! list is never looked at again. Two of the bitmaps are kept, so that a check can ask where a token or a name ends
 //! without going through its bytes.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use super::runs::Runs;
-use super::set::Prefixes;
-use super::tile::{self, Classifier, Deriver, TILE, Tile};
+use super::tile::{TILE, Tile};
 
 /// Positions worth a look, each list in order, and the bitmaps that are kept.
 #[derive(Default)]
@@ -18,10 +15,12 @@ pub(super) struct Index {
     pub(super) assigns: List,
     /// Bytes of the class `RARE`, and the places where a long option may begin.
     pub(super) rares: List,
-    /// Starts of words that begin as a rule's matches do.
+    /// Starts of words that are long enough to begin a secret.
     pub(super) prefixes: List,
-    /// Starts of tokens with the look of a secret or a long number, and of long words behind a blank.
-    pub(super) words: List,
+    /// Starts of tokens with the look of a secret, and of those behind a blank that are long or have a digit close by.
+    pub(super) marked: List,
+    /// Starts of words behind a blank that may be a secret when the words before say so.
+    pub(super) spaced: List,
     /// Starts of digit runs that are long (9 digits) or stand in a long grouped number (11 bytes).
     pub(super) numbers: List,
     /// Newlines.
@@ -44,8 +43,21 @@ pub(super) struct List {
 }
 
 impl List {
+    pub(super) fn clear(&mut self) {
+        self.len = 0;
+    }
+
     pub(super) fn as_slice(&self) -> &[u32] {
         &self.buffer[..self.len]
+    }
+
+    pub(super) fn as_mut_slice(&mut self) -> &mut [u32] {
+        &mut self.buffer[..self.len]
+    }
+
+    /// Keeps the first `len` positions.
+    pub(super) fn truncate(&mut self, len: usize) {
+        self.len = self.len.min(len);
     }
 
     /// Room for all positions of a tile, whatever stands in it now.
@@ -59,42 +71,52 @@ impl List {
         }
     }
 
-    /// Adds the positions of the set bits of a tile's row, the first of which stands at `base`.
-    #[inline]
-    fn extend(&mut self, row: &[u64], base: u32) {
+    /// Adds the positions of the set bits of a tile's row, the first of which stands at `base`. The first `USUAL` of a
+    /// block are written whether there are as many or not, since to ask costs more.
+    #[inline(always)]
+    fn extend<const USUAL: usize>(&mut self, row: &[u64], base: u32) {
         let room = self.room();
         let mut n = 0;
         for (mask, base) in row.iter().zip((base..).step_by(64)) {
             let mut mask = *mask;
-            while mask != 0 {
-                room[n % ROOM] = base + mask.trailing_zeros();
-                mask &= mask - 1;
-                n += 1;
+            let end = n + mask.count_ones() as usize;
+            for place in n..n + USUAL {
+                room[place % ROOM] = base + mask.trailing_zeros();
+                mask &= mask.wrapping_sub(1);
             }
-        }
-        self.len += n;
-    }
-
-    /// The same, for those at which something that is looked for may begin.
-    #[inline]
-    fn extend_starts(&mut self, row: &[u64], base: u32, text: &[u8], prefixes: &Prefixes) {
-        let room = self.room();
-        let mut n = 0;
-        for (mask, base) in row.iter().zip((base..).step_by(64)) {
-            let mut mask = *mask;
+            let mut place = n + USUAL;
             while mask != 0 {
-                let at = base + mask.trailing_zeros();
+                room[place % ROOM] = base + mask.trailing_zeros();
                 mask &= mask - 1;
-                room[n % ROOM] = at;
-                n += usize::from(prefixes.may_start(text, at as usize));
+                place += 1;
             }
+            n = end;
         }
         self.len += n;
     }
 }
 
-/// Most positions of one tile in a list.
-const ROOM: usize = TILE * 64;
+impl Clone for List {
+    fn clone(&self) -> Self {
+        self.as_slice().iter().copied().collect()
+    }
+
+    fn clone_from(&mut self, from: &Self) {
+        self.buffer.clear();
+        self.buffer.extend_from_slice(from.as_slice());
+        self.len = from.len;
+    }
+}
+
+impl FromIterator<u32> for List {
+    fn from_iter<I: IntoIterator<Item = u32>>(positions: I) -> Self {
+        let buffer = Vec::from_iter(positions);
+        Self { len: buffer.len(), buffer }
+    }
+}
+
+/// Room for the positions of one tile in a list, and for some more that are written and not counted.
+const ROOM: usize = TILE * 64 * 2;
 
 /// A list that is used up from the front.
 #[derive(Clone, Copy)]
@@ -121,7 +143,8 @@ pub(super) struct Cursor<'i> {
     pub(super) assigns: Rest<'i>,
     pub(super) rares: Rest<'i>,
     pub(super) prefixes: Rest<'i>,
-    pub(super) words: Rest<'i>,
+    pub(super) marked: Rest<'i>,
+    pub(super) spaced: Rest<'i>,
     pub(super) numbers: Rest<'i>,
 }
 
@@ -130,7 +153,8 @@ impl Cursor<'_> {
     #[inline(always)]
     pub(super) fn any_before(&self, end: u32) -> bool {
         self.assigns.begins_before(end)
-            || self.words.begins_before(end)
+            || self.marked.begins_before(end)
+            || self.spaced.begins_before(end)
             || self.prefixes.begins_before(end)
             || self.rares.begins_before(end)
             || self.numbers.begins_before(end)
@@ -144,26 +168,22 @@ impl Index {
             assigns: Rest(self.assigns.as_slice()),
             rares: Rest(self.rares.as_slice()),
             prefixes: Rest(self.prefixes.as_slice()),
-            words: Rest(self.words.as_slice()),
+            marked: Rest(self.marked.as_slice()),
+            spaced: Rest(self.spaced.as_slice()),
             numbers: Rest(self.numbers.as_slice()),
         }
     }
 
-    /// Fills the lists for `text`, emptying them first.
-    pub(super) fn build(&mut self, text: &[u8], prefixes: &Prefixes) {
-        #[cfg(target_arch = "x86_64")]
-        if !PORTABLE.load(Ordering::Relaxed)
-            && let Some((classify, derive)) = super::simd::paths()
-        {
-            return self.build_with(text, prefixes, classify, derive);
-        }
-        self.build_with(text, prefixes, tile::classify, tile::derive);
-    }
-
-    /// Fills the lists with the given ways to classify blocks and to work on bitmaps.
-    pub(super) fn build_with(&mut self, text: &[u8], prefixes: &Prefixes, classify: Classifier, derive: Deriver) {
-        let Self { assigns, rares, prefixes: starts, words, numbers, lines, .. } = self;
-        [assigns, rares, starts, words, numbers, lines].into_iter().for_each(|list| list.len = 0);
+    /// Fills the lists for `text`, emptying them first, with the given ways to classify blocks and to work on bitmaps.
+    #[inline(always)]
+    pub(super) fn build(
+        &mut self,
+        text: &[u8],
+        classify: impl Fn(&[[u8; 64]], &mut Tile, usize),
+        derive: impl Fn(&mut Tile, usize),
+    ) {
+        let Self { assigns, rares, prefixes: starts, marked, spaced, numbers, lines, .. } = self;
+        [assigns, rares, starts, marked, spaced, numbers, lines].into_iter().for_each(List::clear);
         let (blocks, rest) = text.as_chunks::<64>();
         let all = blocks.len() + 1;
         [&mut self.tokens, &mut self.idents, &mut self.digits].into_iter().for_each(|runs| runs.begin(all));
@@ -182,41 +202,37 @@ impl Index {
                 tile.clear(2 + here.len());
             }
             derive(&mut tile, count);
-            self.take(&tile, first, count, text, prefixes);
+            self.take(&tile, first, count);
             tile.advance(count);
         }
         self.tile = Some(tile);
     }
 
     /// Adds what the `count` blocks of a tile hold, the first of which has the number `first`.
-    fn take(&mut self, t: &Tile, first: usize, count: usize, text: &[u8], prefixes: &Prefixes) {
+    #[inline(always)]
+    fn take(&mut self, t: &Tile, first: usize, count: usize) {
         let base = first as u32 * 64;
         self.tokens.set(first, &t.token[1..=count]);
         self.idents.set(first, &t.ident[1..=count]);
         self.digits.set(first, &t.digit[1..=count]);
-        self.assigns.extend(&t.assign[1..=count], base);
-        self.lines.extend(&t.newline[1..=count], base);
-        self.rares.extend(&t.rare[1..=count], base);
-        self.numbers.extend(&t.numbers[1..=count], base);
-        self.words.extend(&t.words[1..=count], base);
-        self.prefixes.extend_starts(&t.begins[1..=count], base, text, prefixes);
+        self.assigns.extend::<4>(&t.assign[1..=count], base);
+        self.lines.extend::<0>(&t.newline[1..=count], base);
+        self.rares.extend::<0>(&t.rare[1..=count], base);
+        self.numbers.extend::<0>(&t.numbers[1..=count], base);
+        self.marked.extend::<2>(&t.marked[1..=count], base);
+        self.spaced.extend::<0>(&t.spaced[1..=count], base);
+        self.prefixes.extend::<8>(&t.begins[1..=count], base);
     }
-}
-
-static PORTABLE: AtomicBool = AtomicBool::new(false);
-
-/// Keeps to the portable path from now on, whatever the processor has; for tests and comparisons.
-pub fn use_portable_path() {
-    PORTABLE.store(true, Ordering::Relaxed);
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::survey;
     use super::*;
 
     fn of(text: &[u8]) -> Index {
         let mut x = Index::default();
-        x.build(text, &Prefixes::of(&[]));
+        (survey::best().build)(&mut x, text);
         x
     }
 
@@ -229,18 +245,21 @@ mod tests {
             let x = of(&text);
             assert_eq!(x.assigns.as_slice(), [p + 3], "pad {pad}");
             assert_eq!(x.rares.as_slice(), [p + 14, p + 17, p + 36], "pad {pad}");
-            assert_eq!(x.words.as_slice(), [p + 4, p + 19], "pad {pad}");
+            assert_eq!(x.marked.as_slice(), [p + 4, p + 19], "pad {pad}");
             assert!(x.numbers.as_slice().contains(&(p + 19)), "pad {pad}");
             assert_eq!(x.lines.as_slice(), [p + 44], "pad {pad}");
         }
     }
 
     #[test]
-    fn words_are_tokens_with_a_mark_and_long_words_behind_a_blank() {
-        let starts = |text: &str| of(text.as_bytes()).words.as_slice().to_vec();
+    fn marked_are_tokens_with_a_mark_and_those_behind_a_blank_that_are_long_or_have_a_digit() {
+        let starts = |text: &str| of(text.as_bytes()).marked.as_slice().to_vec();
         assert_eq!(starts(r#""abcdefgh","abcdefg8","abcdEfgh","ABCDEFGH""#), [12, 23]);
         assert_eq!(starts(r#""12-34-56-78","1234a-78","a/bcdefgh9""#), [15, 26, 28]);
-        assert_eq!(starts(" blanks,short ab"), [1]);
+        assert_eq!(starts(" blanks,short ab"), [] as [u32; 0]);
+        assert_eq!(starts(" wordonly,x wordwordwordword words-12345678"), [12, 29]);
+        let spaced = |text: &str| of(text.as_bytes()).spaced.as_slice().to_vec();
+        assert_eq!(spaced(" blanks,short abcdef7 hunter2 \"hunter2 longlonglonglong"), [14, 22, 39]);
         // The mark counts when it is at most 15 bytes on.
         assert_eq!(starts(&format!("\"a{}b1\"", "-".repeat(14))), [1]);
         assert_eq!(starts(&format!("\"a{}b1\"", "-".repeat(15))), [] as [u32; 0]);
@@ -251,16 +270,16 @@ mod tests {
         let mut text: Vec<u8> = (0..=255u8).cycle().take(1000).collect();
         text.extend((0..5000u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8));
         text.extend((0..5000u32).map(|i| b' ' + (i.wrapping_mul(2_654_435_761) >> 16) as u8 % 96));
-        let prefixes = Prefixes::of(&["abc", "sk-", "7a"]);
         for from in 0..70 {
             let (mut a, mut b) = (Index::default(), Index::default());
-            a.build_with(&text[from..], &prefixes, tile::classify, tile::derive);
-            b.build(&text[from..], &prefixes);
+            (survey::PORTABLE.build)(&mut a, &text[from..]);
+            (survey::best().build)(&mut b, &text[from..]);
             for (a, b) in [
                 (&a.assigns, &b.assigns),
                 (&a.rares, &b.rares),
                 (&a.prefixes, &b.prefixes),
-                (&a.words, &b.words),
+                (&a.marked, &b.marked),
+                (&a.spaced, &b.spaced),
                 (&a.numbers, &b.numbers),
                 (&a.lines, &b.lines),
             ] {
@@ -278,7 +297,12 @@ mod tests {
         for pad in 0..64 {
             let padded = [&vec![b'\n'; pad][..], text.as_bytes()].concat();
             let x = of(&padded);
-            for (a, b) in [(&whole.words, &x.words), (&whole.numbers, &x.numbers), (&whole.rares, &x.rares)] {
+            for (a, b) in [
+                (&whole.marked, &x.marked),
+                (&whole.spaced, &x.spaced),
+                (&whole.numbers, &x.numbers),
+                (&whole.rares, &x.rares),
+            ] {
                 let moved: Vec<u32> = a.as_slice().iter().map(|p| p + pad as u32).collect();
                 assert_eq!(moved, b.as_slice(), "pad {pad} of {}", padded.len());
             }

@@ -7,7 +7,9 @@ use std::hash::Hasher;
 
 use siphasher::sip::SipHasher13;
 
-use super::bytes::{TOKEN, is};
+use super::bytes::{TOKEN, before, begins_json, is, skip};
+use super::index::List;
+use super::scan::in_label;
 use super::value::looks_secret;
 
 /// Slots of the memory; a value that falls into a taken slot replaces the older one.
@@ -23,13 +25,15 @@ pub(super) type Seed = (u64, u64);
 #[derive(Default)]
 pub(super) struct Memory {
     slots: Vec<u64>,
-    /// A coarse filter on the ends of a value, so that most tokens cost one look.
+    /// A coarse filter on the first bytes of a value, so that most tokens cost one look.
     filter: Vec<u64>,
 }
 
 /// What a chunk teaches and asks.
 #[derive(Default)]
 pub(super) struct Notes {
+    /// Starts of the tokens of the chunk as it is written that may have been redacted before.
+    tokens: List,
     lessons: Vec<Lesson>,
     questions: Vec<Question>,
 }
@@ -49,17 +53,16 @@ pub(super) struct Question {
     pub(super) end: u32,
     /// Start of its line.
     line: u32,
-    coarse: u16,
     /// Levels of encoding that were undone to see it.
     pub(super) depth: u8,
     /// It was written as a list of byte values.
     pub(super) numeric: bool,
-    /// Its hash, when it is not written in the chunk as it is.
-    hash: Option<u64>,
+    hash: u64,
 }
 
 impl Notes {
     pub(super) fn clear(&mut self) {
+        self.tokens.clear();
         self.lessons.clear();
         self.questions.clear();
     }
@@ -81,56 +84,78 @@ impl Notes {
         }
     }
 
-    /// Notes the question whether `token`, which stands at `start`, was redacted before. A token of a decoded text
-    /// (`depth` above 0) is hashed at once.
-    #[inline]
-    pub(super) fn ask(&mut self, token: &[u8], start: usize, line: usize, depth: u8, seed: Seed) {
-        if LENGTH.contains(&token.len()) {
-            self.questions.push(Question {
-                start: start as u32,
-                end: (start + token.len()) as u32,
-                line: line as u32,
-                coarse: coarse(token, seed),
-                depth,
-                numeric: false,
-                hash: (depth > 0).then(|| hash(token, seed)),
-            });
-        }
+    /// Notes the question whether any of the tokens that start at `tokens` was redacted before.
+    pub(super) fn ask_all(&mut self, tokens: &List) {
+        self.tokens.clone_from(tokens);
     }
+
+    /// Notes the question whether the token at `start` of `text` was redacted before. The text was decoded from a part
+    /// of the line that starts at `line`, and `depth` levels of encoding were undone.
+    pub(super) fn ask(&mut self, text: &[u8], start: usize, line: usize, depth: u8, seed: Seed) {
+        self.questions.extend(question(text, start, line, depth, seed));
+    }
+}
+
+/// The question about the token at `start` of `text`; none when it cannot be one that was learnt.
+fn question(text: &[u8], start: usize, line: usize, depth: u8, seed: Seed) -> Option<Question> {
+    let end = skip(&text[..text.len().min(start + LENGTH.end() + 1)], start, |b| is(b, TOKEN));
+    let previous = before(text, start);
+    let json = begins_json(text, if depth == 0 { line } else { 0 });
+    let asked = LENGTH.contains(&(end - start))
+        && !(json && previous == b'\\')
+        && !(matches!(previous, b'[' | b':') && in_label(text, start, start + 1));
+    asked.then(|| {
+        let (line, hash) = (line as u32, hash(&text[start..end], seed));
+        Question { start: start as u32, end: end as u32, line, depth, numeric: false, hash }
+    })
 }
 
 impl Memory {
     /// Goes through the notes of `chunk` line by line, first what a line teaches, then what it asks; `known` takes the
     /// questions that are answered with yes.
-    pub(super) fn go_through(&mut self, notes: &Notes, chunk: &[u8], seed: Seed, mut known: impl FnMut(&Question)) {
-        let mut lessons = notes.lessons.iter().peekable();
-        if !self.filter.is_empty() || !notes.lessons.is_empty() {
-            for q in &notes.questions {
-                while let Some(lesson) = lessons.next_if(|lesson| lesson.line <= q.line) {
-                    self.learn(lesson);
-                }
-                if self.may_know(q.coarse) {
-                    let hash = q.hash.unwrap_or_else(|| hash(&chunk[q.start as usize..q.end as usize], seed));
-                    if self.slots[hash as usize % SLOTS] == hash {
-                        known(q);
-                    }
-                }
+    pub(super) fn go_through(&mut self, notes: &mut Notes, chunk: &[u8], seed: Seed, mut known: impl FnMut(&Question)) {
+        let Notes { tokens, lessons, questions } = notes;
+        lessons.iter().for_each(|lesson| self.expect(lesson));
+        if self.filter.is_empty() {
+            return;
+        }
+        let asked = questions.len();
+        for start in tokens.as_slice().iter().map(|start| *start as usize).filter(|at| self.may_know(chunk, *at, seed))
+        {
+            let line = memchr::memrchr(b'\n', &chunk[..start]).map_or(0, |n| n + 1);
+            questions.extend(question(chunk, start, line, 0, seed));
+        }
+        if asked > 0 && questions.len() > asked {
+            questions.sort_by_key(|q| q.line);
+        }
+        let mut lessons = lessons.iter().peekable();
+        for q in questions {
+            while let Some(lesson) = lessons.next_if(|lesson| lesson.line <= q.line) {
+                self.learn(lesson);
+            }
+            if self.slots[q.hash as usize % SLOTS] == q.hash {
+                known(q);
             }
         }
         lessons.for_each(|lesson| self.learn(lesson));
     }
 
-    fn learn(&mut self, lesson: &Lesson) {
+    /// From now on, tokens that begin as the lesson's value are looked up.
+    fn expect(&mut self, lesson: &Lesson) {
         if self.slots.is_empty() {
             self.slots = vec![0; SLOTS];
             self.filter = vec![0; 1024];
         }
-        self.slots[lesson.hash as usize % SLOTS] = lesson.hash;
         self.filter[usize::from(lesson.coarse) / 64] |= 1 << (lesson.coarse % 64);
     }
 
-    #[inline]
-    fn may_know(&self, coarse: u16) -> bool {
+    fn learn(&mut self, lesson: &Lesson) {
+        self.slots[lesson.hash as usize % SLOTS] = lesson.hash;
+    }
+
+    #[inline(always)]
+    fn may_know(&self, chunk: &[u8], at: usize, seed: Seed) -> bool {
+        let coarse = coarse(&chunk[at..], seed);
         self.filter.get(usize::from(coarse) / 64).is_some_and(|bits| bits >> (coarse % 64) & 1 == 1)
     }
 }
@@ -141,13 +166,11 @@ fn hash(value: &[u8], seed: Seed) -> u64 {
     h.finish() | 1
 }
 
-/// A number made of the value's ends and length; callers keep `value` at 10 bytes or more.
+/// A number made of the first eight bytes.
 #[inline(always)]
 fn coarse(value: &[u8], seed: Seed) -> u16 {
-    let (Some(first), Some(last)) = (value.first_chunk(), value.last_chunk()) else { return 0 };
-    let ends = u64::from_le_bytes(*first) ^ u64::from_le_bytes(*last).rotate_left(29);
-    let mixed = ends ^ seed.0 ^ value.len() as u64;
-    (mixed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 48) as u16
+    let Some(first) = value.first_chunk() else { return 0 };
+    ((u64::from_le_bytes(*first) ^ seed.0).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 48) as u16
 }
 
 #[cfg(test)]
@@ -161,14 +184,19 @@ mod tests {
         let mut notes = Notes::default();
         let mut chunk = Vec::new();
         taught.iter().for_each(|(value, line)| notes.learn(value.as_bytes(), *line, SEED));
+        let mut places = Vec::new();
         for (value, line) in asked {
-            notes.ask(value.as_bytes(), chunk.len(), *line, 0, SEED);
+            // Each value stands at the start of its line.
+            chunk.resize(chunk.len().max(line.saturating_sub(1)), b'.');
+            chunk.resize(chunk.len().max(*line), b'\n');
+            places.push(chunk.len() as u32);
             chunk.extend_from_slice(value.as_bytes());
+            chunk.push(b' ');
         }
+        notes.ask_all(&places.iter().copied().collect());
         let mut starts = Vec::new();
-        memory.go_through(&notes, &chunk, SEED, |q| starts.push(q.start));
-        let places = asked.iter().scan(0, |at, (value, _)| Some(std::mem::replace(at, *at + value.len() as u32)));
-        places.map(|place| starts.contains(&place)).collect()
+        memory.go_through(&mut notes, &chunk, SEED, |q| starts.push(q.start));
+        places.iter().map(|place| starts.contains(place)).collect()
     }
 
     #[test]
@@ -184,7 +212,7 @@ mod tests {
     #[test]
     fn a_value_is_known_from_its_line_on() {
         let taught = [("a1b2c3d4e5f6", 20)];
-        let asked = [("a1b2c3d4e5f6", 10), ("a1b2c3d4e5f6", 20), ("a1b2c3d4e5f6", 30)];
+        let asked = [("a1b2c3d4e5f6", 0), ("a1b2c3d4e5f6", 20), ("a1b2c3d4e5f6", 40)];
         assert_eq!(known(&mut Memory::default(), &taught, &asked), [false, true, true]);
     }
 }

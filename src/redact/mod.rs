@@ -30,8 +30,10 @@ mod runs;
 mod scan;
 mod set;
 mod shapes;
+mod sieve;
 #[cfg(target_arch = "x86_64")]
 mod simd;
+mod survey;
 mod tag;
 mod tile;
 mod value;
@@ -39,11 +41,11 @@ mod writer;
 
 pub use config::{RedactConfig, Strategy};
 pub use engine::{BuildError, Finder, Found, Redactor, Stream, Worker};
-pub use index::use_portable_path;
 pub use near::{NearMiss, NearReason};
 pub use output::{Finding, Redacted, RedactedLine, RuleId};
 pub use pointer::pointer_at;
 pub use policy::RedactError;
 pub use proof::Complaint;
+pub use survey::use_portable_path;
 pub use tag::{PseudonymKey, Tag};
 pub use writer::RedactingWriter;

@@ -36,6 +36,14 @@ pub(super) struct Name {
     pub(super) rules: RuleList,
 }
 
+impl Name {
+    /// Whether a field of this name is worth reading.
+    #[inline(always)]
+    pub(super) fn matters(&self) -> bool {
+        self.class != Class::Plain || !self.rules.is_empty()
+    }
+}
+
 /// A row of rules in a [`NameCache`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct RuleList {
@@ -293,13 +301,36 @@ impl NameCache {
     #[inline]
     pub(super) fn get(&mut self, names: &Names, text: &[u8], start: usize, end: usize) -> Name {
         let Some(spelling) = spelling(text, start, end) else { return self.get_long(names, &text[start..end]) };
-        let mixed = (spelling.0 ^ spelling.1 ^ self.seed.0).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let mixed = self.mix(spelling);
         let slot = (mixed >> 52) as usize;
         let (known, name) = &self.short[slot];
         if *known == spelling {
             return *name;
         }
         self.second(names, spelling, mixed, &text[start..end])
+    }
+
+    /// Whether the name of `len` bytes that ends with `sixteen`, at most as many, is known to say nothing about its value.
+    #[inline(always)]
+    pub(super) fn is_plain(&self, sixteen: &[u8; 16], len: usize) -> bool {
+        let spelling = last_of(sixteen, KEEP[len % KEEP.len()]);
+        let mixed = self.mix(spelling);
+        let plain = |slot: u64| {
+            let (known, name) = &self.short[slot as usize % SLOTS];
+            (known.0 ^ spelling.0 | known.1 ^ spelling.1) == 0 && !name.matters()
+        };
+        plain(mixed >> 52) | plain(mixed >> 40)
+    }
+
+    /// Whether the name `text[start..end]` says nothing about its value.
+    pub(super) fn is_long_plain(&mut self, names: &Names, text: &[u8], start: usize, end: usize) -> bool {
+        !self.get(names, text, start, end).matters()
+    }
+
+    /// Where a short name is kept: the upper bits give its first place, those below its second.
+    #[inline(always)]
+    fn mix(&self, spelling: Spelling) -> u64 {
+        (spelling.0 ^ spelling.1 ^ self.seed.0).wrapping_mul(0x9e37_79b9_7f4a_7c15)
     }
 
     #[inline(never)]
@@ -345,27 +376,36 @@ impl NameCache {
     }
 }
 
-/// The bytes of a name of 1 to 16 bytes, each in the place that it has counted from the end.
+/// The bytes of a name of up to 16 bytes, each in the place that it has counted from the end.
 #[inline(always)]
 fn spelling(text: &[u8], start: usize, end: usize) -> Option<Spelling> {
-    let len = end.wrapping_sub(start);
-    if !(1..=16).contains(&len) {
-        return None;
+    let keep = *KEEP.get(end.wrapping_sub(start))?;
+    if let Some(sixteen) = end.checked_sub(16).and_then(|at| text.get(at..)?.first_chunk()) {
+        return Some(last_of(sixteen, keep));
     }
-    let before = |end: usize| text.get(..end)?.last_chunk().map(|eight| u64::from_le_bytes(*eight));
-    if let Some(last) = before(end) {
-        if len <= 8 {
-            return Some((last >> (64 - 8 * len), 0));
-        }
-        if let Some(first) = before(end - 8) {
-            return Some((last, first >> (128 - 8 * len)));
-        }
-    }
-    // At the very start of the text there are not eight bytes before each end.
-    let word = |bytes: &[u8]| bytes.iter().rev().fold(0u64, |w, b| w << 8 | u64::from(*b));
-    let middle = end.saturating_sub(8).max(start);
-    Some((word(&text[middle..end]), word(&text[start..middle])))
+    // At the very start of the text there are not sixteen bytes before each end.
+    let mut sixteen = [0; 16];
+    sixteen[16 - end..].copy_from_slice(text.get(..end)?);
+    Some(last_of(&sixteen, keep))
 }
+
+#[inline(always)]
+fn last_of(sixteen: &[u8; 16], (last, first): (u64, u64)) -> Spelling {
+    let [a, b] = [0, 8].map(|at| sixteen[at..].first_chunk().map_or(0, |eight| u64::from_le_bytes(*eight)));
+    (b & last, a & first)
+}
+
+/// For each length of a name, which of the last eight bytes belong to it, and which of the eight before.
+static KEEP: [(u64, u64); 17] = {
+    let mut masks = [(0, 0); 17];
+    let mut len = 1;
+    while len <= 16 {
+        let (last, first) = if len <= 8 { (len, 0) } else { (8, len - 8) };
+        masks[len] = (u64::MAX << (64 - 8 * last), if first == 0 { 0 } else { u64::MAX << (64 - 8 * first) });
+        len += 1;
+    }
+    masks
+};
 
 #[cfg(test)]
 mod tests {

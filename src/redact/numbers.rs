@@ -58,15 +58,6 @@ impl Scan<'_> {
     pub(super) fn number(&mut self, n: usize) {
         let text = self.text;
         let previous = before(text, n);
-        let inside = matches!(previous, b'_' | b'.')
-            || (previous == b'-' && n > 1 && (is(text[n - 2], ALNUM) || text[n - 2] == b'_'));
-        if inside {
-            return;
-        }
-        // By far the most are times and sizes in JSON, which are nothing without their name.
-        if matches!(previous, b':' | b'=') && text.get(n..n + 9).is_some_and(|t| t.iter().all(u8::is_ascii_digit)) {
-            return;
-        }
         let g = Grouped::read(text, n);
         if self.card(n, &g) || self.ssn(n, &g, previous) || self.phone(n, &g, previous) {
             return;

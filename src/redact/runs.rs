@@ -9,9 +9,10 @@ pub(super) struct Runs {
 }
 
 impl Runs {
-    /// Makes room for this many blocks.
+    /// Makes room for this many blocks. One more stands behind them, in which is nothing.
     pub(super) fn begin(&mut self, blocks: usize) {
-        self.words.resize(blocks, 0);
+        self.words.resize(blocks + 1, 0);
+        self.words[blocks] = 0;
     }
 
     /// The bitmaps of some blocks, from `first` on.
@@ -19,17 +20,22 @@ impl Runs {
         self.words[first..first + masks.len()].copy_from_slice(masks);
     }
 
+    /// Which of the 64 bytes from `at` on are in the class, the first in the lowest bit.
+    #[inline(always)]
+    pub(super) fn window(&self, at: usize) -> u64 {
+        let (block, bit) = (at / 64, at % 64);
+        let [word, next] = self.words.get(block..).and_then(|w| w.first_chunk()).copied().unwrap_or([0; 2]);
+        word >> bit | next << 1 << (63 - bit)
+    }
+
     /// How many of the `len` bytes from `at` on are in the class; at most 64 are asked for.
-    #[inline]
+    #[inline(always)]
     pub(super) fn count(&self, at: usize, len: usize) -> u32 {
-        let word = |block: usize| self.words.get(block).copied().unwrap_or(0);
-        let first = word(at / 64) >> (at % 64);
-        let rest = word(at / 64 + 1).unbounded_shl(64 - (at % 64) as u32);
-        ((first | rest) & u64::MAX.unbounded_shr(64 - len.min(64) as u32)).count_ones()
+        (self.window(at) & u64::MAX.unbounded_shr(64 - len.min(64) as u32)).count_ones()
     }
 
     /// First position from `at` on that is not in the class.
-    #[inline]
+    #[inline(always)]
     pub(super) fn end(&self, at: usize) -> usize {
         let mut block = at / 64;
         let Some(word) = self.words.get(block) else { return at };
@@ -43,6 +49,16 @@ impl Runs {
         }
         work(block - at / 64);
         block * 64 + self.words.get(block).map_or(0, |w| w.trailing_ones() as usize)
+    }
+
+    /// How many bytes of the class stand directly before `end`; at most 64 are counted.
+    #[inline(always)]
+    pub(super) fn before(&self, end: usize) -> usize {
+        match end.checked_sub(64) {
+            Some(start) => self.window(start).leading_ones() as usize,
+            // Before the text stands nothing.
+            None => (self.window(0) << (64 - end.max(1))).leading_ones().min(end as u32) as usize,
+        }
     }
 
     /// Start of the run that ends before `end`; `end` when there is none. Gives up at a run longer than `most`, with a
@@ -97,6 +113,7 @@ mod tests {
                 let count = text[at..(at + len).min(text.len())].iter().filter(|b| is(**b, TOKEN)).count();
                 assert_eq!(runs.count(at, len), count as u32, "{len} from {at}");
             }
+            assert_eq!(runs.before(at), (at - start).min(64), "before {at}");
             let near = runs.start(at, 64);
             assert!(near == start || (near > start && at - near > 64), "start near {at}");
         }

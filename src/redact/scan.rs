@@ -3,13 +3,15 @@
 //! The raw chunk is scanned first. Where a line holds escapes, the strings that hold them are decoded one level and
 //! scanned in the same way, down to a bounded depth, and what is found there is mapped back to the bytes as written.
 
-use super::bytes::{ALNUM, JOINT, TOKEN, before, is, label_len, skip, skip_back, starts_word, work};
+use super::bytes::{ALNUM, before, begins_json, is, label_len, skip, skip_back, starts_word, work};
 use super::decode::{self, View};
 use super::index::{Cursor, Index};
 use super::memory::{Notes, Seed};
 use super::names::NameCache;
 use super::near::NearMiss;
 use super::set::RuleSet;
+use super::sieve::is_assigned;
+use super::survey;
 use super::tag::{Tag, Tags};
 use super::value::quoted_end;
 
@@ -130,7 +132,17 @@ pub(super) struct Scan<'a> {
 /// text is taken as one piece.
 pub(super) fn scan(set: &RuleSet, shared: &mut Shared, text: &[u8], mode: Mode, hits: &mut Vec<Hit>) {
     let mut index = shared.indexes.pop().unwrap_or_default();
-    index.build(text, &set.prefixes);
+    let survey = survey::best();
+    (survey.build)(&mut index, text);
+    match mode {
+        Mode::First => shared.notes.ask_all(&index.marked),
+        Mode::Inner(depth, true) => {
+            let (line, seed) = (shared.line, shared.seed);
+            index.marked.as_slice().iter().for_each(|w| shared.notes.ask(text, *w as usize, line, depth, seed));
+        }
+        Mode::Again | Mode::Inner(..) => {}
+    }
+    (survey.sieve)(&mut index, text, set, &mut shared.names);
     let (depth, learns) = match mode {
         Mode::First => (0, true),
         Mode::Again => (0, false),
@@ -195,9 +207,8 @@ impl<'a> Scan<'a> {
 
     /// Looks how the line that begins at `start` begins.
     pub(super) fn enter(&mut self, start: usize) {
-        let first = skip(self.text, start, |b| matches!(b, b' ' | b'\t'));
-        self.json = matches!(self.text.get(first), Some(b'{' | b'[' | b'"'));
-        self.outside = first;
+        self.json = begins_json(self.text, start);
+        self.outside = start;
     }
 
     /// Goes through the candidates of the line that ends with `self.text`.
@@ -213,8 +224,11 @@ impl<'a> Scan<'a> {
         for p in rest.prefixes.up_to(end) {
             self.vendor(*p as usize);
         }
-        for p in rest.words.up_to(end) {
-            self.word(*p as usize);
+        for p in rest.marked.up_to(end) {
+            self.token(*p as usize);
+        }
+        for p in rest.spaced.up_to(end) {
+            self.behind_word(*p as usize);
         }
         let rares = rest.rares.up_to(end);
         let mut escapes = None;
@@ -225,7 +239,7 @@ impl<'a> Scan<'a> {
                 b'<' => self.element(p),
                 b'[' | b'(' => self.list(p),
                 b'-' => self.option(p),
-                b'\\' | b'%' | b'&' if escapes.is_none() && decode::is_escape(self.text, p) => escapes = Some(n),
+                b'\\' | b'%' | b'&' if escapes.is_none() => escapes = Some(n),
                 _ => {}
             }
         }
@@ -353,41 +367,33 @@ impl<'a> Scan<'a> {
     }
 
     /// Decodes and scans the strings of the line that hold escapes, or the line itself when it is not JSON. The first of
-    /// `places` is one; of the others, some may be.
+    /// `places` is an escape; of the others, some are. Strings are decoded one by one, so that no match can reach over a
+    /// string's end.
     fn escaped(&mut self, places: &[u32]) {
         let text = self.text;
         if !self.json {
             return self.region(self.start, text.len());
         }
-        if places.iter().any(|p| text[*p as usize] == b'\\') {
-            let from = if self.outside <= places[0] as usize { self.outside } else { self.start };
-            return self.strings(from, text.len());
-        }
-        // Without backslashes a string reaches from quote to quote.
-        let mut done = self.start;
+        // Outside of all strings.
+        let mut done = if self.outside <= places[0] as usize { self.outside } else { self.start };
         for p in places.iter().map(|p| *p as usize) {
-            if p < done || !matches!(text[p], b'%' | b'&') || !decode::is_escape(text, p) {
+            if p < done || !matches!(text[p], b'\\' | b'%' | b'&') {
                 continue;
             }
-            let open = memchr::memrchr(b'"', &text[done..p]).map_or(done, |n| done + n + 1);
-            done = memchr::memchr(b'"', &text[p..]).map_or(text.len(), |n| p + n);
-            self.region(open, done);
-        }
-    }
-
-    /// Decodes the strings of a JSON line one by one, so that no match can reach over a string's end.
-    fn strings(&mut self, mut at: usize, end: usize) {
-        while let Some(n) = memchr::memchr2(b'"', b'\\', &self.text[at..end]) {
-            let open = at + n;
-            if self.text[open] == b'\\' {
-                // Escapes outside of strings: not JSON after all, so the rest is taken as text.
-                return self.region(open, end);
-            }
-            let close = quoted_end(self.text, open).min(end);
-            if memchr::memchr3(b'\\', b'%', b'&', &self.text[open + 1..close]).is_some() {
+            // No escape of a quote stands between, so that quotes come in pairs.
+            let between = &text[done..p];
+            work(between.len());
+            if memchr::memchr_iter(b'"', between).count() % 2 == 1 {
+                let open = done + memchr::memrchr(b'"', between).unwrap_or(0);
+                let close = quoted_end(text, open).min(text.len());
                 self.region(open + 1, close);
+                done = (close + 1).min(text.len());
+            } else if text[p] == b'\\' {
+                // Not JSON after all, so the rest is taken as text.
+                return self.region(p, text.len());
+            } else {
+                done = p;
             }
-            at = (close + 1).min(end);
         }
     }
 
@@ -465,20 +471,6 @@ impl<'a> Scan<'a> {
         matches!(before(self.text, w), b'[' | b':') && in_label(self.text, w, w + 1)
     }
 
-    /// A token with the look of a secret or of a long number, or a long word behind a blank.
-    fn word(&mut self, w: usize) {
-        if self.is_labelled(w) {
-            return;
-        }
-        let previous = before(self.text, w);
-        if matches!(previous, b' ' | b'\t') {
-            self.behind_word(w);
-        }
-        if !is(previous, TOKEN) || is(previous, JOINT) {
-            self.token(w, previous);
-        }
-    }
-
     /// Where the word ends that a match ending at `end` breaks off in: what is glued to a secret goes with it.
     fn glued(&self, end: usize) -> usize {
         skip(self.text, end, |b| is(b, ALNUM) || b == b'_')
@@ -498,35 +490,19 @@ impl<'a> Scan<'a> {
         Some(span)
     }
 
-    /// A whole token: has it been seen as a secret, is it base64 of text, does a keyword stand before it?
-    fn token(&mut self, w: usize, previous: u8) {
+    /// A whole token: is it base64 of text, does a keyword stand before it?
+    fn token(&mut self, w: usize) {
         let text = self.text;
-        let end = self.index.tokens.end(w);
-        let token = &text[w..end];
-        if token.len() < 8 {
-            return;
-        }
-        if self.learns && !(self.json && previous == b'\\') {
-            self.shared.notes.ask(token, w, self.shared.line, self.depth, self.shared.seed);
-        }
-        if previous == b'.' {
+        let token = &text[w..self.index.tokens.end(w)];
+        let previous = before(text, w);
+        if previous == b'.' || self.is_labelled(w) {
             return;
         }
         if token.len() >= 24 && previous != b'/' && decode::may_be_text(token) {
-            self.base64(w, end);
+            self.base64(w, w + token.len());
         }
-        if !self.is_assigned(w) {
+        if !is_assigned(text, w) {
             self.context(w, token);
-        }
-    }
-
-    /// Whether the value at `w` stands right behind a name and its separator, which have been looked at already.
-    fn is_assigned(&self, w: usize) -> bool {
-        let name = if matches!(before(self.text, w), b'"' | b'\'') { w - 1 } else { w };
-        match before(self.text, name) {
-            b':' | b'=' => true,
-            b' ' => name >= 2 && matches!(self.text[name - 2], b':' | b'='),
-            _ => false,
         }
     }
 

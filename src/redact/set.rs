@@ -222,47 +222,62 @@ fn keywords(rules: &[RuleDef]) -> (Option<AhoCorasick>, Vec<Vec<u16>>) {
 /// Words that are looked at whatever the rules say: authorization schemes stand before what they name.
 const SCHEMES: [&[u8]; 6] = [b"Bearer", b"bearer", b"BEARER", b"Basic", b"basic", b"BASIC"];
 
-/// How many bytes of a word the filter of [`Prefixes`] looks at.
+/// How many bytes of a short literal's word the filter of [`Heads`] looks at.
 const HEAD: usize = 3;
 
-/// A filter on the first three bytes of a word: most words begin as nothing begins that is looked for.
-struct Triples(Box<[u64; 1024]>);
+/// A filter on the first bytes of a word: most words begin as nothing begins that is looked for.
+///
+/// Of literals of four bytes and more, the first four count; of shorter ones three, the last of which may be any that a
+/// match of their rule can have there.
+struct Heads {
+    three: Box<[u64; 1024]>,
+    four: Box<[u64; 512]>,
+}
 
-impl Triples {
-    fn new(heads: impl Iterator<Item = [Option<ByteSet>; HEAD]>) -> Self {
-        let mut bits = Box::new([0; 1024]);
+impl Heads {
+    fn new<'l>(literals: impl Iterator<Item = (&'l [u8], [Option<ByteSet>; HEAD])>) -> Self {
+        let mut heads = Self { three: Box::new([0; 1024]), four: Box::new([0; 512]) };
         let bytes = |set: Option<ByteSet>| (0..=255u8).filter(move |b| set.is_none_or(|s| s.has(*b)));
-        for [first, second, third] in heads {
-            for a in bytes(first) {
-                for b in bytes(second) {
-                    for c in bytes(third) {
-                        let bit = Self::bit(u32::from_le_bytes([a, b, c, 0]));
-                        bits[bit / 64] |= 1 << (bit % 64);
-                    }
+        for (literal, [first, second, third]) in literals {
+            if let Some(head) = literal.first_chunk() {
+                let bit = Self::four(u32::from_le_bytes(*head));
+                heads.four[bit / 64] |= 1 << (bit % 64);
+                continue;
+            }
+            for (a, b) in bytes(first).flat_map(|a| bytes(second).map(move |b| (a, b))) {
+                for c in bytes(third) {
+                    let bit = Self::three(u32::from_le_bytes([a, b, c, 0]));
+                    heads.three[bit / 64] |= 1 << (bit % 64);
                 }
             }
         }
-        Self(bits)
+        heads
     }
 
-    /// Whether something may begin with the three low bytes.
+    /// Whether something may begin with these four bytes.
     #[inline(always)]
-    fn has(&self, first: u32) -> bool {
-        let bit = Self::bit(first);
-        self.0[bit / 64] >> (bit % 64) & 1 == 1
+    fn has(&self, head: u32) -> bool {
+        let (three, four) = (Self::three(head), Self::four(head));
+        (self.three[three / 64] >> (three % 64) | self.four[four / 64] >> (four % 64)) & 1 == 1
     }
 
     /// A number below 65,536 made of the three low bytes.
     #[inline(always)]
-    fn bit(first: u32) -> usize {
-        ((first << 8).wrapping_mul(0x9e37_79b9) >> 16) as usize
+    fn three(head: u32) -> usize {
+        ((head << 8).wrapping_mul(0x9e37_79b9) >> 16) as usize
+    }
+
+    /// A number below 32,768 made of four bytes.
+    #[inline(always)]
+    fn four(head: u32) -> usize {
+        (head.wrapping_mul(0x9e37_79b9) >> 17) as usize
     }
 }
 
 /// The literals that rules start with, found by their first two bytes.
 pub(super) struct Prefixes {
     /// How a literal or scheme can begin.
-    triples: Triples,
+    heads: Heads,
     /// For each pair of first bytes the number of its bucket, 0 for none.
     pairs: Box<[u16; 1 << 16]>,
     /// Literals that begin with one pair, as ranges.
@@ -295,16 +310,6 @@ impl Literal {
     }
 }
 
-#[cfg(test)]
-impl Prefixes {
-    /// A table of these literals.
-    pub(super) fn of(literals: &[&str]) -> Self {
-        let rule = |l: &&str| RuleDef { prefixes: vec![(*l).to_owned()], ..RuleDef::default() };
-        let patterns: Vec<_> = literals.iter().map(|_| Pattern::new(None)).collect();
-        Self::new(&literals.iter().map(rule).collect::<Vec<_>>(), &patterns)
-    }
-}
-
 impl Prefixes {
     fn new(rules: &[RuleDef], patterns: &[Pattern]) -> Self {
         let pair = |p: &[u8]| u16::from_le_bytes([p[0], p[1]]);
@@ -324,22 +329,22 @@ impl Prefixes {
             }
             buckets[usize::from(*bucket)].end = at as u32 + 1;
         }
-        let schemes = SCHEMES.iter().map(|s| std::array::from_fn(|i| s.get(i).map(|b| ByteSet::of(*b))));
-        let triples =
-            Triples::new(literals.iter().map(|l| patterns[usize::from(l.rule)].heads(&l.bytes)).chain(schemes));
-        Self { triples, pairs, buckets, literals }
+        let schemes = SCHEMES.iter().map(|s| (*s, [None; HEAD]));
+        let all = literals.iter().map(|l| (&*l.bytes, patterns[usize::from(l.rule)].heads(&l.bytes)));
+        let heads = Heads::new(all.chain(schemes));
+        Self { heads, pairs, buckets, literals }
     }
 
-    /// Whether a literal or scheme stands at `at`; no when fewer than four bytes are left.
+    /// Whether a literal or scheme may stand at `at`; no when fewer than four bytes are left.
     #[inline(always)]
     pub(super) fn may_start(&self, text: &[u8], at: usize) -> bool {
-        let Some(first) = text.get(at..at + 4).and_then(|t| t.first_chunk()) else { return false };
-        self.triples.has(u32::from_le_bytes(*first)) && self.starts(&text[at..])
+        let head = text.get(at..).and_then(|t| t.first_chunk());
+        head.is_some_and(|head| self.heads.has(u32::from_le_bytes(*head)))
     }
 
-    /// The closer look, at the start of `text`.
-    #[inline(never)]
-    fn starts(&self, text: &[u8]) -> bool {
+    /// Whether a literal or scheme stands at `at`, where one may.
+    pub(super) fn starts(&self, text: &[u8], at: usize) -> bool {
+        let text = &text[at..];
         self.at(text).next().is_some() || text[0] | 0x20 == b'b' && SCHEMES.iter().any(|s| text.starts_with(s))
     }
 
@@ -368,7 +373,7 @@ mod tests {
             for example in r.examples.iter().filter_map(|e| e.split_once('«')?.1.split_once('»')) {
                 let text = example.0.as_bytes();
                 if text.len() > 4 && r.prefixes.iter().any(|p| p.len() > 1 && text.starts_with(p.as_bytes())) {
-                    assert!(set.prefixes.may_start(text, 0), "{}", r.id);
+                    assert!(set.prefixes.may_start(text, 0) && set.prefixes.starts(text, 0), "{}", r.id);
                     assert!(set.prefixes.at(text).any(|found| usize::from(found) == i), "{}", r.id);
                     count += 1;
                 }

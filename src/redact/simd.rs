@@ -15,22 +15,43 @@ use std::arch::x86_64::{
     _mm256_setzero_si256, _mm256_shuffle_epi8, _mm256_slli_epi16, _mm256_srli_epi16,
 };
 
-use super::tile::{Classifier, Deriver, Tile, derive_with};
+use super::index::Index;
+use super::names::NameCache;
+use super::set::RuleSet;
+use super::sieve::sieve;
+use super::survey::Survey;
+use super::tile::{Tile, derive_with};
 
-/// The work on tiles with AVX2; `None` when the processor does not have it.
-pub(super) fn paths() -> Option<(Classifier, Deriver)> {
-    if !std::is_x86_feature_detected!("avx2") {
+/// The passes compiled for what the processor has; `None` when it has no AVX2 or lacks the bit counts beside it.
+pub(super) fn survey() -> Option<Survey> {
+    macro_rules! has {
+        ($($feature:tt),+) => { $(std::is_x86_feature_detected!($feature))&&+ };
+    }
+    if !has!("avx2", "bmi1", "bmi2", "lzcnt", "popcnt") {
         return None;
     }
-    if std::is_x86_feature_detected!("avx512bw") && std::is_x86_feature_detected!("avx512f") {
-        // SAFETY: as below.
-        return Some((
-            |blocks, tile, place| unsafe { wide::classify(blocks, tile, place) },
-            |tile, count| unsafe { wide::derive(tile, count) },
-        ));
-    }
-    // SAFETY: handed out only where the processor has the feature that the functions were compiled for.
-    Some((|blocks, tile, place| unsafe { classify(blocks, tile, place) }, |tile, count| unsafe { derive(tile, count) }))
+    // SAFETY: both are handed out only where the processor has the features that the functions were compiled for.
+    Some(if has!("avx512f", "avx512bw") {
+        Survey {
+            build: |index, text| unsafe { wide::build(index, text) },
+            sieve: |index, text, set, names| unsafe { sieve_bits(index, text, set, names) },
+        }
+    } else {
+        Survey {
+            build: |index, text| unsafe { build(index, text) },
+            sieve: |index, text, set, names| unsafe { sieve_bits(index, text, set, names) },
+        }
+    })
+}
+
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
+fn build(index: &mut Index, text: &[u8]) {
+    index.build(text, |blocks, tile, place| classify(blocks, tile, place), |tile, count| derive(tile, count));
+}
+
+#[target_feature(enable = "bmi1,bmi2,lzcnt,popcnt")]
+fn sieve_bits(index: &mut Index, text: &[u8], set: &RuleSet, names: &mut NameCache) {
+    sieve(index, text, set, names);
 }
 
 #[target_feature(enable = "avx2")]
@@ -181,16 +202,23 @@ mod wide {
     };
 
     use super::{
-        ASSIGNS, BLANK_PARENS, DASH, DIGITS, HIGH, LETTERS, LOW, PLUS_DOT_SLASH, Tile, UNDERSCORE, derive_with, table,
+        ASSIGNS, BLANK_PARENS, DASH, DIGITS, HIGH, Index, LETTERS, LOW, PLUS_DOT_SLASH, Tile, UNDERSCORE, derive_with,
+        table,
     };
 
+    #[target_feature(enable = "avx512f,avx512bw,bmi1,bmi2,lzcnt,popcnt")]
+    pub(super) fn build(index: &mut Index, text: &[u8]) {
+        let classify = |blocks: &[[u8; 64]], tile: &mut Tile, place| classify(blocks, tile, place);
+        index.build(text, classify, |tile, count| derive(tile, count));
+    }
+
     #[target_feature(enable = "avx512f,avx512bw")]
-    pub(super) fn derive(tile: &mut Tile, count: usize) {
+    fn derive(tile: &mut Tile, count: usize) {
         derive_with(tile, count);
     }
 
     #[target_feature(enable = "avx512f,avx512bw")]
-    pub(super) fn classify(blocks: &[[u8; 64]], t: &mut Tile, place: usize) {
+    fn classify(blocks: &[[u8; 64]], t: &mut Tile, place: usize) {
         let nibble = _mm512_set1_epi8(0x0f);
         let (low, high) = (_mm512_broadcast_i32x4(table(&LOW)), _mm512_broadcast_i32x4(table(&HIGH)));
         for (block, p) in blocks.iter().zip(place..) {

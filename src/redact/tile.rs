@@ -33,31 +33,29 @@ pub(super) struct Tile {
     pub(super) lower: Row,
     /// Starts of words that are long enough to begin a secret.
     pub(super) begins: Row,
-    /// Starts of tokens with the look of a secret, and of long words behind a blank.
-    pub(super) words: Row,
+    /// Starts of tokens with the look of a secret, and of those behind a blank that are long or have a digit close by.
+    pub(super) marked: Row,
+    /// Starts of words behind a blank that are long or have a digit close by.
+    pub(super) spaced: Row,
     /// Starts of long numbers.
     pub(super) numbers: Row,
     runs: Runs,
 }
 
-/// Starts of runs of 2, 4 and 8 bytes, of tokens, digits and grouped numbers; and of the marks within reach.
+/// Starts of runs of 2, 4 and 8 bytes, of tokens, digits and grouped numbers; marks within reach in a token, and digits
+/// that stand at most 1, 3, 7 and 15 bytes on.
 struct Runs {
     token: [Row; 3],
     digit: [Row; 3],
     group: [Row; 3],
     marks: [Row; 4],
+    near: [Row; 4],
 }
-
-/// Says of each block what its bytes are, from the given place on.
-pub(super) type Classifier = fn(&[[u8; 64]], &mut Tile, usize);
-
-/// Works out what follows from the classes of the blocks at the places 1 to `count`.
-pub(super) type Deriver = fn(&mut Tile, usize);
 
 impl Tile {
     pub(super) fn new() -> Box<Self> {
         let z = [0; PLACES];
-        let runs = Runs { token: [z; 3], digit: [z; 3], group: [z; 3], marks: [z; 4] };
+        let runs = Runs { token: [z; 3], digit: [z; 3], group: [z; 3], marks: [z; 4], near: [z; 4] };
         Box::new(Self {
             alnum: z,
             token: z,
@@ -71,7 +69,8 @@ impl Tile {
             newline: z,
             lower: z,
             begins: z,
-            words: z,
+            marked: z,
+            spaced: z,
             numbers: z,
             runs,
         })
@@ -157,7 +156,17 @@ fn spread(from: &Row, way: &Row, to: &mut Row, n: u32, count: usize) {
     }
 }
 
-/// The [`Deriver`], to be compiled for several instruction sets.
+/// `to` = `from`, and where a place `n` places on is in `from`.
+#[inline(always)]
+fn widen(from: &Row, to: &mut Row, n: u32, count: usize) {
+    let (from, to) = (View::new(from, count), &mut to[1..][..count]);
+    for i in 0..count {
+        to[i] = from.at(i) | from.ahead(i, n);
+    }
+}
+
+/// Works out what follows from the classes of the blocks at the places 1 to `count`; to be compiled for several
+/// instruction sets.
 #[inline(always)]
 pub(super) fn derive_with(t: &mut Tile, count: usize) {
     // One place more than is asked for, since the last block looks into the next; in fours, so that nothing is left over.
@@ -174,6 +183,11 @@ pub(super) fn derive_with(t: &mut Tile, count: usize) {
     spread(one, &t.token, two, 1, n);
     spread(two, &r.token[0], four, 2, n);
     spread(four, &r.token[1], eight, 4, n);
+    let [one, two, four, eight] = &mut r.near;
+    widen(&t.digit, one, 1, n);
+    widen(one, two, 2, n);
+    widen(two, four, 4, n);
+    widen(four, eight, 8, n);
     words(t, n);
     numbers(t, n);
     options(t, n);
@@ -196,16 +210,19 @@ fn words(t: &mut Tile, n: usize) {
     let view = |row| View::new(row, n);
     let (alnum, token, joint, space) = (view(&t.alnum), view(&t.token), view(&t.joint), view(&t.space));
     let [two, four, eight] = t.runs.token.each_ref().map(view);
-    let marks = view(&t.runs.marks[3]);
-    let (begins, words) = (&mut t.begins[1..][..n], &mut t.words[1..][..n]);
+    let (marks, digits) = (view(&t.runs.marks[3]), view(&t.runs.near[3]));
+    let begins = &mut t.begins[1..][..n];
+    let (marked, spaced) = (&mut t.marked[1..][..n], &mut t.spaced[1..][..n]);
     for i in 0..n {
         let starts = alnum.at(i) & !alnum.behind(i);
         begins[i] = starts & four.at(i) & token.ahead(i, WORD - 1);
         let apart = !token.behind(i) | joint.behind(i);
         // A mark in the rest of the token, at most 16 bytes on.
-        let marked = marks.at(i) | eight.at(i) & marks.ahead(i, 8);
-        let long = four.at(i) & two.ahead(i, BEHIND - 2);
-        words[i] = starts & (apart & eight.at(i) & marked | space.behind(i) & long);
+        let secretive = marks.at(i) | eight.at(i) & marks.ahead(i, 8);
+        // What follows a name in a sentence has a digit in its first 16 bytes or is a token as long as that.
+        let telling = space.behind(i) & (digits.at(i) | eight.at(i) & eight.ahead(i, 8));
+        marked[i] = starts & eight.at(i) & (apart & secretive | telling);
+        spaced[i] = starts & telling & four.at(i) & two.ahead(i, BEHIND - 2);
     }
 }
 
@@ -233,12 +250,7 @@ fn options(t: &mut Tile, n: usize) {
     }
 }
 
-/// The [`Deriver`] for every processor.
-pub(super) fn derive(tile: &mut Tile, count: usize) {
-    derive_with(tile, count);
-}
-
-/// The [`Classifier`] for every processor: one table look-up a byte.
+/// Says of each block what its bytes are, from `place` on, on every processor: one table look-up a byte.
 pub(super) fn classify(blocks: &[[u8; 64]], t: &mut Tile, place: usize) {
     for (block, p) in blocks.iter().zip(place..) {
         let mut m = [0u64; 11];

@@ -1,0 +1,166 @@
+//! A second look at the lists of an [`Index`], one list at a time in a tight loop, before any check is called.
+//!
+//! By far the most names say nothing about their value, and by far the most tokens stand behind no name. A few bytes
+//! and a few bits show that; what is left is what the checks have to look at closely. Nothing that a check would act on
+//! is dropped.
+
+use super::bytes::{ALNUM, IDENT, before, byte, is};
+use super::decode;
+use super::index::Index;
+use super::names::{NameCache, Names};
+use super::runs::Runs;
+use super::set::RuleSet;
+
+/// Keeps the positions of a list that pass. A macro, since a closure would not be compiled for the instruction set of
+/// its caller.
+macro_rules! retain {
+    ($list:ident, |$at:ident| $keep:expr) => {
+        let positions = $list.as_mut_slice();
+        let mut n = 0;
+        for i in 0..positions.len() {
+            positions[n] = positions[i];
+            let $at = positions[i] as usize;
+            n += usize::from($keep);
+        }
+        $list.truncate(n);
+    };
+}
+
+/// Drops from the lists of `index` what is nothing, as far as a glance at `text` shows it.
+#[inline(always)]
+pub(super) fn sieve(index: &mut Index, text: &[u8], set: &RuleSet, cache: &mut NameCache) {
+    let names = &set.names;
+    let Index { assigns, prefixes, marked, spaced, numbers, rares, tokens, idents, digits, .. } = index;
+    retain!(assigns, |p| may_name(text, p, idents, names, cache));
+    retain!(prefixes, |w| set.prefixes.may_start(text, w));
+    retain!(prefixes, |w| set.prefixes.starts(text, w));
+    retain!(marked, |w| may_be_secret(text, w, tokens.window(w), idents.window(w), digits.window(w)));
+    retain!(spaced, |w| follows_name(text, w, names));
+    retain!(numbers, |n| stands_alone(text, n));
+    retain!(rares, |p| opens(text, p));
+}
+
+/// How many bytes before a `:` or `=` are looked at: a quote, a name of 16 bytes, and a quote.
+const SIGHT: usize = 18;
+
+/// Whether the `:` or `=` at `p` may follow a name worth knowing.
+#[inline(always)]
+fn may_name(text: &[u8], p: usize, idents: &Runs, names: &Names, cache: &mut NameCache) -> bool {
+    let Some(near) = p.checked_sub(SIGHT).and_then(|at| text.get(at..p + 2)?.first_chunk::<{ SIGHT + 2 }>()) else {
+        return true;
+    };
+    if near[SIGHT - 1] == b'"' && near[SIGHT] == b':' {
+        let Some(sixteen) = near[1..].first_chunk() else { return true };
+        let len = before_quote(sixteen);
+        let plain = match len {
+            0..16 => cache.is_plain(sixteen, len),
+            _ => is_long_plain(text, p - 1, idents, names, cache),
+        };
+        // An array of numbers may be text whatever its name.
+        return !plain || near[SIGHT + 1] == b'[';
+    }
+    may_name_bare(text, p, idents, near, cache)
+}
+
+/// How many of the last bytes stand behind the last double quote; 16 when there is none.
+#[inline(always)]
+fn before_quote(sixteen: &[u8; 16]) -> usize {
+    // A byte of `x` that is a quote gets its high bit set, and no other does.
+    let quotes = |eight: &[u8; 8]| {
+        let x = u64::from_le_bytes(*eight) ^ 0x2222_2222_2222_2222;
+        !(((x & 0x7f7f_7f7f_7f7f_7f7f) + 0x7f7f_7f7f_7f7f_7f7f) | x | 0x7f7f_7f7f_7f7f_7f7f)
+    };
+    let ([first, last], _) = sixteen.as_chunks() else { return 0 };
+    ((u128::from(quotes(last)) << 64 | u128::from(quotes(first))).leading_zeros() / 8) as usize
+}
+
+/// Whether a quoted name of 16 bytes or more, which ends before `close`, says nothing about its value.
+#[inline(never)]
+fn is_long_plain(text: &[u8], close: usize, idents: &Runs, names: &Names, cache: &mut NameCache) -> bool {
+    let len = idents.before(close);
+    (16..64).contains(&len) && before(text, close - len) == b'"' && cache.is_long_plain(names, text, close - len, close)
+}
+
+/// The same for a name without quotes.
+#[inline(always)]
+fn may_name_bare(text: &[u8], p: usize, idents: &Runs, near: &[u8; SIGHT + 2], cache: &NameCache) -> bool {
+    let (last, colon) = (near[SIGHT - 1], near[SIGHT] == b':');
+    if !is(last, IDENT) {
+        return !matches!(last, b':' | b'=' | b'\n');
+    }
+    let len = idents.before(p);
+    let Some(sixteen) = near[SIGHT - 16..].first_chunk() else { return true };
+    let previous = before(text, p - len);
+    // Words before may belong to the name; so may the option that takes a user and a password.
+    let alone = if colon { !matches!(previous, b' ' | b'"' | b'\'' | b'=' | b'$') } else { previous != b'$' };
+    !((1..=16).contains(&len) && alone && cache.is_plain(sixteen, len) || colon && is_clock(text, p))
+}
+
+/// Whether the `:` at `p` stands in a time of day: two digits before and behind, and no third behind.
+fn is_clock(text: &[u8], p: usize) -> bool {
+    let digit = |at: usize| byte(text, at).is_ascii_digit();
+    digit(p - 1) && digit(p - 2) && digit(p + 1) && digit(p + 2) && !digit(p + 3)
+}
+
+/// Whether the value at `w` stands right behind a name and its separator, which are looked at by themselves.
+#[inline(always)]
+pub(super) fn is_assigned(text: &[u8], w: usize) -> bool {
+    let near = [1, 2, 3].map(|n| w.checked_sub(n).map_or(b'\n', |at| text[at]));
+    is_assigned_by(near)
+}
+
+/// The same, by the three bytes before the value, the nearest first.
+#[inline(always)]
+fn is_assigned_by([a, b, c]: [u8; 3]) -> bool {
+    let (x, y) = if (a == b'"') | (a == b'\'') { (b, c) } else { (a, b) };
+    (x == b':') | (x == b'=') | (x == b' ') & ((y == b':') | (y == b'='))
+}
+
+/// Whether the token at `w` may be base64 of a text, or a secret when a keyword stands before it, by what of the 64
+/// bytes from there on belongs to a token, to an identifier, and is a digit. In step with `Scan::token`.
+#[inline(always)]
+fn may_be_secret(text: &[u8], w: usize, tokens: u64, idents: u64, digits: u64) -> bool {
+    let Some([c, b, a, first]) = w.checked_sub(3).and_then(|at| text.get(at..w + 1)?.first_chunk()).copied() else {
+        return true;
+    };
+    let (len, core) = (tokens.trailing_ones(), idents.trailing_ones());
+    // The bytes up to the end of the run, and no more.
+    let upto = |run: u64| run & !run.wrapping_add(1);
+    let (inside, kernel) = ((digits & upto(tokens)).count_ones(), (digits & upto(idents)).count_ones());
+    let random = (kernel >= 5) | (core >= 20) | (core >= 16) & (kernel > 0);
+    let alone = (random | (a == b'$') | (a == b'}')) & ((core >= 16) | (a != b'/'));
+    let keyed = alone & ((len >= 16) | (inside >= 5)) & !is_assigned_by([a, b, c]);
+    let encoded = (len >= 24) & (a != b'/') & decode::begins_text(first);
+    (a != b'.') & (keyed | encoded)
+}
+
+/// Whether the word at `w`, behind a blank, follows the end of a secret's name, or a verb that may stand between.
+#[inline(always)]
+fn follows_name(text: &[u8], w: usize, names: &Names) -> bool {
+    let Some([a, b, c, blank]) = w.checked_sub(4).and_then(|at| text[at..w].first_chunk()) else { return false };
+    let verb = matches!([b, c], [b'i' | b'a', b's'] | [b't', b'o']);
+    // Several blanks are rare, and a closer look finds what stands before them.
+    matches!(blank, b' ' | b'\t') && (verb || matches!(c, b' ' | b'\t') || names.may_end([*a, *b, *c]))
+}
+
+/// Whether the digits at `n` may begin a number that means something without a name.
+#[inline(always)]
+fn stands_alone(text: &[u8], n: usize) -> bool {
+    match before(text, n) {
+        b'_' | b'.' => false,
+        b'-' => n < 2 || !is(text[n - 2], ALNUM) && text[n - 2] != b'_',
+        // By far the most are times and sizes in JSON, which are nothing without their name.
+        b':' | b'=' => !text.get(n..n + 9).is_some_and(|t| t.iter().all(u8::is_ascii_digit)),
+        _ => true,
+    }
+}
+
+/// Whether anything is opened by the rare byte at `p`: an escape, a list of strings, an element, an option, an address.
+#[inline(always)]
+fn opens(text: &[u8], p: usize) -> bool {
+    let (b, next) = (text[p], byte(text, p + 1));
+    let list = ((b == b'[') | (b == b'(')) & ((next == b'"') | (next == b'\''));
+    let element = (b == b'<') & is(next, IDENT);
+    let other = (b == b'@') | (b == b'-') | (b == b'\\');
+    list | element | other || matches!(b, b'%' | b'&') && decode::is_escape(text, p)
+}
