@@ -126,7 +126,7 @@ impl Memory {
             questions.extend(question(chunk, start, line, 0, seed));
         }
         if asked > 0 && questions.len() > asked {
-            questions.sort_by_key(|q| q.line);
+            questions.sort_unstable_by_key(|q| q.line);
         }
         let mut lessons = lessons.iter().peekable();
         for q in questions {
