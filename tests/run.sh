@@ -73,6 +73,12 @@ if ! [ -d target/npm/node_modules/adaptivecards ] || ! [ -d target/npm/node_modu
         echo "npm could not install the Node packages"
 fi
 
+# What builds the Debian package.
+if ! PATH="$PWD/target/tools/bin:$PATH" command -v cargo-deb >/dev/null 2>&1; then
+    echo "== cargo-deb into target/tools"
+    cargo install --quiet --locked --debug --root target/tools cargo-deb || echo "cargo could not install cargo-deb"
+fi
+
 echo "== cargo test"
 log=target/test-output.log
 status=0

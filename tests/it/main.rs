@@ -19,6 +19,7 @@ mod invariants;
 mod keys;
 mod manual;
 mod monitor;
+mod package;
 mod personal;
 mod places;
 mod process;

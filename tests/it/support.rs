@@ -61,7 +61,7 @@ pub fn root() -> &'static Path {
 pub fn find(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path)
-        .chain(["/usr/sbin".into(), "/sbin".into(), root().join("target/venv/bin")])
+        .chain(["/usr/sbin".into(), "/sbin".into(), root().join("target/venv/bin"), root().join("target/tools/bin")])
         .map(|dir| dir.join(program))
         .find(|p| p.is_file())
 }
