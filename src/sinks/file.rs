@@ -66,6 +66,11 @@ impl FileSink {
         if let Some(mark) = committed.filter(|m| (m.device, m.inode) == (meta.dev(), meta.ino())) {
             if length > mark.length {
                 file.set_len(mark.length).map_err(failed)?;
+                tracing::warn!(
+                    "{}: {} bytes behind what was committed are cut off; they are written again from the inputs",
+                    shown(),
+                    length - mark.length,
+                );
                 length = mark.length;
             } else if length < mark.length {
                 tracing::warn!(
