@@ -1,11 +1,12 @@
 //! What the API says, and to whom.
 
 use std::fs;
+use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
 
 use super::kit::{TOKEN, append, ask, ask_unix, get, get_when, start};
 use crate::process::signal;
-use crate::receive::kit::until;
+use crate::receive::kit::{Service, until};
 
 const KEY: &str = "sk-proj-Zq3vT8yLmN4pR7sW2xK9cB5dF6gH1jQ0aE8uI3oP7rT5yV2n";
 
@@ -178,4 +179,61 @@ fn a_broken_reload_is_seen_and_mended() {
         }
     };
     assert!(until(mended), "{}", service.errors());
+}
+
+/// A receiver that refuses what is posted to it, which is given up at once.
+fn refusing() -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            let (mut stream, mut buffer) = (stream, [0; 64 << 10]);
+            // all of it: what is left unread would cut the answer off
+            stream.set_read_timeout(Some(std::time::Duration::from_millis(200))).unwrap();
+            while stream.read(&mut buffer).is_ok_and(|n| n > 0) {}
+            let _answered =
+                stream.write_all(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+        }
+    });
+    url
+}
+
+/// What the metrics of these names say; 0 where there is none.
+fn numbers<const N: usize>(service: &Service, names: &[&str; N]) -> [f64; N] {
+    if std::os::unix::net::UnixStream::connect(service.path("state/http.sock")).is_err() {
+        return [0.0; N];
+    }
+    // the socket knows no limit of requests
+    let page = ask_unix(service, "GET /metrics", &[], "").body;
+    let value = |name: &str| page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok());
+    names.map(|name| value(name).unwrap_or_default())
+}
+
+#[test]
+fn counters_go_on_over_a_reload_and_count_every_alert() {
+    let mut service = start(&format!("[receivers.ops]\ntype = \"webhook\"\nurl = \"{}\"\n", refusing()));
+    append(&service, &traffic(120));
+    let names = [
+        "logwarden_lines_total{source=\"in\"}",
+        "logwarden_redactions_total{rule=\"openai-api-key\"}",
+        "logwarden_line_latency_seconds_count",
+        "logwarden_notifications_total{receiver=\"ops\",outcome=\"dead\"}",
+        "logwarden_alerts_total{kind=\"delivery_failing\",status=\"firing\"}",
+        "logwarden_alerts_total{kind=\"secret_leaked\",status=\"firing\"}",
+    ];
+    let counted = || numbers(&service, &names);
+    assert!(until(|| counted().iter().all(|n| *n >= 1.0)), "{:?}\n{}", counted(), service.errors());
+    let before = counted();
+    assert_eq!((before[0], before[1], before[4]), (122.0, 120.0, 1.0), "{before:?}");
+    signal(service.process(), "-HUP");
+    assert!(until(|| service.errors().contains("the new configuration runs")), "{}", service.errors());
+    append(&service, "{\"level\":\"info\"}\n");
+    assert!(until(|| counted()[0] == 123.0), "{:?}\n{}", counted(), service.errors());
+    for ((name, before), after) in names.iter().zip(before).zip(counted()) {
+        assert!(after >= before, "{name}: {before}, then {after}");
+    }
+    // what is in the state outlives a restart too
+    assert_eq!(service.stop(), Some(0));
+    service.begin();
+    assert!(until(|| numbers(&service, &names)[4] >= 1.0), "{}", service.errors());
 }
