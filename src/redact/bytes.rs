@@ -23,6 +23,15 @@ pub(super) const NEWLINE: u16 = 1 << 9;
 /// Small letter.
 pub(super) const LOWER: u16 = 1 << 10;
 
+/// Single or double quote.
+pub(super) const QUOTE: u16 = 1 << 11;
+/// Space.
+pub(super) const BLANK: u16 = 1 << 12;
+/// What stands before the hash in a password hash: `$` or `}`.
+pub(super) const HASH: u16 = 1 << 13;
+/// Letter with which base64 of text can begin.
+pub(super) const TEXTUAL: u16 = 1 << 14;
+
 const fn classes() -> [u16; 256] {
     let mut t = [0u16; 256];
     let mut i = 0usize;
@@ -41,6 +50,15 @@ const fn classes() -> [u16; 256] {
         if b <= b' ' {
             c |= SPACE;
         }
+        if matches!(b, b'C' | b'D' | b'I'..=b'Z' | b'a'..=b'f') {
+            c |= TEXTUAL;
+        }
+        c |= match b {
+            b'"' | b'\'' => QUOTE,
+            b' ' => BLANK,
+            b'$' | b'}' => HASH,
+            _ => 0,
+        };
         c |= match b {
             b'\n' => NEWLINE,
             b'_' => TOKEN | IDENT,

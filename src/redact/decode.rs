@@ -3,7 +3,7 @@
 //! A decoded text comes with a map back to the bytes it was written as, so that a match in it can be cut out of the
 //! original without touching anything else.
 
-use super::bytes::{byte, skip, work};
+use super::bytes::{TEXTUAL, byte, is, skip, work};
 
 /// A decoded text and where each piece of it was written.
 #[derive(Default)]
@@ -164,18 +164,12 @@ pub(super) fn is_escape(text: &[u8], at: usize) -> bool {
 /// Whether base64 that begins as `token` does can decode to text: its first six bytes are printable, or line breaks.
 pub(super) fn may_be_text(token: &[u8]) -> bool {
     let Some(head) = token.first_chunk::<8>() else { return false };
-    if !begins_text(head[0]) {
+    if !is(head[0], TEXTUAL) {
         return false;
     }
     let bits = head.iter().fold(0u64, |bits, b| bits << 6 | u64::from(SIX_BITS[usize::from(*b)]));
     let text = |b: u64| matches!(b as u8, b' '..=b'~' | b'\n' | b'\r' | b'\t') || b as u8 >= 0x80;
     head.iter().all(|b| SIX_BITS[usize::from(*b)] < 64) && (0..6).all(|i| text(bits >> (8 * i)))
-}
-
-/// Whether base64 of text can begin with this letter.
-#[inline(always)]
-pub(super) fn begins_text(b: u8) -> bool {
-    matches!(b, b'C' | b'D' | b'I'..=b'Z' | b'a'..=b'f')
 }
 
 /// What each base64 letter stands for, in both alphabets (RFC 4648, 4 and 5); 64 for all other bytes.

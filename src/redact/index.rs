@@ -71,26 +71,15 @@ impl List {
         }
     }
 
-    /// Adds the positions of the set bits of a tile's row, the first of which stands at `base`. The first `USUAL` of a
-    /// block are written whether there are as many or not, since to ask costs more.
+    /// Adds the positions of the set bits of a tile's row, the first of which stands at `base`.
     #[inline(always)]
-    fn extend<const USUAL: usize>(&mut self, row: &[u64], base: u32) {
+    fn extend(&mut self, row: &[u64], base: u32, usual: usize, unpack: impl Fn(u64, u32, usize, &mut [u32; 64])) {
         let room = self.room();
         let mut n = 0;
         for (mask, base) in row.iter().zip((base..).step_by(64)) {
-            let mut mask = *mask;
-            let end = n + mask.count_ones() as usize;
-            for place in n..n + USUAL {
-                room[place % ROOM] = base + mask.trailing_zeros();
-                mask &= mask.wrapping_sub(1);
-            }
-            let mut place = n + USUAL;
-            while mask != 0 {
-                room[place % ROOM] = base + mask.trailing_zeros();
-                mask &= mask - 1;
-                place += 1;
-            }
-            n = end;
+            let Some(to) = room[n..].first_chunk_mut() else { unreachable!("there is room for a tile") };
+            unpack(*mask, base, usual, to);
+            n += mask.count_ones() as usize;
         }
         self.len += n;
     }
@@ -174,13 +163,15 @@ impl Index {
         }
     }
 
-    /// Fills the lists for `text`, emptying them first, with the given ways to classify blocks and to work on bitmaps.
+    /// Fills the lists for `text`, emptying them first, with the given ways to classify blocks, to work on bitmaps, and
+    /// to turn a bitmap into positions.
     #[inline(always)]
     pub(super) fn build(
         &mut self,
         text: &[u8],
         classify: impl Fn(&[[u8; 64]], &mut Tile, usize),
         derive: impl Fn(&mut Tile, usize),
+        unpack: impl Fn(u64, u32, usize, &mut [u32; 64]) + Copy,
     ) {
         let Self { assigns, rares, prefixes: starts, marked, spaced, numbers, lines, .. } = self;
         [assigns, rares, starts, marked, spaced, numbers, lines].into_iter().for_each(List::clear);
@@ -202,7 +193,7 @@ impl Index {
                 tile.clear(2 + here.len());
             }
             derive(&mut tile, count);
-            self.take(&tile, first, count);
+            self.take(&tile, first, count, unpack);
             tile.advance(count);
         }
         self.tile = Some(tile);
@@ -210,18 +201,19 @@ impl Index {
 
     /// Adds what the `count` blocks of a tile hold, the first of which has the number `first`.
     #[inline(always)]
-    fn take(&mut self, t: &Tile, first: usize, count: usize) {
+    fn take(&mut self, t: &Tile, first: usize, count: usize, unpack: impl Fn(u64, u32, usize, &mut [u32; 64]) + Copy) {
         let base = first as u32 * 64;
         self.tokens.set(first, &t.token[1..=count]);
         self.idents.set(first, &t.ident[1..=count]);
         self.digits.set(first, &t.digit[1..=count]);
-        self.assigns.extend::<4>(&t.assign[1..=count], base);
-        self.lines.extend::<0>(&t.newline[1..=count], base);
-        self.rares.extend::<0>(&t.rare[1..=count], base);
-        self.numbers.extend::<0>(&t.numbers[1..=count], base);
-        self.marked.extend::<2>(&t.marked[1..=count], base);
-        self.spaced.extend::<0>(&t.spaced[1..=count], base);
-        self.prefixes.extend::<8>(&t.begins[1..=count], base);
+        // With each list, how many positions a block usually has.
+        self.assigns.extend(&t.assign[1..=count], base, 4, unpack);
+        self.lines.extend(&t.newline[1..=count], base, 0, unpack);
+        self.rares.extend(&t.rare[1..=count], base, 0, unpack);
+        self.numbers.extend(&t.numbers[1..=count], base, 0, unpack);
+        self.marked.extend(&t.marked[1..=count], base, 2, unpack);
+        self.spaced.extend(&t.spaced[1..=count], base, 0, unpack);
+        self.prefixes.extend(&t.begins[1..=count], base, 8, unpack);
     }
 }
 

@@ -4,7 +4,7 @@
 //! and a few bits show that; what is left is what the checks have to look at closely. Nothing that a check would act on
 //! is dropped.
 
-use super::bytes::{ALNUM, IDENT, before, byte, is};
+use super::bytes::{ALNUM, ASSIGN, BLANK, HASH, IDENT, QUOTE, TEXTUAL, before, byte, class, is};
 use super::decode;
 use super::index::Index;
 use super::names::{NameCache, Names};
@@ -111,9 +111,10 @@ pub(super) fn is_assigned(text: &[u8], w: usize) -> bool {
 
 /// The same, by the three bytes before the value, the nearest first.
 #[inline(always)]
-fn is_assigned_by([a, b, c]: [u8; 3]) -> bool {
-    let (x, y) = if (a == b'"') | (a == b'\'') { (b, c) } else { (a, b) };
-    (x == b':') | (x == b'=') | (x == b' ') & ((y == b':') | (y == b'='))
+fn is_assigned_by(near: [u8; 3]) -> bool {
+    let [a, b, c] = near.map(class);
+    let (x, y) = if a & QUOTE != 0 { (b, c) } else { (a, b) };
+    (x | if x & BLANK != 0 { y } else { 0 }) & ASSIGN != 0
 }
 
 /// Whether the token at `w` may be base64 of a text, or a secret when a keyword stands before it, by what of the 64
@@ -123,14 +124,12 @@ fn may_be_secret(text: &[u8], w: usize, tokens: u64, idents: u64, digits: u64) -
     let Some([c, b, a, first]) = w.checked_sub(3).and_then(|at| text.get(at..w + 1)?.first_chunk()).copied() else {
         return true;
     };
-    let (len, core) = (tokens.trailing_ones(), idents.trailing_ones());
-    // The bytes up to the end of the run, and no more.
-    let upto = |run: u64| run & !run.wrapping_add(1);
-    let (inside, kernel) = ((digits & upto(tokens)).count_ones(), (digits & upto(idents)).count_ones());
-    let random = (kernel >= 5) | (core >= 20) | (core >= 16) & (kernel > 0);
-    let alone = (random | (a == b'$') | (a == b'}')) & ((core >= 16) | (a != b'/'));
-    let keyed = alone & ((len >= 16) | (inside >= 5)) & !is_assigned_by([a, b, c]);
-    let encoded = (len >= 24) & (a != b'/') & decode::begins_text(first);
+    let core = idents.trailing_ones();
+    // The digits up to the end of the identifier.
+    let kernel = (digits & idents & !idents.wrapping_add(1)).count_ones();
+    let random = (kernel >= 5) | (core >= 20) | (core >= 16) & (kernel > 0) | (class(a) & HASH != 0);
+    let keyed = random & ((core >= 16) | (a != b'/')) & !is_assigned_by([a, b, c]);
+    let encoded = (tokens.trailing_ones() >= 24) & (a != b'/') & (class(first) & TEXTUAL != 0);
     (a != b'.') & (keyed | encoded)
 }
 

@@ -1,13 +1,14 @@
-//! Byte classes of 64 bytes at a time with AVX2 or AVX-512: two table look-ups by nibble, then a test for each class.
+//! Byte classes of 64 bytes at a time with AVX2 or AVX-512: two table look-ups by nibble, then a test for each class; and
+//! with AVX-512 the places of set bits, sixteen at a time.
 //!
 //! Each plane is a product of a set of high nibbles and a set of low nibbles; the classes of [`super::bytes`] are unions
 //! of planes. The method is that of W. Mula and D. Lemire for validating text with `pshufb`. The portable twin is
 //! [`super::tile::classify`]; a test holds the two against each other over all bytes.
 //!
 //! # Safety
-//! Two acts are unsafe: the call of functions compiled for an instruction set, made behind a run-time check that
-//! the processor has it, and the load of a vector from a reference to as many bytes.
-#![expect(unsafe_code, reason = "the calls and the loads, proved above")]
+//! Two acts are unsafe: the call of functions compiled for an instruction set, made behind a run-time check that the
+//! processor has it, and the load or store of a vector by a reference to as many bytes.
+#![expect(unsafe_code, reason = "the calls, the loads and the stores, proved above")]
 
 use std::arch::x86_64::{
     __m128i, __m256i, _mm_loadu_si128, _mm256_and_si256, _mm256_broadcastsi128_si256, _mm256_cmpeq_epi8,
@@ -20,7 +21,7 @@ use super::names::NameCache;
 use super::set::RuleSet;
 use super::sieve::sieve;
 use super::survey::Survey;
-use super::tile::{Tile, derive_with};
+use super::tile::{Tile, derive_with, unpack};
 
 /// The passes compiled for what the processor has; `None` when it has no AVX2 or lacks the bit counts beside it.
 pub(super) fn survey() -> Option<Survey> {
@@ -31,7 +32,7 @@ pub(super) fn survey() -> Option<Survey> {
         return None;
     }
     // SAFETY: both are handed out only where the processor has the features that the functions were compiled for.
-    Some(if has!("avx512f", "avx512bw") {
+    Some(if has!("avx512f", "avx512bw", "avx512vbmi2") {
         Survey {
             build: |index, text| unsafe { wide::build(index, text) },
             sieve: |index, text, set, names| unsafe { sieve_bits(index, text, set, names) },
@@ -46,7 +47,8 @@ pub(super) fn survey() -> Option<Survey> {
 
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
 fn build(index: &mut Index, text: &[u8]) {
-    index.build(text, |blocks, tile, place| classify(blocks, tile, place), |tile, count| derive(tile, count));
+    let classify = |blocks: &[[u8; 64]], tile: &mut Tile, place| classify(blocks, tile, place);
+    index.build(text, classify, |tile, count| derive(tile, count), unpack);
 }
 
 #[target_feature(enable = "bmi1,bmi2,lzcnt,popcnt")]
@@ -197,8 +199,10 @@ fn table(bytes: &[u8; 16]) -> __m128i {
 /// The same with AVX-512: a whole block at a time, and each comparison gives its bitmap at once.
 mod wide {
     use std::arch::x86_64::{
-        __m512i, _mm512_and_si512, _mm512_broadcast_i32x4, _mm512_cmpeq_epi8_mask, _mm512_cmple_epu8_mask,
-        _mm512_loadu_si512, _mm512_set1_epi8, _mm512_shuffle_epi8, _mm512_srli_epi16, _mm512_test_epi8_mask,
+        __m512i, _mm512_add_epi32, _mm512_and_si512, _mm512_broadcast_i32x4, _mm512_castsi512_si128,
+        _mm512_cmpeq_epi8_mask, _mm512_cmple_epu8_mask, _mm512_cvtepu8_epi32, _mm512_extracti32x4_epi32,
+        _mm512_loadu_si512, _mm512_maskz_compress_epi8, _mm512_set1_epi8, _mm512_set1_epi32, _mm512_shuffle_epi8,
+        _mm512_srli_epi16, _mm512_storeu_si512, _mm512_test_epi8_mask,
     };
 
     use super::{
@@ -206,10 +210,43 @@ mod wide {
         table,
     };
 
-    #[target_feature(enable = "avx512f,avx512bw,bmi1,bmi2,lzcnt,popcnt")]
+    #[target_feature(enable = "avx512f,avx512bw,avx512vbmi2,bmi1,bmi2,lzcnt,popcnt")]
     pub(super) fn build(index: &mut Index, text: &[u8]) {
         let classify = |blocks: &[[u8; 64]], tile: &mut Tile, place| classify(blocks, tile, place);
-        index.build(text, classify, |tile, count| derive(tile, count));
+        let unpack = |mask, base, _usual, to: &mut [u32; 64]| unpack(mask, base, to);
+        index.build(text, classify, |tile, count| derive(tile, count), unpack);
+    }
+
+    /// The bytes 0 to 63 whose bits are set move together; sixteen at a time they become positions.
+    #[target_feature(enable = "avx512f,avx512bw,avx512vbmi2")]
+    #[inline]
+    fn unpack(mask: u64, base: u32, to: &mut [u32; 64]) {
+        let bytes = _mm512_maskz_compress_epi8(mask, load(&NUMBERS));
+        let ([first, second, third, fourth], _) = to.as_chunks_mut() else { unreachable!("64 is four times 16") };
+        let positions = |bytes| _mm512_add_epi32(_mm512_cvtepu8_epi32(bytes), _mm512_set1_epi32(base as i32));
+        store(first, positions(_mm512_castsi512_si128(bytes)));
+        if mask.count_ones() > 16 {
+            store(second, positions(_mm512_extracti32x4_epi32::<1>(bytes)));
+            store(third, positions(_mm512_extracti32x4_epi32::<2>(bytes)));
+            store(fourth, positions(_mm512_extracti32x4_epi32::<3>(bytes)));
+        }
+    }
+
+    static NUMBERS: [u8; 64] = {
+        let mut numbers = [0; 64];
+        let mut i = 0;
+        while i < 64 {
+            numbers[i] = i as u8;
+            i += 1;
+        }
+        numbers
+    };
+
+    #[target_feature(enable = "avx512f")]
+    #[inline]
+    fn store(to: &mut [u32; 16], from: __m512i) {
+        // SAFETY: the reference says that 64 bytes can be written there; the store asks for no alignment.
+        unsafe { _mm512_storeu_si512(std::ptr::from_mut(to).cast(), from) }
     }
 
     #[target_feature(enable = "avx512f,avx512bw")]

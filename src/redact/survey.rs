@@ -6,7 +6,7 @@ use super::index::Index;
 use super::names::NameCache;
 use super::set::RuleSet;
 use super::sieve::sieve;
-use super::tile::{classify, derive_with};
+use super::tile::{classify, derive_with, unpack};
 
 /// The two passes over a text, compiled for one instruction set.
 #[derive(Clone, Copy)]
@@ -19,7 +19,7 @@ pub(super) struct Survey {
 
 /// For every processor.
 pub(super) const PORTABLE: Survey = Survey {
-    build: |index, text| index.build(text, classify, derive_with),
+    build: |index, text| index.build(text, classify, derive_with, unpack),
     sieve: |index, text, set, names| sieve(index, text, set, names),
 };
 

@@ -250,6 +250,24 @@ fn options(t: &mut Tile, n: usize) {
     }
 }
 
+/// Writes `base` plus the number of each set bit to `to`, in order. The first `usual` are written whether there are as
+/// many or not, since to ask costs more; what stands behind the last set bit is of no meaning.
+#[inline(always)]
+pub(super) fn unpack(mut mask: u64, base: u32, usual: usize, to: &mut [u32; 64]) {
+    let (first, rest) = to.split_at_mut(usual);
+    for to in first {
+        *to = base.wrapping_add(mask.trailing_zeros());
+        mask &= mask.wrapping_sub(1);
+    }
+    for to in rest {
+        if mask == 0 {
+            return;
+        }
+        *to = base + mask.trailing_zeros();
+        mask &= mask - 1;
+    }
+}
+
 /// Says of each block what its bytes are, from `place` on, on every processor: one table look-up a byte.
 pub(super) fn classify(blocks: &[[u8; 64]], t: &mut Tile, place: usize) {
     for (block, p) in blocks.iter().zip(place..) {
