@@ -30,6 +30,7 @@ mod rules;
 mod run;
 mod scan;
 mod scan_files;
+mod scan_fold;
 mod scan_near;
 mod scan_progress;
 mod scan_report;

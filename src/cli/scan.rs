@@ -34,6 +34,10 @@ pub struct Args {
     #[arg(long, value_enum, default_value_t, hide_default_value = true)]
     pub format: ReportFormat,
 
+    /// Show every finding; else the first three of each rule and field of a file, and how many more there are
+    #[arg(long)]
+    pub all: bool,
+
     /// Show also the N most frequent shapes of what nearly matched; of the values, only their shape
     #[arg(long, value_name = "N")]
     pub near_misses: Option<usize>,
@@ -46,7 +50,7 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
     let mut scan = Scan {
         redactor: &redactor,
         progress: Progress::new(gathered.bytes),
-        report: Report::new(args.format, std::io::stdout().lock())?,
+        report: Report::new(args.format, args.all, std::io::stdout().lock())?,
         redacted: Redacted::default(),
         near: args.near_misses.map(NearMisses::new),
         complete: true,
@@ -105,7 +109,7 @@ impl Scan<'_> {
             }
             Err(error) => return Ok(Err(error)),
         };
-        self.report.begin();
+        self.report.begin(&input.name())?;
         let chunk = Chunk::new(self.redactor, false);
         let chunk = if self.near.is_some() { chunk.observing() } else { chunk };
         let mut stream = Stream { name: input.name(), chunk, line: 0 };

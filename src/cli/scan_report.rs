@@ -8,6 +8,7 @@ use owo_colors::OwoColorize;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
+use super::scan_fold::Fold;
 use super::style::{count, plain};
 use crate::rules::{RuleDef, Severity};
 
@@ -51,6 +52,8 @@ pub struct Report {
     out: BufWriter<AutoStream<StdoutLock<'static>>>,
     /// Somebody looks on: nothing is held back.
     watched: bool,
+    /// What is told of the file at hand, and its name; none when everything is.
+    fold: Option<(Fold, String)>,
     by_type: BTreeMap<String, u64>,
     /// SARIF: the rules that were met, with their place in the list of them.
     rules: BTreeMap<String, (usize, Value)>,
@@ -61,13 +64,14 @@ pub struct Report {
 }
 
 impl Report {
-    /// Begins a report.
-    pub fn new(format: ReportFormat, out: StdoutLock<'static>) -> io::Result<Self> {
+    /// Begins a report; with `all`, people are told of every finding as programs are.
+    pub fn new(format: ReportFormat, all: bool, out: StdoutLock<'static>) -> io::Result<Self> {
         let watched = out.is_terminal();
         let mut report = Self {
             format,
             out: BufWriter::new(AutoStream::auto(out)),
             watched,
+            fold: (format == ReportFormat::Text && !all).then(Default::default),
             by_type: BTreeMap::new(),
             rules: BTreeMap::new(),
             total: 0,
@@ -83,8 +87,18 @@ impl Report {
     }
 
     /// A file is read.
-    pub fn begin(&mut self) {
+    pub fn begin(&mut self, file: &str) -> io::Result<()> {
         self.files += 1;
+        self.rest()?;
+        self.fold.iter_mut().for_each(|(_, name)| file.clone_into(name));
+        Ok(())
+    }
+
+    /// Tells how much of the file at hand was not shown.
+    fn rest(&mut self) -> io::Result<()> {
+        let Some((fold, file)) = &mut self.fold else { return Ok(()) };
+        let rest = fold.rest();
+        rest.iter().try_for_each(|words| writeln!(self.out, "{}: {}", plain(file).bold(), plain(words)))
     }
 
     /// A file is not read, because it is no text.
@@ -104,6 +118,10 @@ impl Report {
     pub fn found(&mut self, found: &Found<'_>) -> io::Result<()> {
         self.total += 1;
         *self.by_type.entry(found.rule.kind.clone()).or_default() += 1;
+        let (rule, field) = (found.rule, found.field.as_deref());
+        if self.fold.as_mut().is_some_and(|(fold, _)| !fold.shows(&rule.id, &rule.kind, field, found.line)) {
+            return Ok(());
+        }
         match self.format {
             ReportFormat::Text => {
                 let place = format!("{}:{}", plain(found.file), found.line);
@@ -171,6 +189,7 @@ impl Report {
     }
 
     fn summary(&mut self) -> io::Result<()> {
+        self.rest()?;
         let scope = format!("{}, {}", count(self.files, "file"), count(self.lines, "line"));
         if self.total == 0 {
             return writeln!(self.out, "nothing found in {scope}");

@@ -155,3 +155,16 @@ fn near_misses_show_shapes_only() {
     assert_eq!(sarif["runs"][0]["properties"]["nearMisses"].as_array().unwrap().len(), 1);
     assert_eq!(scan(&[], &path).text(), "nothing found in 1 file, 4 lines\n");
 }
+
+/// A log that holds a key in every line is one thing to mend, not a thousand.
+#[test]
+fn the_same_in_every_line_is_told_three_times_and_counted() {
+    let log = crate::support::root().join("examples/logs/gateway.jsonl");
+    let text = scan(&[], &log).text();
+    assert_eq!(text.lines().filter(|line| line.contains(": API_KEY field-api-key in /api_key")).count(), 3, "{text}");
+    assert!(text.contains(": and 592 more of API_KEY field-api-key in /api_key, the last in line 595\n"), "{text}");
+    assert!(text.contains("\n595 findings in 1 file, 595 lines\n"), "{text}");
+    let all = scan(&["--all"], &log).text();
+    assert_eq!(all.lines().filter(|line| line.contains(": API_KEY field-api-key in /api_key")).count(), 595);
+    assert_eq!(scan(&["--format", "json"], &log).text().lines().count(), 595);
+}
