@@ -1,7 +1,7 @@
 //! From a tree to typed sections: every mistake is told with its place, not only the first one.
 
 use serde::de::DeserializeOwned;
-use serde_path_to_error::Segment;
+use serde_path_to_error::{Deserializer, Segment, Track};
 
 use super::error::{Problem, without_secrets};
 use super::suggest::nearest;
@@ -43,8 +43,14 @@ struct Failure {
 }
 
 fn attempt<T: DeserializeOwned>(tree: &Tree) -> Result<T, Failure> {
-    serde_path_to_error::deserialize(tree.value()).map_err(|error| {
-        let path = error
+    // Behind a trait object, so that the code that reads each section is there once, and not once for each of the three
+    // deserializers that a tracked tagged section goes through: megabytes.
+    let mut track = Track::new();
+    let mut tracked = <dyn erased_serde::Deserializer<'_>>::erase(Deserializer::new(tree.value(), &mut track));
+    let read = erased_serde::deserialize(&mut tracked);
+    drop(tracked);
+    read.map_err(|error| {
+        let path = track
             .path()
             .iter()
             .filter_map(|segment| match segment {
@@ -53,7 +59,10 @@ fn attempt<T: DeserializeOwned>(tree: &Tree) -> Result<T, Failure> {
                 Segment::Enum { .. } | Segment::Unknown => None,
             })
             .collect();
-        Failure { path, message: in_toml(error.into_inner().message().trim()) }
+        let message = error.to_string();
+        // the path is known better from the track
+        let message = message.split("\nin `").next().unwrap_or_default();
+        Failure { path, message: in_toml(message.trim()) }
     })
 }
 
