@@ -280,6 +280,14 @@ fn every_name_in_the_manual_is_in_the_code() {
 }
 
 #[test]
+fn the_readme_counts_right() {
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let (rules, kinds) = (run(&["rules", "list"], b"").text().lines().count(), logwarden::alert::KINDS.len());
+    assert!(readme.contains("more than a thousand rules") && (1_001..1_500).contains(&rules), "{rules}");
+    assert!(readme.contains("some forty kinds") && (36..46).contains(&kinds), "{kinds}");
+}
+
+#[test]
 fn every_exit_code_is_explained() {
     let page = fs::read_to_string(root().join("docs/operations.md")).unwrap();
     let table = page.split("\n## Exit codes\n").nth(1).unwrap();
