@@ -4,7 +4,7 @@ use super::calendar::Calendar;
 use super::kind::Kind;
 use super::policy::Policy;
 use crate::units::Timestamp;
-use crate::window::{Aspect, Facts, KeyId, KeyState, Network, Seen, Slice, Visit, Word, Words};
+use crate::window::{Aspect, Counts, Facts, KeyId, KeyState, Network, Seen, Slice, Visit, Word, Words};
 
 /// One key at one moment of event time.
 pub struct View<'a> {
@@ -16,6 +16,12 @@ pub struct View<'a> {
     pub slice: &'a Slice,
     /// The bucket that is looked at; the newest of the key.
     pub bucket: i64,
+    /// The last 5 minutes.
+    pub five: Counts,
+    /// The last 15 minutes.
+    pub quarter: Counts,
+    /// The last 60 minutes.
+    pub hour: Counts,
     /// What changed with the newest counts.
     pub facts: &'a Facts,
     /// The addresses of the newest uses.

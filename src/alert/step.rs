@@ -11,7 +11,7 @@ use super::object::Alert;
 use super::settings::Common;
 use crate::units::Timestamp;
 use crate::window::{
-    Aspect, KeyDelta, KeyId, KeyState, LATE_BUCKETS, Sighting, Slice, Tally, Visit, Word, bucket, bucket_start,
+    Aspect, KeyDelta, KeyId, KeyState, LATE_BUCKETS, RING, Sighting, Slice, Tally, Visit, Word, bucket, bucket_start,
 };
 
 /// How long another signal about a key makes a new network worth a page.
@@ -121,6 +121,9 @@ impl Monitor {
             state: &slot.state,
             slice: &step.slice,
             bucket: step.slice.bucket,
+            five: slot.state.window(step.slice.bucket, 1),
+            quarter: slot.state.window(step.slice.bucket, 3),
+            hour: slot.state.window(step.slice.bucket, RING as i64),
             facts: &self.facts,
             visits: step.visits,
             policy,

@@ -1,6 +1,6 @@
 //! Signatures of attacks in request lines, as data: `rules/attacks.toml`.
 //!
-//! Most paths hold none of the characters that an attack needs, so a look at each byte comes first; the patterns then
+//! Most paths hold none of the bytes and words that an attack needs, so a look at each byte comes first; the patterns then
 //! run over the path in small letters with its percent signs undone (twice, since some servers do).
 
 use std::cell::RefCell;
@@ -30,6 +30,9 @@ struct AttackDef {
     _description: String,
     /// Patterns over the decoded path in small letters.
     patterns: Vec<String>,
+    /// What paths that the patterns fit, and that hold no odd byte, have behind one of `/.=&?@+#`, in small letters.
+    #[serde(default)]
+    words: Vec<String>,
     #[cfg_attr(not(test), expect(dead_code, reason = "the proof of the signature"))]
     examples: Vec<String>,
     #[cfg_attr(not(test), expect(dead_code, reason = "the proof of the signature"))]
@@ -43,6 +46,7 @@ pub(super) struct Attacks {
     set: Option<RegexSet>,
     /// The signature of each pattern.
     ids: Vec<Box<str>>,
+    openings: Openings,
 }
 
 thread_local! {
@@ -57,13 +61,15 @@ impl Attacks {
             pack.attack.iter().flat_map(|a| a.patterns.iter().map(|p| (&*a.id, &**p))).collect();
         let set = RegexSetBuilder::new(all.iter().map(|(_, p)| p)).unicode(false).size_limit(8 << 20).build();
         let set = set.map_err(|e| bad(e.to_string()))?;
-        Ok(Self { set: Some(set), ids: all.iter().map(|(id, _)| (*id).into()).collect() })
+        let mut openings = Openings::default();
+        pack.attack.iter().flat_map(|a| &a.words).for_each(|w| openings.add(w));
+        Ok(Self { set: Some(set), ids: all.iter().map(|(id, _)| (*id).into()).collect(), openings })
     }
 
     /// The first signature that the path shows.
     pub(super) fn find(&self, path: Text<'_>) -> Option<&str> {
         let raw = &path.raw()[..path.raw().len().min(MAX)];
-        if !suspicious(raw) {
+        if !self.openings.wake(raw) {
             return None;
         }
         let set = self.set.as_ref()?;
@@ -79,27 +85,71 @@ impl Attacks {
     }
 }
 
-/// Whether a path holds anything that ordinary ones do not.
-fn suspicious(path: &[u8]) -> bool {
-    let mut before = 0u8;
-    for &b in path {
-        match b {
-            b'%' | b'<' | b'>' | b'\'' | b'"' | b'\\' | b'$' | b'`' | b'(' | b'|' | b';' | b'{' => return true,
-            b'.' if matches!(before, b'.' | b'/') => return true,
-            // A URL where a value belongs.
-            b'/' if before == b':' => return true,
-            _ => {}
-        }
-        before = b;
+/// What a byte of a path means to the first look.
+#[derive(Clone, Copy, PartialEq)]
+enum Class {
+    Plain,
+    /// Ordinary paths hold none of these.
+    Odd,
+    /// A word of a signature may stand behind it.
+    Break,
+}
+
+const CLASSES: [Class; 256] = {
+    let mut classes = [Class::Plain; 256];
+    let (odd, breaks) = (b"%<>'\"\\$`(|;{* ", b"/.=&?@+#");
+    let mut i = 0;
+    while i < odd.len() {
+        classes[odd[i] as usize] = Class::Odd;
+        i += 1;
     }
-    let ends = |word: &[u8]| {
-        let end = memchr::memchr2(b'?', b'#', path).unwrap_or(path.len());
-        path[..end].ends_with(word)
-    };
-    [&b".php"[..], b".asp", b".aspx", b".cgi", b".jsp", b".action", b".sql", b".bak"].iter().any(|w| ends(w))
-        || [&b"/wp-"[..], b"/actuator", b"/cgi-bin", b"/phpmyadmin", b"+select", b"/console", b"/solr/"]
-            .iter()
-            .any(|w| memchr::memmem::find(path, w).is_some())
+    i = 0;
+    while i < breaks.len() {
+        classes[breaks[i] as usize] = Class::Break;
+        i += 1;
+    }
+    classes
+};
+
+/// What signatures without an odd byte begin with, in small letters, by their first byte.
+struct Openings([Vec<Box<[u8]>>; 256]);
+
+impl Default for Openings {
+    fn default() -> Self {
+        Self(std::array::from_fn(|_| Vec::new()))
+    }
+}
+
+impl Openings {
+    fn add(&mut self, word: &str) {
+        if let Some(first) = word.bytes().next() {
+            self.0[usize::from(first)].push(word.as_bytes().into());
+        }
+    }
+
+    fn fit(&self, rest: &[u8]) -> bool {
+        let Some(first) = rest.first() else { return false };
+        let words = &self.0[usize::from(first.to_ascii_lowercase())];
+        words.iter().any(|w| rest.get(..w.len()).is_some_and(|r| r.eq_ignore_ascii_case(w)))
+    }
+
+    /// Whether a path holds anything that ordinary ones do not.
+    fn wake(&self, path: &[u8]) -> bool {
+        let mut before = 0u8;
+        for (at, &b) in path.iter().enumerate() {
+            match CLASSES[usize::from(b)] {
+                Class::Plain => {}
+                Class::Odd => return true,
+                // A step upwards, a hidden file; a URL where a value belongs.
+                Class::Break if b == b'.' && matches!(before, b'.' | b'/') => return true,
+                Class::Break if b == b'/' && before == b':' => return true,
+                Class::Break if self.fit(&path[at + 1..]) => return true,
+                Class::Break => {}
+            }
+            before = b;
+        }
+        false
+    }
 }
 
 /// Undoes percent signs in place; `+` becomes a space.
@@ -155,6 +205,9 @@ mod tests {
             "/users/%7Bid%7D",
             "/index.php",
             "/v1/models/gpt-4.1;v=2",
+            "/x?a=1&id",
+            "/console/login",
+            "/managers/html5",
             "/q?filter=%7B%22a%22%3A1%7D",
             "/p?next=https%3A%2F%2Fexample.com%2Fcb",
         ] {

@@ -243,8 +243,14 @@ impl Reader {
     fn resolve(&mut self, schema: Option<usize>, text: &[u8]) {
         let tables = &*self.roles.tables;
         let schema = schema.map(|i| (i, &tables.schemas[i]));
+        let named = self.notes.named | tables.overridden | schema.map_or(0, |(_, s)| s.named);
         for role in Role::ALL {
-            self.picks[role as usize] = pick(role, tables, schema, &self.notes, text, self.reading.trusted_labels);
+            let slot = &mut self.picks[role as usize];
+            if named >> role as u32 & 1 == 1 {
+                *slot = pick(role, tables, schema, &self.notes, text, self.reading.trusted_labels);
+            } else if slot.is_some() {
+                *slot = None;
+            }
         }
     }
 

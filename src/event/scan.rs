@@ -70,6 +70,8 @@ pub(super) struct Notes {
     slots: Vec<(u32, Cap)>,
     masks: Vec<(u32, u32)>,
     pub best: [Option<Best>; Role::COUNT],
+    /// Roles that have a best field, one bit each.
+    pub named: u32,
     pub found: Vec<Found>,
     leaves: u32,
     /// The first string that holds a JSON object, and where.
@@ -84,6 +86,7 @@ impl Notes {
             slots: vec![(0, none); tables.exacts.len()],
             masks: vec![(0, 0); tables.schemas.len()],
             best: [None; Role::COUNT],
+            named: 0,
             found: Vec::new(),
             leaves: 0,
             inner: None,
@@ -98,7 +101,10 @@ impl Notes {
             self.masks.iter_mut().for_each(|m| m.0 = 0);
             self.generation = 1;
         }
-        self.best = [None; Role::COUNT];
+        while self.named != 0 {
+            self.best[self.named.trailing_zeros() as usize] = None;
+            self.named &= self.named - 1;
+        }
         self.found.clear();
         self.leaves = 0;
         self.inner = None;
@@ -133,6 +139,7 @@ impl Notes {
     pub(super) fn by_form(&mut self, role: Role, start: usize, end: usize, escaped: bool) {
         if start < end && self.best[role as usize].is_none_or(|b| b.masked) {
             let cap = Cap { start: start as u32, end: end as u32, kind: Kind::Str, escaped, at: NONE, tagged: None };
+            self.named |= 1 << role as u32;
             self.best[role as usize] = Some(Best { cap, score: 0, unit: None, sure: false, space: 0, masked: false });
         }
     }
@@ -250,6 +257,7 @@ impl<'s, F: Iterator<Item = (usize, usize, &'s Finding)>> Scan<'s, F> {
             Fit::Yes => false,
         };
         let (unit, sure, space) = (alias.unit, alias.sure, alias.space);
+        self.notes.named |= 1 << alias.role as u32;
         self.notes.best[alias.role as usize] = Some(Best { cap: *cap, score, unit, sure, space, masked });
     }
 }

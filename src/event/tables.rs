@@ -58,6 +58,7 @@ impl Roles {
             }
             let choice = Choice { exact: tables.exact(pointer), unit: config.latency_unit };
             tables.overrides[role as usize].push(choice);
+            tables.overridden |= 1 << role as u32;
         }
         tables.attacks = Attacks::embedded()?;
         tables.identity.clone_from(&config.identity);
@@ -130,6 +131,8 @@ pub(super) struct Schema {
     pub all: u32,
     pub roles: [Vec<Choice>; Role::COUNT],
     pub without: [bool; Role::COUNT],
+    /// Roles that the schema names a field for, one bit each.
+    pub named: u32,
     pub latency_unit: Option<Unit>,
     pub request: Option<u16>,
     /// Whether it comes from a pack of the user's own.
@@ -150,6 +153,8 @@ pub(super) struct Tables {
     roles: Vec<Vec<Alias>>,
     pub schemas: Vec<Schema>,
     pub overrides: [Vec<Choice>; Role::COUNT],
+    /// Roles that the configuration names a field for, one bit each.
+    pub overridden: u32,
     pub identity: Vec<Identity>,
     pub latency_unit: Option<Unit>,
     pub masked: Vec<Box<[u8]>>,
@@ -232,12 +237,14 @@ impl Tables {
         let request = def.request.as_ref().map(|p| self.exact(p));
         let all = u32::MAX >> (32 - def.when.len());
         let (latency_unit, library) = (def.latency_unit, def.library);
+        let named = roles.iter().enumerate().fold(0, |bits, (i, r)| bits | u32::from(!r.is_empty()) << i);
         let id = def.id.as_str().into();
         self.schemas.push(Schema {
             id,
             all,
             roles,
             without,
+            named,
             latency_unit,
             request,
             own: false,

@@ -146,8 +146,7 @@ impl Walker {
 
     fn bare<V: Visit>(&mut self, walk: &mut Walk<'_, V>, at: usize) -> usize {
         let rest = &walk.text[at..];
-        let end = |b: &u8| matches!(b, b',' | b'}' | b']' | b'{' | b'[' | b'"' | b':' | b' ' | b'\t' | b'\r' | b'\n');
-        let len = rest.iter().position(end).unwrap_or(rest.len()).max(1);
+        let len = rest.iter().position(|b| ENDS[usize::from(*b)]).unwrap_or(rest.len()).max(1);
         if walk.too_deep == 0 {
             let kind = if matches!(rest[0], b'0'..=b'9' | b'-') { Kind::Num } else { Kind::Word };
             self.show(walk, at, at + len, kind, false);
@@ -221,12 +220,44 @@ impl Walker {
     }
 }
 
+/// What ends a number or a word.
+const ENDS: [bool; 256] = {
+    let mut ends = [false; 256];
+    let all = b",}]{[\":\x20\t\r\n";
+    let mut i = 0;
+    while i < all.len() {
+        ends[all[i] as usize] = true;
+        i += 1;
+    }
+    ends
+};
+
+/// The place of the first quote or backslash from `from` on.
+///
+/// Most strings are short: eight bytes are looked at together, first by arithmetic on one word (a byte less one borrows
+/// only when it is zero; Mycroft 1987), and only what is longer goes the way that is made for length.
+fn quote(text: &[u8], from: usize) -> Option<usize> {
+    const ONES: u64 = u64::from_ne_bytes([1; 8]);
+    const TOPS: u64 = u64::from_ne_bytes([0x80; 8]);
+    let zero = |x: u64| x.wrapping_sub(ONES) & !x & TOPS;
+    let rest = text.get(from..)?;
+    let mut at = 0;
+    while let Some(word) = rest.get(at..at + 8).filter(|_| at < 32) {
+        let word = u64::from_le_bytes(word.try_into().ok()?);
+        let hits = zero(word ^ (ONES * b'"' as u64)) | zero(word ^ (ONES * b'\\' as u64));
+        if hits != 0 {
+            return Some(from + at + hits.trailing_zeros() as usize / 8);
+        }
+        at += 8;
+    }
+    memchr::memchr2(b'"', b'\\', &rest[at..]).map(|i| from + at + i)
+}
+
 /// The place of the closing quote of the string that starts at `at`, and whether a backslash stands before it.
 fn string_end(text: &[u8], at: usize) -> (usize, bool) {
     let mut from = at;
     let mut escaped = false;
-    while let Some(i) = memchr::memchr2(b'"', b'\\', &text[from.min(text.len())..]) {
-        let i = from + i;
+    while let Some(i) = quote(text, from) {
         if text[i] == b'"' {
             return (i, escaped);
         }
@@ -314,6 +345,23 @@ mod tests {
         let long = format!("[{}]", "7,".repeat(100_000));
         walker.walk(long.as_bytes(), 0, &tables, &mut On(long.as_bytes(), &mut seen));
         assert_eq!(seen.0.len(), 100_003);
+    }
+
+    #[test]
+    fn quotes_are_found_wherever_they_stand() {
+        for len in 0..80 {
+            for at in 0..=len {
+                let mut text = vec![b'!'; len];
+                text.extend([0xa2, 0xdc, b'x']);
+                let want = (at < len).then_some(at);
+                if at < len {
+                    text[at] = if at % 2 == 0 { b'"' } else { b'\\' };
+                }
+                assert_eq!(quote(&text, 0), want, "{len} {at}");
+                assert_eq!(quote(&text, at.min(len)), want, "{len} {at}");
+            }
+        }
+        assert_eq!((quote(b"", 0), quote(b"\"", 5)), (None, None));
     }
 
     #[test]

@@ -100,7 +100,7 @@ impl AfterHours {
 
     /// The same for hours that the key itself keeps.
     fn by_habit(&self, view: &View<'_>) -> Option<Signal> {
-        let hour = view.state.window(view.bucket, RING as i64).uses;
+        let hour = view.hour.uses;
         let profile = view.state.profile()?;
         if hour < self.config.min_events || view.state.active_hours() < 40 || !profile.is_settled() {
             return None;

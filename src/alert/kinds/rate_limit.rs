@@ -9,7 +9,6 @@ use super::super::kind::{Kind, KindInfo};
 use super::super::object::Urgency;
 use super::super::settings::{DAY, HOUR, MINUTE, kind_settings};
 use super::super::words;
-use crate::window::RING;
 
 /// What is fixed about it.
 pub(in crate::alert) const INFO: KindInfo = KindInfo {
@@ -44,13 +43,11 @@ impl Detector for RateLimit {
         let rate = view.policy.config.limit?;
         let burst = f64::from(view.policy.config.burst);
         let (seen, allowed, window_s) = match rate.per_s {
-            0..=60 => (f64::from(view.state.window(view.bucket, 1).uses), rate.per_second() * 300.0 + burst, 300),
-            61..=3600 => {
-                (f64::from(view.state.window(view.bucket, RING as i64).uses), f64::from(rate.count) + burst, 3600)
-            }
+            0..=60 => (f64::from(view.five.uses), rate.per_second() * 300.0 + burst, 300),
+            61..=3600 => (f64::from(view.hour.uses), f64::from(rate.count) + burst, 3600),
             _ => {
                 let learned = view.state.profile().map_or(0.0, |p| p.today().1);
-                let open = view.state.window(view.bucket, RING as i64).uses;
+                let open = view.hour.uses;
                 (learned + f64::from(open), f64::from(rate.count) + burst, DAY)
             }
         };

@@ -8,10 +8,7 @@ use super::super::detector::{Detector, Signal, View};
 use super::super::kind::Kind;
 use super::super::stats::wilson_lower;
 use super::super::words;
-use crate::window::{BUCKET_S, RING};
-
-/// Buckets of the windows: 15 minutes and 60.
-const WINDOWS: [i64; 2] = [3, RING as i64];
+use crate::window::Counts;
 
 /// 99.9 %, two-sided.
 const Z: f64 = 3.29;
@@ -30,13 +27,12 @@ impl Detector for Shares {
     }
 
     fn look(&self, view: &View<'_>) -> Option<Signal> {
-        WINDOWS.into_iter().find_map(|buckets| self.window(view, buckets))
+        [(view.quarter, 900), (view.hour, 3600)].into_iter().find_map(|(counts, s)| self.window(view, counts, s))
     }
 }
 
 impl Shares {
-    fn window(&self, view: &View<'_>, buckets: i64) -> Option<Signal> {
-        let counts = view.state.window(view.bucket, buckets);
+    fn window(&self, view: &View<'_>, counts: Counts, window_s: i64) -> Option<Signal> {
         let (usual_errors, usual_refused) = view.state.usual_shares();
         let (hits, usual, what) = match self.kind {
             Kind::ErrorRate => (counts.errors, usual_errors, "failed"),
@@ -52,7 +48,6 @@ impl Shares {
         if lower < bound {
             return None;
         }
-        let window_s = buckets * BUCKET_S;
         let span = words::span(window_s);
         Some(Signal {
             observed: h / n,

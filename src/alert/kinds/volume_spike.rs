@@ -13,7 +13,6 @@ use super::super::object::Urgency;
 use super::super::settings::{DAY, HOUR, MINUTE, kind_settings};
 use super::super::words;
 use super::excess::{self, Bounds, Excess};
-use crate::window::RING;
 
 /// What is fixed about it.
 pub(in crate::alert) const INFO: KindInfo = KindInfo {
@@ -61,12 +60,12 @@ impl Detector for VolumeSpike {
     fn look(&self, view: &View<'_>) -> Option<Signal> {
         let c = &self.config;
         let ease = if view.firing { 0.5 } else { 1.0 };
-        let hour = view.state.window(view.bucket, RING as i64).uses;
+        let hour = view.hour.uses;
         if f64::from(hour) < c.min_excess * ease || view.state.age_s(view.bucket) < c.learn.as_secs() as i64 {
             return None;
         }
         let profile = view.state.profile()?;
-        let seen = [f64::from(hour), f64::from(view.state.window(view.bucket, 1).uses)];
+        let seen = [f64::from(hour), f64::from(view.five.uses)];
         let bounds = Bounds { score_60m: c.score_60m, score_5m: c.score_5m, min_excess: c.min_excess };
         let Excess { n, mu, score, needed, window_s } = excess::find(view, profile, self.zone, seen, &bounds)?;
         let (span, factor) = (words::span(window_s as i64), words::times(n / mu));
