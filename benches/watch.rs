@@ -3,6 +3,9 @@
 //! Prints events a second for reading alone, for reading and counting with 100,000 keys, and for the whole way with the
 //! monitor; redaction is done beforehand and not part of the figures. Time is that of the processor (what other
 //! processes take of it does not count), memory what the allocator was asked for and has not got back.
+//!
+//! `--passes N PART` goes N times over 12,800 lines, with PART `read`, `count` or `watch`, so that the instructions of
+//! an event can be counted.
 
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a bench may stop where it stands, and prints")]
 #![expect(unsafe_code, reason = "an allocator that counts")]
@@ -94,30 +97,79 @@ fn line(n: u64, out: &mut String) {
     .unwrap();
 }
 
-fn main() {
-    let redactor = Redactor::new(PseudonymKey::new(0, b"bench"));
-    let roles = Roles::new(&EventConfig::default()).unwrap();
-    let mut worker = redactor.worker();
-    let chunks: Vec<Redacted> = (0..CHUNKS as u64)
-        .map(|c| {
+/// What the parts are measured with.
+struct Desk {
+    redactor: Redactor,
+    chunks: Vec<Redacted>,
+    reader: Reader,
+    monitor: Monitor,
+}
+
+impl Desk {
+    fn new(chunks: usize) -> Self {
+        let redactor = Redactor::new(PseudonymKey::new(0, b"bench"));
+        let roles = Roles::new(&EventConfig::default()).unwrap();
+        let mut worker = redactor.worker();
+        let chunk = |c: u64| {
             let mut text = String::new();
             (0..LINES).for_each(|l| line(c * LINES + l, &mut text));
             let mut out = Redacted::default();
             worker.redact(text.as_bytes(), &mut out);
             out
-        })
-        .collect();
-    let bytes: usize = chunks.iter().map(|c| c.bytes().len()).sum();
-    let events = (CHUNKS as u64 * LINES) as f64;
-    let mut reader = Reader::new(&roles, SourceReading::default()).unwrap();
-    let mut say = |what: &str, run: &mut dyn FnMut(&mut Reader)| {
-        run(&mut reader);
+        };
+        let chunks = (0..chunks as u64).map(chunk).collect();
+        let reader = Reader::new(&roles, SourceReading::default()).unwrap();
+        let monitor = Monitor::new(Watch::default(), &redactor).unwrap();
+        Self { redactor, chunks, reader, monitor }
+    }
+
+    fn events(&self) -> f64 {
+        (self.chunks.len() as u64 * LINES) as f64
+    }
+
+    /// One pass over all lines.
+    fn pass(&mut self, part: &str) {
+        let mut seen = 0;
+        for chunk in &self.chunks {
+            let mut tally = Tally::default();
+            for line in chunk.lines() {
+                let Some(event) = self.reader.read(line, NOW) else { continue };
+                seen += 1;
+                if part != "read" {
+                    tally.add(&event, line);
+                }
+            }
+            if part == "watch" {
+                self.monitor.absorb(tally);
+                self.monitor.tick(NOW);
+            }
+        }
+        assert_eq!(f64::from(seen), self.events());
+    }
+}
+
+const PARTS: [(&str, &str); 3] = [("read", "read"), ("count", "read and count"), ("watch", "read, count and watch")];
+
+fn main() {
+    let args: Vec<String> = std::env::args().skip(1).filter(|arg| arg != "--bench").collect();
+    if let [mode, count, part] = &args[..]
+        && mode == "--passes"
+    {
+        let mut desk = Desk::new(40);
+        (0..count.parse().unwrap()).for_each(|_| desk.pass(part));
+        return println!("{}", desk.events());
+    }
+    let mut desk = Desk::new(CHUNKS);
+    let events = desk.events();
+    let bytes: usize = desk.chunks.iter().map(|c| c.bytes().len()).sum();
+    for (part, what) in PARTS {
+        desk.pass(part);
         let before = ALLOCATIONS.load(Relaxed);
-        run(&mut reader);
+        desk.pass(part);
         let allocations = (ALLOCATIONS.load(Relaxed) - before) as f64 / events;
         let best = (0..5).map(|_| {
             let start = cpu_ns();
-            run(&mut reader);
+            desk.pass(part);
             (cpu_ns() - start) / 1e9
         });
         let s = best.fold(f64::INFINITY, f64::min);
@@ -127,45 +179,9 @@ fn main() {
             s / events * 1e9,
             bytes as f64 / s / 1e9
         );
-    };
-    say("read", &mut |reader| {
-        let mut seen = 0u64;
-        for chunk in &chunks {
-            for line in chunk.lines() {
-                seen += u64::from(reader.read(line, NOW).is_some());
-            }
-        }
-        assert_eq!(seen as f64, events);
-    });
-    say("read and count", &mut |reader| {
-        let mut keys = 0;
-        for chunk in &chunks {
-            let mut tally = Tally::default();
-            for line in chunk.lines() {
-                if let Some(event) = reader.read(line, NOW) {
-                    tally.add(&event, line);
-                }
-            }
-            keys += tally.keys.len();
-        }
-        assert!(keys > 0);
-    });
-    let mut monitor = Monitor::new(Watch::default(), &redactor).unwrap();
-    say("read, count and watch", &mut |reader| {
-        for chunk in &chunks {
-            let mut tally = Tally::default();
-            for line in chunk.lines() {
-                if let Some(event) = reader.read(line, NOW) {
-                    tally.add(&event, line);
-                }
-            }
-            monitor.absorb(tally);
-            monitor.tick(NOW);
-        }
-        assert!(monitor.keys().len() > 50_000);
-    });
-    drop(monitor);
-    drop(chunks);
+    }
+    assert!(desk.monitor.keys().len() > 50_000);
+    let Desk { redactor, .. } = desk;
     for keys in [100_000, 1_000_000] {
         memory(&redactor, keys);
     }

@@ -13,12 +13,12 @@ use super::notice::Notice;
 use super::object::Alert;
 use super::words;
 use crate::units::Timestamp;
-use crate::window::{KeyId, KeyState, Network, Tally, Visit, bucket};
+use crate::window::{KeyId, KeyState, Lines, Network, Tally, Visit, bucket};
 
 impl Monitor {
-    pub(super) fn look_at_leaks(&mut self, tally: &Tally, now: Timestamp, out: &mut Vec<Alert>) {
+    pub(super) fn look_at_leaks(&mut self, tally: &Tally, lines: &Lines, now: Timestamp, out: &mut Vec<Alert>) {
         let access_logs = self.watch.detect.secret_leaked.access_logs;
-        for found in leaks::found(tally, &self.rules, &self.watch.sources, access_logs) {
+        for found in leaks::found(tally, lines, &self.rules, &self.watch.sources, access_logs) {
             let at = found.first.min(now.plus(AHEAD));
             if let Some(id) = found.leaked {
                 let place = self.keys.enter(&id, || KeyState::new(&found.kind, at));
@@ -40,7 +40,7 @@ impl Monitor {
         }
     }
 
-    pub(super) fn look_at_attacks(&mut self, tally: &Tally, now: Timestamp, out: &mut Vec<Alert>) {
+    pub(super) fn look_at_attacks(&mut self, tally: &Tally, lines: &Lines, now: Timestamp, out: &mut Vec<Alert>) {
         let c = &self.watch.detect.attack_signature;
         let (ignore, least) = (c.ignore.clone(), c.min_refused);
         let mut all: Vec<_> = tally.attacks.iter().collect();
@@ -71,7 +71,7 @@ impl Monitor {
                 ..Signal::default()
             };
             let policy = format!("{name}/{}", source.as_deref().unwrap_or("-"));
-            let lines = delta.lines.in_order(&tally.lines).into_iter().map(|(_, l)| l.to_owned()).collect();
+            let lines = delta.lines.in_order(lines);
             let about = About { key, source, policy: policy.clone(), lines, single: false };
             self.raise_of(EpisodeId { kind: Kind::AttackSignature, key: id.key, policy }, &about, &signal, at, out);
         }

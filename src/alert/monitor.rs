@@ -6,6 +6,7 @@
 //! on by that clock, so that alerts end.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::compose::{About, RuleNotes, alert, name_of};
@@ -142,7 +143,7 @@ impl Monitor {
     /// long, grow worse, or resolve. `now` is the clock's time, or event time in a replay.
     pub fn tick(&mut self, now: Timestamp) -> Vec<Alert> {
         let mut out = Vec::new();
-        let tally = std::mem::take(&mut self.pending);
+        let mut tally = std::mem::take(&mut self.pending);
         if !tally.is_empty() {
             self.fed = Some(now);
             self.moved = true;
@@ -150,9 +151,11 @@ impl Monitor {
             self.counters.ahead += tally.ahead;
             self.counters.untimed += tally.untimed;
             tally.renamed.iter().for_each(|(before, now)| self.keys.rename(before, *now));
-            self.look_at_leaks(&tally, now, &mut out);
+            let lines = Arc::new(std::mem::take(&mut tally.lines));
+            self.recent.add(&tally.keys, &lines);
+            self.look_at_leaks(&tally, &lines, now, &mut out);
             self.look_at_keys(&tally, now, &mut out);
-            self.look_at_attacks(&tally, now, &mut out);
+            self.look_at_attacks(&tally, &lines, now, &mut out);
             self.look_at_sources(&tally, now, &mut out);
         }
         for (notice, at) in std::mem::take(&mut self.notices) {

@@ -1,49 +1,61 @@
 //! The last lines that were kept, as evidence.
 
-use crate::units::Timestamp;
-use crate::window::{KeyDelta, KeyId, Lines, MAX_LINES, Samples};
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 
-/// Lines of requests that went well.
+use crate::units::Timestamp;
+use crate::window::{KeyDelta, KeyId, Lines, MAX_LINES, Sample};
+
+/// Lines of requests that went well, in the least.
 const GOOD: usize = 8192;
 
-/// Lines of requests that did not.
+/// Lines of requests that did not, in the least.
 const BAD: usize = 4096;
 
-/// A line and whose it is.
-struct Line {
-    key: KeyId,
-    time: Timestamp,
-    text: String,
+/// Bytes of text that each of the two may hold on to, but for the newest tally's.
+const MAX_BYTES: usize = 16 << 20;
+
+/// The lines that one tally brought; nothing of them is copied.
+struct Block {
+    text: Arc<Lines>,
+    lines: Vec<(KeyId, Sample)>,
 }
 
-/// The last so many lines of all keys; the oldest make room.
+/// The lines of the last tallies; the oldest make room.
 struct Ring {
-    lines: Vec<Line>,
-    next: usize,
+    blocks: VecDeque<Block>,
+    len: usize,
+    bytes: usize,
     max: usize,
 }
 
 impl Ring {
     fn new(max: usize) -> Self {
-        Self { lines: Vec::new(), next: 0, max }
+        Self { blocks: VecDeque::new(), len: 0, bytes: 0, max }
     }
 
-    fn put(&mut self, key: &KeyId, samples: &Samples, lines: &Lines) {
-        for (time, text) in samples.iter(lines) {
-            if self.lines.len() < self.max {
-                self.lines.push(Line { key: *key, time, text: text.to_owned() });
-                continue;
+    fn put(&mut self, block: Block) {
+        if block.lines.is_empty() {
+            return;
+        }
+        self.len += block.lines.len();
+        self.bytes += block.text.bytes();
+        self.blocks.push_back(block);
+        while let Some(oldest) = self.blocks.front().filter(|_| self.blocks.len() > 1) {
+            let (lines, bytes) = (oldest.lines.len(), oldest.text.bytes());
+            if self.len - lines < self.max && self.bytes <= MAX_BYTES {
+                break;
             }
-            let slot = &mut self.lines[self.next];
-            (slot.key, slot.time) = (*key, time);
-            slot.text.clear();
-            slot.text.push_str(text);
-            self.next = (self.next + 1) % self.max;
+            (self.len, self.bytes) = (self.len - lines, self.bytes - bytes);
+            self.blocks.pop_front();
         }
     }
 
-    fn of<'r>(&'r self, key: &'r KeyId) -> impl Iterator<Item = (Timestamp, &'r str)> {
-        self.lines.iter().filter(move |l| l.key == *key).map(|l| (l.time, l.text.as_str()))
+    fn of<'r>(&'r self, key: &'r KeyId) -> impl Iterator<Item = (Timestamp, &'r Lines, &'r Sample)> {
+        let of_block = move |b: &'r Block| {
+            b.lines.iter().filter(move |(id, _)| id == key).map(|(_, sample)| (sample.time, &*b.text, sample))
+        };
+        self.blocks.iter().flat_map(of_block)
     }
 }
 
@@ -61,18 +73,47 @@ impl Default for Recent {
 
 impl Recent {
     /// Remembers the lines of a tally.
-    pub(super) fn add(&mut self, key: &KeyId, delta: &KeyDelta, lines: &Lines) {
-        self.good.put(key, &delta.good, lines);
-        self.bad.put(key, &delta.bad, lines);
+    pub(super) fn add(&mut self, keys: &HashMap<KeyId, KeyDelta>, text: &Arc<Lines>) {
+        let block = |lines: Vec<(KeyId, Sample)>| Block { text: Arc::clone(text), lines };
+        self.good.put(block(keys.iter().flat_map(|(id, d)| d.good.iter().map(|s| (*id, *s))).collect()));
+        self.bad.put(block(keys.iter().flat_map(|(id, d)| d.bad.iter().map(|s| (*id, *s))).collect()));
     }
 
     /// Up to five of a key's last lines, oldest first; those that failed before all others when `bad`.
     pub(super) fn lines(&self, key: &KeyId, bad: bool) -> Vec<String> {
         let mut all: Vec<_> =
             self.good.of(key).map(|l| (false, l)).chain(self.bad.of(key).map(|l| (true, l))).collect();
-        all.sort_by_key(|(failed, line)| (*failed && bad, *line));
-        let mut last: Vec<_> = all.split_off(all.len().saturating_sub(MAX_LINES)).into_iter().map(|(_, l)| l).collect();
+        all.sort_by_key(|(failed, (time, ..))| (*failed && bad, *time));
+        let last = all.split_off(all.len().saturating_sub(MAX_LINES));
+        let mut last: Vec<_> = last.into_iter().map(|(_, (time, text, sample))| (time, text.text(sample))).collect();
         last.sort_unstable();
-        last.into_iter().map(|(_, text)| text.to_owned()).collect()
+        last.into_iter().map(|(_, text)| text.into_owned()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{SourceId, Text};
+
+    #[test]
+    fn the_last_lines_are_kept_within_bounds() {
+        let id = |n: usize| KeyId::named("K", Text::plain(n.to_string().as_bytes()));
+        let mut recent = Recent::default();
+        let line = "x".repeat(500);
+        for n in 0..40_000usize {
+            let at = Timestamp::from_secs(n as i64);
+            let (mut delta, mut lines) = (KeyDelta::new(SourceId(0), at), Lines::default());
+            let samples = if n % 100 == 7 { &mut delta.bad } else { &mut delta.good };
+            samples.offer(n as u64, at, format!("{n} {line}").as_bytes(), &mut lines);
+            recent.add(&[(id(n % 10), delta)].into(), &Arc::new(lines));
+        }
+        let lines = recent.lines(&id(9), false);
+        assert_eq!((lines.len(), &lines[4][..6]), (5, "39999 "));
+        let failed = recent.lines(&id(7), true);
+        assert!(failed.iter().all(|l| l.split(' ').next().unwrap().ends_with("07")), "{failed:?}");
+        assert_eq!((recent.good.len, recent.bad.len), (GOOD, 400));
+        let held: usize = recent.good.blocks.iter().map(|b| b.text.bytes()).sum();
+        assert!(held == recent.good.bytes && held <= MAX_BYTES);
     }
 }

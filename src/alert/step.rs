@@ -17,6 +17,9 @@ use crate::window::{
 /// How long another signal about a key makes a new network worth a page.
 const COMPANY: Duration = Duration::from_secs(86_400);
 
+/// Keys whose memory is fetched together.
+const NEAR: usize = 16;
+
 /// One bucket of one key.
 struct Step<'a> {
     id: &'a KeyId,
@@ -33,12 +36,14 @@ impl Monitor {
         let limit = bucket(now.plus(AHEAD));
         let mut steps: Vec<(i64, &KeyId, &KeyDelta, Slice)> = Vec::with_capacity(tally.keys.len());
         for (id, delta) in &tally.keys {
-            self.recent.add(id, delta, &tally.lines);
             steps.extend(delta.slices.iter().map(|s| (s.bucket.min(limit), id, delta, *s)));
         }
         steps.sort_unstable_by_key(|s| (s.0, s.1));
         let mut some = Vec::new();
-        for (b, id, delta, slice) in steps {
+        for (n, &(b, id, delta, slice)) in steps.iter().enumerate() {
+            if n % NEAR == 0 {
+                self.keys.warm(steps[n..].iter().take(NEAR).map(|(_, id, ..)| *id));
+            }
             let newest = self.newest.map_or(i64::MIN, bucket);
             if b < newest.saturating_sub(LATE_BUCKETS) {
                 self.counters.late += u64::from(slice.counts.uses);

@@ -25,6 +25,7 @@ mod reading;
 mod replay;
 mod replay_budget;
 mod replay_html;
+mod replay_lane;
 mod replay_pass;
 mod rules;
 mod run;

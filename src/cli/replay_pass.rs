@@ -1,22 +1,24 @@
 //! One pass of `replay` over its files, with the settings as they are and with others.
 
 use std::fs::File;
-use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
 use super::exit::{Exit, Failure};
 use super::reading;
+use super::replay_lane::Lane;
 use super::style::plain;
 use super::unpack::unpacked;
 use crate::alert::{Alert, CalendarConfig, DetectConfig, KeyConfig, Monitor, Replay, Report, Watch};
 use crate::config::{Config, mistake};
 use crate::event::{Reader, SourceId};
 use crate::net::host_name;
-use crate::redact::{Redacted, Redactor, Worker};
-use crate::sources::{Framer, Piece, READ_BYTES};
+use crate::redact::Redactor;
 use crate::units::Timestamp;
+
+/// Most threads that redact one file.
+const THREADS: usize = 4;
 
 /// What the detectors are told.
 #[derive(Clone, Default, serde::Serialize, serde::Deserialize)]
@@ -69,35 +71,6 @@ impl Settings {
     }
 }
 
-/// One file on its way through.
-struct Lane {
-    path: PathBuf,
-    input: Box<dyn Read>,
-    framer: Framer,
-    ended: bool,
-    worker: Worker,
-    reader: Reader,
-}
-
-impl Lane {
-    /// The next piece; `None` at the end.
-    fn next(&mut self, mut spare: Vec<u8>) -> io::Result<Option<Piece>> {
-        loop {
-            match self.framer.take(spare) {
-                Ok(piece) => return Ok(Some(piece)),
-                Err(back) => spare = back,
-            }
-            if self.ended {
-                return Ok(self.framer.finish(spare));
-            }
-            let room = self.framer.room();
-            let before = room.len();
-            self.input.by_ref().take(READ_BYTES as u64).read_to_end(room)?;
-            self.ended = room.len() == before;
-        }
-    }
-}
-
 /// What one set of settings gave.
 pub struct Outcome {
     pub report: Report,
@@ -133,23 +106,11 @@ pub fn pass(
         replays.push((replay, Vec::new()));
     }
     let now = Timestamp::from(chrono::Utc::now());
-    let (mut redacted, mut spare) = (Redacted::default(), Vec::new());
     while let Some(n) = replays.first().and_then(|(replay, _)| replay.next()) {
         let lane = &mut lanes[n];
-        let piece = lane.next(std::mem::take(&mut spare));
-        match piece.with_context(|| format!("cannot read {}", shown(&lane.path)))? {
-            None => replays.iter_mut().for_each(|(replay, _)| replay.end(n)),
-            // A line that is too long to be taken whole says nothing.
-            Some(piece) if piece.withheld.is_some() => spare = piece.bytes,
-            Some(piece) => {
-                lane.worker.redact(&piece.bytes, &mut redacted);
-                for line in redacted.lines() {
-                    if let Some(event) = lane.reader.read(line, now) {
-                        replays.iter_mut().for_each(|(replay, _)| replay.add(n, &event, line));
-                    }
-                }
-                spare = piece.bytes;
-            }
+        let more = lane.events(now, |event, line| replays.iter_mut().for_each(|(r, _)| r.add(n, event, line)));
+        if !more.with_context(|| format!("cannot read {}", shown(&lane.path)))? {
+            replays.iter_mut().for_each(|(replay, _)| replay.end(n));
         }
         for (replay, alerts) in &mut replays {
             alerts.append(&mut replay.advance());
@@ -166,6 +127,7 @@ pub fn pass(
 
 fn lanes(files: &[PathBuf], config: &Config, redactor: &Redactor) -> anyhow::Result<Vec<Lane>> {
     let roles = config.roles()?;
+    let threads = std::thread::available_parallelism().map_or(1, |n| n.get().min(THREADS));
     let lane = |(n, path): (usize, &PathBuf)| {
         let source = u16::try_from(n).map_err(|_| Failure::new(Exit::USAGE, "more than 65,535 files"))?;
         let mut reading = reading::of_file(config, path);
@@ -173,8 +135,7 @@ fn lanes(files: &[PathBuf], config: &Config, redactor: &Redactor) -> anyhow::Res
         let file = File::open(path).with_context(|| format!("cannot open {}", shown(path)))?;
         let input = unpacked(file).with_context(|| format!("cannot read {}", shown(path)))?;
         let reader = Reader::new(&roles, reading)?;
-        let (framer, worker) = (Framer::new(), redactor.worker());
-        Ok(Lane { path: path.clone(), input, framer, ended: false, worker, reader })
+        Ok(Lane::new(path.clone(), input, reader, redactor, threads))
     };
     files.iter().enumerate().map(lane).collect()
 }

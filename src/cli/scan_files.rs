@@ -92,8 +92,8 @@ impl Input {
     /// # Errors
     /// What the system or the decompressor says.
     pub fn open(&self, progress: &Progress) -> io::Result<Option<Box<dyn Read>>> {
-        let raw: Box<dyn Read> = if self.path == Path::new("-") {
-            Box::new(io::stdin().lock())
+        let raw: Box<dyn Read + Send> = if self.path == Path::new("-") {
+            Box::new(io::stdin())
         } else {
             Box::new(progress.counting(File::open(&self.path)?))
         };

@@ -8,7 +8,7 @@ use flate2::bufread::MultiGzDecoder;
 ///
 /// # Errors
 /// What the system or the decompressor says.
-pub fn unpacked(raw: impl Read + 'static) -> io::Result<Box<dyn Read>> {
+pub fn unpacked(raw: impl Read + Send + 'static) -> io::Result<Box<dyn Read + Send>> {
     let mut raw = BufReader::with_capacity(64 << 10, raw);
     let magic = raw.fill_buf()?;
     Ok(if magic.starts_with(&[0x1f, 0x8b]) {

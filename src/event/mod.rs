@@ -23,6 +23,7 @@ mod schema;
 mod tables;
 mod text;
 mod time;
+mod trail;
 mod value;
 mod walk;
 

@@ -105,11 +105,13 @@ impl Paths {
         });
     }
 
-    /// Forgets all places when there are too many; only between lines.
-    pub(super) fn tidy(&mut self) {
-        if self.spots.len() >= MAX_PLACES || self.bytes >= MAX_BYTES {
+    /// Forgets all places when there are too many, and says so; only between lines.
+    pub(super) fn tidy(&mut self) -> bool {
+        let full = self.spots.len() >= MAX_PLACES || self.bytes >= MAX_BYTES;
+        if full {
             self.clear();
         }
+        full
     }
 
     #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Reads redacted lines of one source as events.
 
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -50,6 +51,8 @@ pub struct Reader {
     fixed: Option<usize>,
     walker: Walker,
     notes: Notes,
+    /// The schemas that lines of a shape may have.
+    candidates: HashMap<u32, Box<[u16]>>,
     joins: Joins,
     /// The schema of the line before, and the roles whose fields it named, one bit each.
     expected: (Option<usize>, u32),
@@ -103,6 +106,7 @@ impl Reader {
             fixed,
             walker: Walker::new(),
             notes,
+            candidates: HashMap::new(),
             joins: Joins::default(),
             expected: (None, 0),
             earlier: None,
@@ -136,14 +140,17 @@ impl Reader {
     /// Roles whose field the schema of the line before named, and had, are not looked for by name at first; when this
     /// line turns out to be different, it is gone over again.
     fn understand(&mut self, line: &RedactedLine<'_>) -> Option<usize> {
-        self.walker.paths.tidy();
+        if self.walker.tidy() {
+            self.candidates.clear();
+        }
         let (expected, skip) = self.expected;
         for skip in [skip, 0] {
-            self.scan(line, skip);
+            let shape = self.scan(line, skip);
             self.unwrap(line, skip);
-            let schema = self.fixed.or_else(|| self.notes.schema(&self.roles.tables));
             let nested = std::mem::take(&mut self.nested);
-            self.resolve(schema, if nested.from > 0 { &nested.text } else { line.bytes() });
+            let text = if nested.from > 0 { &nested.text } else { line.bytes() };
+            let schema = self.fixed.or_else(|| self.schema(shape.filter(|_| nested.from == 0), text));
+            self.resolve(schema, text);
             self.nested = nested;
             let by_schema = |p: &Option<Pick>| p.is_some_and(|p| matches!(p.why, Why::Schema(_)) && !p.masked);
             let bits = self.picks.iter().enumerate().fold(0u32, |bits, (i, p)| bits | u32::from(by_schema(p)) << i);
@@ -153,6 +160,17 @@ impl Reader {
             }
         }
         None
+    }
+
+    /// The schema of the line at hand. Which ones its fields allow is worked out once for each shape.
+    fn schema(&mut self, shape: Option<u32>, text: &[u8]) -> Option<usize> {
+        let tables = &*self.roles.tables;
+        let Some(shape) = shape else {
+            let candidates = self.notes.candidates(tables);
+            return self.notes.schema(tables, &candidates, text);
+        };
+        let candidates = self.candidates.entry(shape).or_insert_with(|| self.notes.candidates(tables));
+        self.notes.schema(tables, candidates, text)
     }
 
     /// Notes the fields of a JSON object that stands in a string of the line.
@@ -205,8 +223,8 @@ impl Reader {
         self.news = Some(format!("{source}: read as {name}: {}", all.join(", ")));
     }
 
-    /// Notes the fields of the line, whatever it is made of.
-    fn scan(&mut self, line: &RedactedLine<'_>, skip: u32) {
+    /// Notes the fields of the line, whatever it is made of; gives its shape when it is known JSON.
+    fn scan(&mut self, line: &RedactedLine<'_>, skip: u32) -> Option<u32> {
         let text = line.bytes();
         self.notes.clear();
         let tables = &*self.roles.tables;
@@ -215,17 +233,17 @@ impl Reader {
         let end = text.len() - text.iter().rev().take_while(|b| b.is_ascii_whitespace()).count();
         let start = text.iter().take_while(|b| b.is_ascii_whitespace()).count().min(end);
         if text.get(start) == Some(&b'{') {
-            self.walker.walk(&text[..end], start, tables, &mut scan);
+            let shape = self.walker.walk(&text[..end], start, tables, &mut scan);
             scan.finish();
-            return;
+            return shape;
         }
         let json = memchr::memmem::find(text, b"{\"").filter(|_| end > 0 && text[end - 1] == b'}');
         if let Some(at) = json {
-            self.walker.walk(&text[..end], at, tables, &mut scan);
+            let shape = self.walker.walk(&text[..end], at, tables, &mut scan);
             scan.finish();
             let front = access::leading_time(text, start..at);
             scan.notes.by_form(Role::Time, front.start, front.end, false);
-            return;
+            return shape;
         }
         if let Some(found) = access::find(text, start..end) {
             scan.finish();
@@ -237,6 +255,7 @@ impl Reader {
             let front = access::leading_time(text, start..end);
             scan.notes.by_form(Role::Time, front.start, front.end, false);
         }
+        None
     }
 
     /// Chooses the field of each role: configuration, then schema, then name.

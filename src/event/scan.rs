@@ -4,7 +4,8 @@ use std::iter::Peekable;
 
 use super::paths::NONE;
 use super::role::{Role, Unit};
-use super::tables::{Alias, Choice, Schema, Tables};
+use super::schema::Test;
+use super::tables::{Alias, Choice, Tables};
 use super::text::Text;
 use super::value;
 use super::walk::{Kind, Leaf, Visit};
@@ -69,11 +70,14 @@ pub(super) struct Notes {
     generation: u32,
     slots: Vec<(u32, Cap)>,
     masks: Vec<(u32, u32)>,
+    /// Pointers of packs and the configuration that the line has.
+    seen: Vec<u16>,
+    /// The place of the first value.
+    first: u32,
     pub best: [Option<Best>; Role::COUNT],
     /// Roles that have a best field, one bit each.
     pub named: u32,
     pub found: Vec<Found>,
-    leaves: u32,
     /// The first string that holds a JSON object, and where.
     pub inner: Option<(u32, u32)>,
 }
@@ -85,10 +89,11 @@ impl Notes {
             generation: 0,
             slots: vec![(0, none); tables.exacts.len()],
             masks: vec![(0, 0); tables.schemas.len()],
+            seen: Vec::new(),
+            first: NONE,
             best: [None; Role::COUNT],
             named: 0,
             found: Vec::new(),
-            leaves: 0,
             inner: None,
         }
     }
@@ -105,8 +110,9 @@ impl Notes {
             self.best[self.named.trailing_zeros() as usize] = None;
             self.named &= self.named - 1;
         }
+        self.seen.clear();
         self.found.clear();
-        self.leaves = 0;
+        self.first = NONE;
         self.inner = None;
     }
 
@@ -120,10 +126,33 @@ impl Notes {
         (*generation == self.generation).then_some(*cap)
     }
 
-    /// The position of the first schema whose conditions all hold.
-    pub(super) fn schema(&self, tables: &Tables) -> Option<usize> {
-        let seen = |(mask, schema): (&(u32, u32), &Schema)| mask.0 == self.generation && mask.1 == schema.all;
-        self.masks.iter().zip(&tables.schemas).position(seen)
+    /// The schemas, in order, that the line has all pointers of, whatever their values are.
+    pub(super) fn candidates(&mut self, tables: &Tables) -> Box<[u16]> {
+        let mut all = Vec::new();
+        for exact in &self.seen {
+            for (schema, bit) in &tables.exacts[usize::from(*exact)].tests {
+                let mask = &mut self.masks[usize::from(*schema)];
+                if mask.0 != self.generation {
+                    *mask = (self.generation, 0);
+                }
+                let before = mask.1;
+                mask.1 |= bit;
+                let whole = tables.schemas[usize::from(*schema)].all;
+                if mask.1 == whole && before != whole {
+                    all.push(*schema);
+                }
+            }
+        }
+        all.sort_unstable();
+        all.into()
+    }
+
+    /// The first of these schemas of which all conditions hold.
+    pub(super) fn schema(&self, tables: &Tables, candidates: &[u16], line: &[u8]) -> Option<usize> {
+        let holds = |(exact, test): &(u16, Test)| {
+            self.slot(*exact).is_some_and(|cap| test.holds(&cap, line, cap.at == self.first))
+        };
+        candidates.iter().map(|s| usize::from(*s)).find(|s| tables.schemas[*s].tests.iter().all(holds))
     }
 
     /// Marks the redactions inside this range as standing in a URL.
@@ -159,9 +188,14 @@ pub(super) struct Scan<'s, F: Iterator<Item = (usize, usize, &'s Finding)>> {
 }
 
 impl<'s, F: Iterator<Item = (usize, usize, &'s Finding)>> Visit for Scan<'s, F> {
+    fn wants(&self, end: usize, escaped: bool) -> bool {
+        escaped || self.next_start < end
+    }
+
     fn leaf(&mut self, leaf: &Leaf<'_>) {
-        let first = self.notes.leaves == 0;
-        self.notes.leaves += 1;
+        if self.notes.first == NONE {
+            self.notes.first = leaf.at;
+        }
         let hit = self.next_start < leaf.end;
         if leaf.escaped
             && leaf.kind == Kind::Str
@@ -177,7 +211,8 @@ impl<'s, F: Iterator<Item = (usize, usize, &'s Finding)>> Visit for Scan<'s, F> 
         let (start, end) = (leaf.start as u32, leaf.end as u32);
         let cap = Cap { start, end, kind: leaf.kind, escaped: leaf.escaped, at: leaf.at, tagged };
         if let Some(exact) = leaf.spot.exact {
-            self.pointer(exact, &cap, first);
+            self.notes.slots[usize::from(exact)] = (self.notes.generation, cap);
+            self.notes.seen.push(exact);
         }
         if let Some(names) = leaf.spot.names {
             for alias in self.tables.roles_of(names) {
@@ -226,20 +261,6 @@ impl<'s, F: Iterator<Item = (usize, usize, &'s Finding)>> Scan<'s, F> {
         }
     }
 
-    fn pointer(&mut self, exact: u16, cap: &Cap, first: bool) {
-        let generation = self.notes.generation;
-        self.notes.slots[usize::from(exact)] = (generation, *cap);
-        for (schema, bit, test) in &self.tables.exacts[usize::from(exact)].tests {
-            if test.holds(cap, self.line, first) {
-                let mask = &mut self.notes.masks[usize::from(*schema)];
-                if mask.0 != generation {
-                    *mask = (generation, 0);
-                }
-                mask.1 |= bit;
-            }
-        }
-    }
-
     fn offer(&mut self, alias: &Alias, depth: usize, cap: &Cap) {
         let depth = depth.saturating_sub(usize::from(alias.depth)) as u32;
         let score = depth * 12 + u32::from(alias.rank);
@@ -262,7 +283,7 @@ impl<'s, F: Iterator<Item = (usize, usize, &'s Finding)>> Scan<'s, F> {
     }
 }
 
-impl super::schema::Test {
+impl Test {
     fn holds(&self, cap: &Cap, line: &[u8], first: bool) -> bool {
         let text = cap.text(line);
         match self {

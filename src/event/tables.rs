@@ -101,8 +101,8 @@ pub(super) type Map<V> = HashMap<Box<[u8]>, V, BuildHasherDefault<Fnv>>;
 /// A pointer that some schema or the configuration names.
 #[derive(Default)]
 pub(super) struct Exact {
-    /// Conditions on it: schema, the condition's bit, the condition.
-    pub tests: Vec<(u16, u32, Test)>,
+    /// Conditions on it: schema, the condition's bit.
+    pub tests: Vec<(u16, u32)>,
     /// How a key found there is called: a position in [`Tables::spaces`].
     pub space: u16,
 }
@@ -127,8 +127,10 @@ pub(super) struct Alias {
 
 pub(super) struct Schema {
     pub id: Box<str>,
-    /// All conditions.
+    /// All conditions, one bit each.
     pub all: u32,
+    /// The conditions: a pointer and what must be true of its value.
+    pub tests: Vec<(u16, Test)>,
     pub roles: [Vec<Choice>; Role::COUNT],
     pub without: [bool; Role::COUNT],
     /// Roles that the schema names a field for, one bit each.
@@ -219,12 +221,13 @@ impl Tables {
         if def.when.is_empty() || def.when.len() > 32 {
             return Err("needs 1 to 32 conditions in `when`".to_owned());
         }
-        let mut strength = 0;
+        let (mut strength, mut tests) = (0, Vec::new());
         for (i, text) in def.when.iter().enumerate() {
             let (pointer, test) = condition(text)?;
             strength += if test == Test::There { 2 } else { 3 };
             let exact = self.exact(pointer);
-            self.exacts[usize::from(exact)].tests.push((number, 1 << i, test));
+            self.exacts[usize::from(exact)].tests.push((number, 1 << i));
+            tests.push((exact, test));
         }
         let mut roles: [Vec<Choice>; Role::COUNT] = Default::default();
         for (&role, pointers) in &def.roles {
@@ -242,6 +245,7 @@ impl Tables {
         self.schemas.push(Schema {
             id,
             all,
+            tests,
             roles,
             without,
             named,
@@ -291,7 +295,7 @@ impl Tables {
     fn renumber(&mut self) {
         let new: BTreeMap<u16, u16> = self.schemas.iter().enumerate().map(|(at, s)| (s.number, at as u16)).collect();
         for exact in &mut self.exacts {
-            for (schema, _, _) in &mut exact.tests {
+            for (schema, _) in &mut exact.tests {
                 *schema = new[schema];
             }
         }

@@ -97,7 +97,7 @@ impl Cursor<'_> {
 
     /// Decimals behind a point or comma as microseconds; none is zero.
     fn fraction(&mut self) -> i64 {
-        if self.eat(b".,").is_none() {
+        if self.0.is_empty() || self.eat(b".,").is_none() {
             return 0;
         }
         let n = self.0.iter().take_while(|b| b.is_ascii_digit()).count();
@@ -253,7 +253,8 @@ fn epoch(text: &[u8], run: usize) -> Option<Parsed> {
     if run > 19 {
         return None;
     }
-    let whole: i64 = std::str::from_utf8(&text[..run]).ok()?.parse().ok()?;
+    let whole = text[..run].iter().fold(0u64, |n, b| n * 10 + u64::from(b - b'0'));
+    let whole = i64::try_from(whole).ok()?;
     let mut c = Cursor(&text[run..]);
     let micros = c.fraction();
     if !c.0.is_empty() {
@@ -306,7 +307,7 @@ fn worded(text: &[u8], year: i32) -> Option<Parsed> {
 /// `/Date(1777636800250)/`.
 fn dotnet(text: &[u8]) -> Option<Parsed> {
     let inner = text.strip_prefix(b"/Date(")?.strip_suffix(b")/")?;
-    epoch(inner, inner.len())
+    inner.iter().all(u8::is_ascii_digit).then(|| epoch(inner, inner.len()))?
 }
 
 #[cfg(test)]

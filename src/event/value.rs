@@ -1,6 +1,6 @@
 //! What a value must look like to be taken for a role.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use super::role::Unit;
 
@@ -8,6 +8,9 @@ use super::role::Unit;
 pub(super) fn ip(text: &[u8]) -> Option<IpAddr> {
     if text.len() > 64 {
         return None;
+    }
+    if let Some(v4) = dotted(text) {
+        return Some(v4.into());
     }
     let text = std::str::from_utf8(text).ok()?.trim();
     let ip = if let Some(rest) = text.strip_prefix('[') {
@@ -20,6 +23,26 @@ pub(super) fn ip(text: &[u8]) -> Option<IpAddr> {
         host.parse().ok()?
     };
     Some(ip.to_canonical())
+}
+
+/// Four numbers and nothing else, which most addresses are. A leading zero is not for this way: some read it as octal.
+fn dotted(text: &[u8]) -> Option<Ipv4Addr> {
+    let mut octets = [0u8; 4];
+    let (mut at, mut digits, mut number) = (0, 0, 0u16);
+    for &b in text {
+        match b {
+            b'0'..=b'9' if digits < 3 && (digits == 0 || number > 0) => {
+                (number, digits) = (number * 10 + u16::from(b - b'0'), digits + 1);
+            }
+            b'.' if digits > 0 && at < 3 => {
+                octets[at] = u8::try_from(number).ok()?;
+                (at, digits, number) = (at + 1, 0, 0);
+            }
+            _ => return None,
+        }
+    }
+    octets[3] = u8::try_from(number).ok()?;
+    (at == 3 && digits > 0).then(|| octets.into())
 }
 
 /// An HTTP status, 100 to 599, as a number or as digits.
@@ -35,7 +58,7 @@ pub(super) fn status(text: &[u8]) -> Option<u16> {
 pub(super) fn method(text: &[u8]) -> bool {
     const METHODS: [&[u8]; 10] =
         [b"GET", b"POST", b"PUT", b"PATCH", b"DELETE", b"HEAD", b"OPTIONS", b"CONNECT", b"TRACE", b"PURGE"];
-    METHODS.iter().any(|m| text.eq_ignore_ascii_case(m))
+    (3..=7).contains(&text.len()) && METHODS.iter().any(|m| text.eq_ignore_ascii_case(m))
 }
 
 /// Whether `text` is a path or a URL.
@@ -54,6 +77,10 @@ pub(super) fn path(text: &[u8]) -> bool {
 pub(super) fn latency(text: &[u8], unit: Unit) -> Option<u64> {
     if text.is_empty() || text.len() > 40 {
         return None;
+    }
+    if let Some(number) = plain(text) {
+        let micros = number * unit.micros();
+        return (micros < 3.2e13).then_some(micros as u64);
     }
     let text = std::str::from_utf8(text).ok()?.trim();
     let mut rest = text;
@@ -96,12 +123,29 @@ fn number_len(text: &[u8]) -> usize {
     n
 }
 
+/// A number of at most 15 digits with at most one point: exact, since both the digits and the power of ten are.
+fn plain(text: &[u8]) -> Option<f64> {
+    const TENS: [f64; 16] = [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15];
+    let (mut digits, mut point) = (0u64, None);
+    if text.len() > 16 || !text.first()?.is_ascii_digit() || !text.last()?.is_ascii_digit() {
+        return None;
+    }
+    for (at, &b) in text.iter().enumerate() {
+        match b {
+            b'0'..=b'9' => digits = digits * 10 + u64::from(b - b'0'),
+            b'.' if point.is_none() => point = Some(text.len() - 1 - at),
+            _ => return None,
+        }
+    }
+    (digits < 1 << 53).then(|| digits as f64 / TENS[point.unwrap_or(0)])
+}
+
 /// A plain number of at most 24 characters.
 pub(super) fn number(text: &[u8]) -> Option<f64> {
     if text.is_empty() || text.len() > 24 || !matches!(text[0], b'0'..=b'9' | b'-' | b'.') {
         return None;
     }
-    std::str::from_utf8(text).ok()?.parse().ok().filter(|n: &f64| n.is_finite())
+    plain(text).or_else(|| std::str::from_utf8(text).ok()?.parse().ok().filter(|n: &f64| n.is_finite()))
 }
 
 /// Whether `text` is a name of a region, an environment or a service.
@@ -113,11 +157,21 @@ pub(super) fn word(text: &[u8]) -> bool {
 /// Whether a value says "nothing here" or "hidden": such a value is nobody's name.
 pub(super) fn masked(text: &[u8]) -> bool {
     let t = text.trim_ascii();
-    if t.is_empty() || t.windows(3).any(|w| w == b"***" || w == b"xxx" || w == b"XXX") {
+    // Nothing but marks, or three of the same in a row.
+    let (mut marks, mut run, mut before) = (true, 0, 0);
+    for &b in t {
+        marks &= matches!(b, b'-' | b'*' | b'.' | b'?' | b'x' | b'X');
+        run = if b == before { run + 1 } else { 1 };
+        before = b;
+        if run == 3 && matches!(b, b'*' | b'x' | b'X') {
+            return true;
+        }
+    }
+    if marks {
         return true;
     }
-    if t.iter().all(|b| matches!(b, b'-' | b'*' | b'.' | b'?' | b'x' | b'X')) {
-        return true;
+    if t.len() > 11 {
+        return false;
     }
     let inner = t.trim_ascii_start();
     let inner = inner.strip_prefix(b"[").or(inner.strip_prefix(b"<")).or(inner.strip_prefix(b"(")).unwrap_or(inner);
@@ -195,6 +249,17 @@ pub(super) fn outcome(text: &[u8]) -> Option<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    proptest::proptest! {
+        /// The short ways give what the long ones do.
+        #[test]
+        fn plain_values_are_read_as_the_library_reads_them(text in "[0-9.]{1,17}|[0-9]{1,3}(\\.[0-9]{1,3}){3}") {
+            if let Some(n) = plain(text.as_bytes()) {
+                proptest::prop_assert_eq!(text.parse::<f64>().unwrap(), n);
+            }
+            proptest::prop_assert_eq!(text.parse::<Ipv4Addr>().ok(), dotted(text.as_bytes()));
+        }
+    }
 
     #[test]
     fn addresses_come_with_ports_and_brackets() {

@@ -5,6 +5,7 @@
 
 use super::paths::{NONE, Paths, ROOT, Spot};
 use super::tables::Tables;
+use super::trail::{Form, START, Trail};
 
 /// How deep objects and arrays are entered.
 pub(super) const MAX_DEPTH: usize = 64;
@@ -40,10 +41,14 @@ pub(super) struct Leaf<'w> {
 pub(super) trait Visit {
     /// One scalar.
     fn leaf(&mut self, leaf: &Leaf<'_>);
+
+    /// Whether a scalar that ends at `end` is of interest although its place is of none.
+    fn wants(&self, end: usize, escaped: bool) -> bool;
 }
 
+/// An open object or array.
 #[derive(Clone, Copy)]
-struct Frame {
+pub(super) struct Frame {
     /// `None` for an object, else the position of the next element.
     index: Option<u32>,
     /// The place of the object or array itself.
@@ -52,9 +57,10 @@ struct Frame {
     last: u32,
 }
 
-/// The walker: remembers the places of its stream, and nothing else from line to line.
+/// The walker: remembers the places of its stream and the roads that lines take, and nothing else from line to line.
 pub(super) struct Walker {
     pub(super) paths: Paths,
+    trail: Trail,
     stack: Vec<Frame>,
     /// The element of a list of attributes whose `key` was seen, and where that stands.
     attribute: Option<(u32, usize, usize)>,
@@ -67,25 +73,70 @@ struct Walk<'w, V> {
     visit: &'w mut V,
     /// Open brackets below [`MAX_DEPTH`].
     too_deep: usize,
+    /// The last value, as far as the road is remembered, and the byte behind it.
+    node: u32,
+    mark: usize,
 }
 
 impl Walker {
     pub(super) fn new() -> Self {
-        Self { paths: Paths::new(), stack: Vec::new(), attribute: None }
+        Self { paths: Paths::new(), trail: Trail::new(), stack: Vec::new(), attribute: None }
     }
 
-    /// Walks the JSON value that starts at `at`.
-    pub(super) fn walk(&mut self, text: &[u8], at: usize, tables: &Tables, visit: &mut impl Visit) {
+    /// Forgets what was remembered when it is too much, and says so; only between lines.
+    pub(super) fn tidy(&mut self) -> bool {
+        let lost = self.trail.tidy();
+        if self.paths.tidy() {
+            self.trail.clear();
+            return true;
+        }
+        lost
+    }
+
+    /// Walks the JSON value that starts at `at`; gives the number of its shape, the same for all lines that have the
+    /// same fields in the same order, when it is known.
+    pub(super) fn walk(&mut self, text: &[u8], at: usize, tables: &Tables, visit: &mut impl Visit) -> Option<u32> {
         self.stack.clear();
         self.attribute = None;
-        let mut walk = Walk { text, tables, visit, too_deep: 0 };
+        let mut walk = Walk { text, tables, visit, too_deep: 0, node: START, mark: at };
+        let shape = self.follow(&mut walk);
+        if shape.is_none() {
+            let behind = usize::from(matches!(self.trail.node(walk.node).form, Form::Element | Form::Member));
+            let at = (walk.mark + behind).min(text.len());
+            self.explore(&mut walk, at);
+        }
+        shape
+    }
+
+    /// Walks as far as the line is like others before it; gives its shape when that is to its end.
+    fn follow<V: Visit>(&mut self, walk: &mut Walk<'_, V>) -> Option<u32> {
+        let Self { paths, trail, stack, .. } = self;
+        while let Some(step) = trail.step(walk.node, walk.text, walk.mark) {
+            let node = trail.node(step.node);
+            let kind = match node.form {
+                Form::End => return Some(step.node),
+                Form::Bare => bare_kind(walk.text[step.start]),
+                Form::Element | Form::Member => Kind::Str,
+            };
+            if node.known || walk.visit.wants(step.end, step.escaped) {
+                let (at, start, end, escaped) = (node.at, step.start, step.end, step.escaped);
+                walk.visit.leaf(&Leaf { at, spot: paths.get(at), start, end, kind, escaped });
+            }
+            (walk.node, walk.mark) = (step.node, step.end);
+        }
+        stack.extend_from_slice(&trail.node(walk.node).stack);
+        None
+    }
+
+    /// Walks on at `at`, and remembers how.
+    fn explore<V: Visit>(&mut self, walk: &mut Walk<'_, V>, at: usize) {
         let mut at = at;
-        while let Some(&b) = text.get(at) {
+        while let Some(&b) = walk.text.get(at) {
             match b {
-                b'"' => at = self.string(&mut walk, at + 1),
+                b'"' => at = self.string(walk, at + 1),
                 b' ' | b'\t' | b'\r' | b'\n' | b',' | b':' => at += 1,
                 b'{' | b'[' => {
-                    self.open(&mut walk, b == b'[');
+                    self.open(walk, b == b'[');
                     at += 1;
                 }
                 b'}' | b']' => {
@@ -94,19 +145,39 @@ impl Walker {
                     } else {
                         self.stack.pop();
                     }
+                    at += 1;
                     if self.stack.is_empty() {
+                        self.trail.add(walk.node, &walk.text[walk.mark..at], (Form::End, NONE, false), &[]);
                         return;
                     }
-                    at += 1;
                 }
-                _ => at = self.bare(&mut walk, at),
+                _ => at = self.bare(walk, at),
             }
         }
+    }
+
+    /// Remembers the way to the value at `start`, unless it hangs on more than the text before it.
+    fn remember<V: Visit>(&mut self, walk: &mut Walk<'_, V>, at: u32, start: usize, end: usize, kind: Kind) {
+        let gap = &walk.text[walk.mark..start];
+        let form = match (kind, self.stack.last().map(|f| f.index)) {
+            (Kind::Num | Kind::Word, _) => Form::Bare,
+            (Kind::Str, Some(Some(_))) => Form::Element,
+            (Kind::Str, _) => Form::Member,
+        };
+        let colon = || gap.iter().rev().skip(1).find(|b| !b.is_ascii_whitespace()) == Some(&b':');
+        walk.node = if form != Form::Member || colon() {
+            let known = self.paths.get(at).is_known();
+            self.trail.add(walk.node, gap, (form, at, known), &self.stack)
+        } else {
+            NONE
+        };
+        walk.mark = end;
     }
 
     fn open<V: Visit>(&mut self, walk: &mut Walk<'_, V>, array: bool) {
         if walk.too_deep > 0 || self.stack.len() >= MAX_DEPTH {
             walk.too_deep += 1;
+            walk.node = NONE;
             return;
         }
         let spot = self.value_spot(walk);
@@ -145,19 +216,22 @@ impl Walker {
     }
 
     fn bare<V: Visit>(&mut self, walk: &mut Walk<'_, V>, at: usize) -> usize {
-        let rest = &walk.text[at..];
-        let len = rest.iter().position(|b| ENDS[usize::from(*b)]).unwrap_or(rest.len()).max(1);
+        let end = bare_end(walk.text, at).max(at + 1);
         if walk.too_deep == 0 {
-            let kind = if matches!(rest[0], b'0'..=b'9' | b'-') { Kind::Num } else { Kind::Word };
-            self.show(walk, at, at + len, kind, false);
+            self.show(walk, at, end, bare_kind(walk.text[at]), false);
         }
-        at + len
+        end
     }
 
     fn show<V: Visit>(&mut self, walk: &mut Walk<'_, V>, start: usize, end: usize, kind: Kind, escaped: bool) {
         let mut at = self.value_spot(walk);
         if self.in_list() {
             at = self.attribute(walk, at, (start, end), kind, escaped);
+            // What it means hangs on values before it.
+            walk.node = NONE;
+        }
+        if walk.node != NONE {
+            self.remember(walk, at, start, end, kind);
         }
         walk.visit.leaf(&Leaf { at, spot: self.paths.get(at), start, end, kind, escaped });
     }
@@ -220,6 +294,15 @@ impl Walker {
     }
 }
 
+fn bare_kind(first: u8) -> Kind {
+    if matches!(first, b'0'..=b'9' | b'-') { Kind::Num } else { Kind::Word }
+}
+
+/// The byte behind the number or word that starts at `at`.
+pub(super) fn bare_end(text: &[u8], at: usize) -> usize {
+    text[at..].iter().position(|b| ENDS[usize::from(*b)]).map_or(text.len(), |i| at + i)
+}
+
 /// What ends a number or a word.
 const ENDS: [bool; 256] = {
     let mut ends = [false; 256];
@@ -254,7 +337,7 @@ fn quote(text: &[u8], from: usize) -> Option<usize> {
 }
 
 /// The place of the closing quote of the string that starts at `at`, and whether a backslash stands before it.
-fn string_end(text: &[u8], at: usize) -> (usize, bool) {
+pub(super) fn string_end(text: &[u8], at: usize) -> (usize, bool) {
     let mut from = at;
     let mut escaped = false;
     while let Some(i) = quote(text, from) {
@@ -280,6 +363,10 @@ mod tests {
         fn leaf(&mut self, leaf: &Leaf<'_>) {
             let s = |b: &[u8]| String::from_utf8_lossy(b).into_owned();
             self.1.0.push((s(&leaf.spot.path), s(&leaf.spot.norm), s(&self.0[leaf.start..leaf.end])));
+        }
+
+        fn wants(&self, _: usize, _: bool) -> bool {
+            true
         }
     }
 
@@ -345,6 +432,24 @@ mod tests {
         let long = format!("[{}]", "7,".repeat(100_000));
         walker.walk(long.as_bytes(), 0, &tables, &mut On(long.as_bytes(), &mut seen));
         assert_eq!(seen.0.len(), 100_003);
+    }
+
+    proptest::proptest! {
+        /// Lines that go through one walker after another are walked as by one that remembers nothing.
+        #[test]
+        fn what_is_remembered_changes_nothing(lines in proptest::collection::vec(proptest::collection::vec(
+            proptest::sample::select(vec![
+                "{", "}", "[", "]", ",", ":", " ", "\t", "\"a\"", "\"b\":", "\"a\":", "\"\\n\"", "\"key\":\"x\",", "\"value\":",
+                "1", "-2.5", "true", "{\"a\":", "\"b\":[", "\"", "\\", "x",
+            ]), 0..24), 1..8)) {
+            let (tables, mut walker) = (Tables::default(), Walker::new());
+            for line in lines.iter().map(|pieces| format!("{{{}", pieces.concat())).flat_map(|l| [l.clone(), l]) {
+                let (mut fresh, mut again) = (Seen::default(), Seen::default());
+                Walker::new().walk(line.as_bytes(), 0, &tables, &mut On(line.as_bytes(), &mut fresh));
+                walker.walk(line.as_bytes(), 0, &tables, &mut On(line.as_bytes(), &mut again));
+                proptest::prop_assert_eq!(fresh.0, again.0, "{}", line);
+            }
+        }
     }
 
     #[test]

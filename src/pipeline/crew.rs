@@ -46,7 +46,19 @@ impl Crew {
 
     /// Redacts pieces of whole lines that follow one another in the stream; each comes with why it is withheld, if it
     /// is. Gives one result a piece. A piece on which the redactor fails is withheld, line by line.
-    pub fn redact(&mut self, pieces: &[(&[u8], Option<&'static str>)]) -> impl Iterator<Item = &Redacted> {
+    pub fn redact(&mut self, pieces: &[Piece<'_>]) -> impl Iterator<Item = &Redacted> {
+        self.work(pieces);
+        self.slots[..pieces.len()].iter().map(|slot| &slot.redacted)
+    }
+
+    /// The same into buffers of the caller's, one a piece, which are reused.
+    pub fn redact_into(&mut self, pieces: &[Piece<'_>], out: &mut Vec<Redacted>) {
+        self.work(pieces);
+        out.resize_with(pieces.len(), Redacted::default);
+        self.slots.iter_mut().zip(out).for_each(|(slot, out)| std::mem::swap(&mut slot.redacted, out));
+    }
+
+    fn work(&mut self, pieces: &[Piece<'_>]) {
         let Self { redactor, hands, stream, slots } = self;
         if slots.len() < pieces.len() {
             slots.resize_with(pieces.len(), Slot::default);
@@ -76,11 +88,11 @@ impl Crew {
         if slots.iter().any(|slot| slot.failed) {
             hands.iter_mut().for_each(|hand| *hand = redactor.finder());
         }
-        slots.iter().map(|slot| &slot.redacted)
     }
 }
 
-type Piece<'p> = (&'p [u8], Option<&'static str>);
+/// Whole lines, and why they are withheld, if they are.
+pub type Piece<'p> = (&'p [u8], Option<&'static str>);
 
 /// Least bytes for each hand: below that, starting a thread costs more than it saves.
 const SHARE: usize = 64 << 10;

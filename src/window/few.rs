@@ -62,6 +62,26 @@ impl<T> Few<T> {
         }
     }
 
+    /// Puts a thing at a position that is at most their number.
+    pub(super) fn insert(&mut self, at: usize, new: T) {
+        *self = match std::mem::take(self) {
+            Self::None => Self::One(new),
+            Self::One(one) if at == 0 => Self::Many(vec![new, one]),
+            Self::One(one) => Self::Many(vec![one, new]),
+            Self::Many(mut many) => {
+                many.insert(at, new);
+                Self::Many(many)
+            }
+        };
+    }
+
+    /// Keeps the first so many, at least one.
+    pub(super) fn truncate(&mut self, most: usize) {
+        if let Self::Many(many) = self {
+            many.truncate(most);
+        }
+    }
+
     /// Takes out what is largest by `by`.
     pub(super) fn drop_largest<K: Ord>(&mut self, by: impl Fn(&T) -> K) {
         if let Self::Many(many) = self
@@ -87,5 +107,11 @@ mod tests {
         assert_eq!(few.as_slice(), [(3, 2), (5, 2), (9, 1)]);
         few.drop_largest(|t| t.0);
         assert_eq!((few.len(), few.as_slice()[1].0), (2, 5));
+        let mut few = Few::default();
+        for (at, n) in [(0, 7), (0, 3), (1, 5), (3, 9)] {
+            few.insert(at, n);
+        }
+        few.truncate(3);
+        assert_eq!(few.as_slice(), [3, 5, 7]);
     }
 }

@@ -129,16 +129,21 @@ impl fmt::Display for KeyId {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Network {
     v6: bool,
-    bits: u64,
+    /// Upper and lower half: as one number it would take a third more memory in each key's list.
+    bits: [u32; 2],
 }
 
 impl Network {
     /// The network of an address.
     pub fn of(ip: IpAddr) -> Self {
         match ip.to_canonical() {
-            IpAddr::V4(ip) => Self { v6: false, bits: u64::from(u32::from(ip) >> 8) },
-            IpAddr::V6(ip) => Self { v6: true, bits: (u128::from(ip) >> 64) as u64 },
+            IpAddr::V4(ip) => Self::from_parts(false, u64::from(u32::from(ip) >> 8)),
+            IpAddr::V6(ip) => Self::from_parts(true, (u128::from(ip) >> 64) as u64),
         }
+    }
+
+    fn bits(self) -> u64 {
+        u64::from(self.bits[0]) << 32 | u64::from(self.bits[1])
     }
 
     /// Whether both lie in one IPv4 /16 or IPv6 /32.
@@ -147,31 +152,31 @@ impl Network {
     }
 
     fn wide(self) -> u64 {
-        if self.v6 { self.bits >> 32 } else { self.bits >> 8 }
+        if self.v6 { self.bits() >> 32 } else { self.bits() >> 8 }
     }
 
     /// As one number and a mark, for storing.
     pub(super) fn parts(self) -> (bool, u64) {
-        (self.v6, self.bits)
+        (self.v6, self.bits())
     }
 
     /// The reverse of [`Network::parts`].
     pub(super) fn from_parts(v6: bool, bits: u64) -> Self {
-        Self { v6, bits }
+        Self { v6, bits: [(bits >> 32) as u32, bits as u32] }
     }
 
     /// A number spread evenly over networks, for choosing some of many in any order.
     pub(super) fn spread(self) -> u64 {
-        mix(self.bits ^ if self.v6 { 0x9e37_79b9_7f4a_7c15 } else { 0 })
+        mix(self.bits() ^ if self.v6 { 0x9e37_79b9_7f4a_7c15 } else { 0 })
     }
 }
 
 impl fmt::Display for Network {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.v6 {
-            write!(f, "{}/64", Ipv6Addr::from(u128::from(self.bits) << 64))
+            write!(f, "{}/64", Ipv6Addr::from(u128::from(self.bits()) << 64))
         } else {
-            write!(f, "{}/24", Ipv4Addr::from((self.bits as u32) << 8))
+            write!(f, "{}/24", Ipv4Addr::from(self.bits[1] << 8))
         }
     }
 }

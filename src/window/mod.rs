@@ -29,7 +29,7 @@ pub use id::{KeyId, Network};
 pub use meter::Meter;
 pub use networks::Known;
 pub use profile::{Profile, WEEK};
-pub use samples::{Lines, MAX_LINES, Samples};
+pub use samples::{Lines, MAX_LINES, Sample, Samples};
 pub use sighting::{Aspect, Chain, Sighting, Sightings};
 pub use state::{Clockwork, Facts, KeyState, LATE_BUCKETS, RING, hour_of_week, local_day};
 pub use table::{Keys, Slot};

@@ -28,13 +28,30 @@ impl Short {
     }
 }
 
+/// How often each hour of the week was learned, up to 3, in two bits each.
+#[derive(Clone, Debug, PartialEq)]
+struct Visits([u8; WEEK / 4]);
+
+impl Visits {
+    const MOST: u8 = 3;
+
+    fn of(&self, hour: usize) -> u8 {
+        self.0[hour / 4] >> (hour % 4 * 2) & Self::MOST
+    }
+
+    fn set(&mut self, hour: usize, visits: u8) {
+        let (byte, at) = (&mut self.0[hour / 4], hour % 4 * 2);
+        *byte = *byte & !(Self::MOST << at) | visits.min(Self::MOST) << at;
+    }
+}
+
 /// Learned volume of one key. All numbers are requests an hour unless said otherwise.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Profile {
     /// Mean of each hour of the week, learned at 1/visits down to 1/4.
     mean: [Short; WEEK],
-    /// How often each hour of the week was seen, up to 255.
-    visits: [u8; WEEK],
+    /// How often each hour of the week was learned.
+    visits: Visits,
     /// Observed over expected these days: moves 3 % of the way each hour, within 0.2 to 5.
     level: f32,
     /// Decayed maximum; half-life 14 days.
@@ -61,7 +78,7 @@ impl Default for Profile {
     fn default() -> Self {
         Self {
             mean: [Short(0); WEEK],
-            visits: [0; WEEK],
+            visits: Visits([0; WEEK / 4]),
             level: 1.0,
             record: 0.0,
             burst: 0.0,
@@ -92,10 +109,10 @@ impl Profile {
 
     /// The mean of an hour of the week; for one never seen, the largest mean of the same hour on other days.
     fn usual(&self, hour: usize) -> f32 {
-        if self.visits[hour] > 0 {
+        if self.visits.of(hour) > 0 {
             return self.mean[hour].get();
         }
-        let same_hour = (0..7).map(|d| (hour + d * 24) % WEEK).filter(|h| self.visits[*h] > 0);
+        let same_hour = (0..7).map(|d| (hour + d * 24) % WEEK).filter(|h| self.visits.of(*h) > 0);
         same_hour.map(|h| self.mean[h].get()).fold(0.0, f32::max)
     }
 
@@ -131,14 +148,14 @@ impl Profile {
         if self.hours > 0 {
             self.learn_spread(hour, seen);
         }
-        let visits = self.visits[hour];
+        let visits = self.visits.of(hour);
         // One wild hour must not become the norm: at most four times what was usual, and fifty more.
         let cap = if young && visits == 0 { f32::INFINITY } else { 4.0 * before + 50.0 };
         let held = seen.min(cap);
-        let rate = (1.0 / (f32::from(visits) + 1.0)).max(0.25);
+        let rate = 1.0 / (f32::from(visits) + 1.0);
         let mean = self.mean[hour].get();
         self.mean[hour] = Short::of(if visits == 0 { held } else { mean + rate * (held - mean) });
-        self.visits[hour] = visits.saturating_add(1);
+        self.visits.set(hour, visits + 1);
         let ratio = (held + 1.0) / (before + 1.0);
         if self.hours >= 24 {
             self.level = (self.level + 0.03 * (ratio - self.level)).clamp(0.2, 5.0);
@@ -182,7 +199,7 @@ impl Profile {
 
     /// Whether every hour of the week was learned at least twice.
     pub fn is_settled(&self) -> bool {
-        self.visits.iter().all(|v| *v >= 2)
+        (0..WEEK).all(|hour| self.visits.of(hour) >= 2)
     }
 
     /// The hours of the week in which the key is used, as far as was learned: the mean or that of an hour within `near`
@@ -243,9 +260,9 @@ impl Profile {
     }
 
     pub(super) fn pack(&self, p: &mut Pack) {
-        for (mean, visits) in self.mean.iter().zip(self.visits) {
-            p.uint(u64::from(visits));
-            if visits > 0 {
+        for (hour, mean) in self.mean.iter().enumerate() {
+            p.uint(u64::from(self.visits.of(hour)));
+            if self.visits.of(hour) > 0 {
                 p.uint(u64::from(mean.0));
             }
         }
@@ -263,8 +280,8 @@ impl Profile {
     pub(super) fn unpack(u: &mut Unpack<'_>) -> Option<Self> {
         let mut this = Self::default();
         for hour in 0..WEEK {
-            this.visits[hour] = u8::try_from(u.uint()?).ok()?;
-            if this.visits[hour] > 0 {
+            this.visits.set(hour, u8::try_from(u.uint()?).ok()?);
+            if this.visits.of(hour) > 0 {
                 this.mean[hour] = Short::unpack(u)?;
             }
         }

@@ -1,8 +1,10 @@
 //! Redacted lines kept as evidence: a few of many, chosen evenly and in any order.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::ops::Range;
 
+use super::few::Few;
 use crate::units::Timestamp;
 
 /// Lines kept per key, class and tally.
@@ -14,100 +16,100 @@ const MAX_LINE: usize = 512;
 /// Bytes of lines kept per tally; what comes later is not kept.
 const MAX_BYTES: usize = 16 << 20;
 
-/// The text of kept lines, one behind the other.
+/// The text of kept lines, one behind the other; made into words only when somebody wants to see them.
 #[derive(Clone, Debug, Default)]
-pub struct Lines(String);
+pub struct Lines(Vec<u8>);
 
 impl Lines {
-    fn put(&mut self, line: [&str; 2]) -> Option<Range<u32>> {
+    /// Bytes held.
+    pub fn bytes(&self) -> usize {
+        self.0.len()
+    }
+
+    /// The text of a line that is kept here.
+    pub fn text(&self, sample: &Sample) -> Cow<'_, str> {
+        String::from_utf8_lossy(self.get(sample))
+    }
+
+    fn put(&mut self, line: [&[u8]; 2]) -> Option<Range<u32>> {
         if self.0.len() + line[0].len() > MAX_BYTES {
             return None;
         }
         let start = self.0.len() as u32;
-        line.iter().for_each(|piece| self.0.push_str(piece));
+        line.iter().for_each(|piece| self.0.extend_from_slice(piece));
         Some(start..self.0.len() as u32)
     }
 
-    fn get(&self, sample: &Sample) -> &str {
-        self.0.get(sample.start as usize..sample.end as usize).unwrap_or("")
+    fn get(&self, sample: &Sample) -> &[u8] {
+        self.0.get(sample.start as usize..sample.end as usize).unwrap_or_default()
     }
 }
 
-/// One kept line.
+/// One line that is kept in some [`Lines`].
 #[derive(Clone, Copy, Debug, Default)]
-struct Sample {
+pub struct Sample {
     /// Decides which lines are kept of many: those with the smallest.
     lot: u64,
-    time: Timestamp,
+    /// When it happened.
+    pub time: Timestamp,
     start: u32,
     end: u32,
 }
 
 /// Up to five lines.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Samples {
-    kept: [Sample; MAX_LINES],
-    len: u8,
-}
+#[derive(Clone, Debug, Default)]
+pub struct Samples(Few<Sample>);
 
 impl Samples {
-    fn kept(&self) -> &[Sample] {
-        &self.kept[..usize::from(self.len)]
-    }
-
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.len == 0
+        self.0.is_empty()
     }
 
     /// Keeps a line if its lot falls.
     pub fn offer(&mut self, lot: u64, time: Timestamp, line: &[u8], lines: &mut Lines) {
-        if usize::from(self.len) == MAX_LINES && self.kept[MAX_LINES - 1].lot < lot {
+        if self.0.len() == MAX_LINES && self.0.as_slice()[MAX_LINES - 1].lot < lot {
             return;
         }
         let line = line.trim_ascii_end();
-        let cut = &line[..line.len().min(MAX_LINE)];
-        let more = if cut.len() < line.len() { "…" } else { "" };
-        match std::str::from_utf8(cut) {
-            Ok(text) => self.put(lot, time, [text, more], lines),
-            // A character that the cut went through.
-            Err(e) if e.error_len().is_none() => {
-                let text = std::str::from_utf8(&cut[..e.valid_up_to()]).unwrap_or("");
-                self.put(lot, time, [text, more], lines);
-            }
-            Err(_) => self.put(lot, time, [&String::from_utf8_lossy(cut), more], lines),
+        if line.len() <= MAX_LINE {
+            return self.put(lot, time, [line, b""], lines);
         }
+        // The cut must not go through a character.
+        let inside = |at: &usize| line[*at] & 0xc0 == 0x80;
+        let end = (MAX_LINE - 3..=MAX_LINE).rev().find(|at| !inside(at)).unwrap_or(MAX_LINE);
+        self.put(lot, time, [&line[..end], "…".as_bytes()], lines);
     }
 
-    fn put(&mut self, lot: u64, time: Timestamp, text: [&str; 2], lines: &mut Lines) {
-        let same = |s: &Sample| lines.get(s).as_bytes().iter().cmp(text[0].as_bytes().iter().chain(text[1].as_bytes()));
+    fn put(&mut self, lot: u64, time: Timestamp, text: [&[u8]; 2], lines: &mut Lines) {
+        let same = |s: &Sample| lines.get(s).iter().cmp(text[0].iter().chain(text[1]));
         let order = |s: &Sample| (s.lot, s.time).cmp(&(lot, time)).then_with(|| same(s));
-        let at = self.kept().partition_point(|s| order(s) == Ordering::Less);
-        if at == MAX_LINES || self.kept().get(at).is_some_and(|s| order(s) == Ordering::Equal) {
+        let kept = self.0.as_slice();
+        let at = kept.partition_point(|s| order(s) == Ordering::Less);
+        if at == MAX_LINES || kept.get(at).is_some_and(|s| order(s) == Ordering::Equal) {
             return;
         }
         let Some(Range { start, end }) = lines.put(text) else { return };
-        self.kept[at..].rotate_right(1);
-        self.kept[at] = Sample { lot, time, start, end };
-        self.len = (self.len + 1).min(MAX_LINES as u8);
+        self.0.insert(at, Sample { lot, time, start, end });
+        self.0.truncate(MAX_LINES);
     }
 
     /// Takes over the other's lines as far as their lot falls.
     pub fn merge(&mut self, other: &Self, theirs: &Lines, lines: &mut Lines) {
-        for s in other.kept() {
-            self.put(s.lot, s.time, [theirs.get(s), ""], lines);
+        for s in other.iter() {
+            self.put(s.lot, s.time, [theirs.get(s), b""], lines);
         }
     }
 
-    /// The lines with their times, in no order.
-    pub fn iter<'l>(&self, lines: &'l Lines) -> impl Iterator<Item = (Timestamp, &'l str)> {
-        self.kept().iter().map(|s| (s.time, lines.get(s)))
+    /// The lines, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = &Sample> {
+        self.0.iter()
     }
 
-    /// The lines with their times, oldest first.
-    pub fn in_order<'l>(&self, lines: &'l Lines) -> Vec<(Timestamp, &'l str)> {
-        let mut all: Vec<_> = self.iter(lines).collect();
+    /// The lines, oldest first.
+    pub fn in_order(&self, lines: &Lines) -> Vec<String> {
+        let mut all: Vec<_> = self.iter().map(|s| (s.time, lines.text(s))).collect();
         all.sort();
-        all
+        all.into_iter().map(|(_, text)| text.into_owned()).collect()
     }
 }

@@ -173,6 +173,14 @@ impl KeyState {
         self.head
     }
 
+    /// A number made of a byte of each piece of memory that a look at the key needs.
+    pub(super) fn touch(&self) -> u64 {
+        let profile = self.profile.as_ref().map_or(0, |p| u64::from(p.hours()));
+        let networks = self.networks.last().map_or(0, |n| u64::from(n.hour));
+        let habits = self.habits.all().first().map_or(0, |h| u64::from(h.hour));
+        profile ^ networks ^ habits ^ u64::from(self.active_hours) ^ u64::from(self.ring[0].uses)
+    }
+
     /// Moves on to `bucket`: empties the ring's passed places and learns the hours that are over.
     pub fn advance(&mut self, bucket: i64, clock: &Clockwork) {
         if self.total == 0 {

@@ -53,7 +53,13 @@ pub(in crate::alert) struct Found {
 }
 
 /// Everything that leaked, in order of time.
-pub(in crate::alert) fn found(tally: &Tally, rules: &RuleNotes, sources: &[String], access_logs: bool) -> Vec<Found> {
+pub(in crate::alert) fn found(
+    tally: &Tally,
+    lines: &Lines,
+    rules: &RuleNotes,
+    sources: &[String],
+    access_logs: bool,
+) -> Vec<Found> {
     let mut all: Vec<(&LeakId, &LeakDelta)> = tally
         .leaks
         .iter()
@@ -63,7 +69,7 @@ pub(in crate::alert) fn found(tally: &Tally, rules: &RuleNotes, sources: &[Strin
         })
         .collect();
     all.sort_by_key(|(id, d)| (d.first, *id));
-    all.into_iter().filter_map(|(id, delta)| one(id, delta, &tally.lines, rules, sources)).collect()
+    all.into_iter().filter_map(|(id, delta)| one(id, delta, lines, rules, sources)).collect()
 }
 
 fn one(id: &LeakId, delta: &LeakDelta, lines: &Lines, rules: &RuleNotes, sources: &[String]) -> Option<Found> {
@@ -94,7 +100,7 @@ fn one(id: &LeakId, delta: &LeakDelta, lines: &Lines, rules: &RuleNotes, sources
         }
     };
     let signal = Signal { observed: f64::from(delta.count), unit: "redactions", summary, why, ..Signal::default() };
-    let lines = delta.lines.in_order(lines).into_iter().map(|(_, line)| line.to_owned()).collect();
+    let lines = delta.lines.in_order(lines);
     let named = source.as_ref().map(|s| format!("source {s}, "));
     let place = format!("{}{place}", named.unwrap_or_default());
     let in_url = id.in_url;
