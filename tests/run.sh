@@ -48,6 +48,7 @@ prometheus-alertmanager prometheus-alertmanager
 prometheus prometheus
 promtool prometheus
 postfix postfix
+saslpasswd2 sasl2-bin libsasl2-modules
 chromium chromium
 node nodejs
 npm npm

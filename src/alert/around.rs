@@ -26,8 +26,13 @@ impl Monitor {
             }
             let kind = if found.in_url { Kind::KeyInUrl } else { Kind::SecretLeaked };
             let key = found.leaked.and_then(|id| Some(self.describe(&id, self.keys.get(&id)?)));
-            let about =
-                About { key, source: found.source, policy: found.policy.clone(), lines: found.lines, single: false };
+            let about = About {
+                key,
+                source: found.source,
+                policy: found.policy.clone(),
+                lines: found.lines,
+                ..About::default()
+            };
             self.raise_of(EpisodeId { kind, key: found.leaked, policy: found.policy }, &about, &found.signal, at, out);
         }
     }
@@ -72,7 +77,7 @@ impl Monitor {
             };
             let policy = format!("{name}/{}", source.as_deref().unwrap_or("-"));
             let lines = delta.lines.in_order(lines);
-            let about = About { key, source, policy: policy.clone(), lines, single: false };
+            let about = About { key, source, policy: policy.clone(), lines, ..About::default() };
             self.raise_of(EpisodeId { kind: Kind::AttackSignature, key: id.key, policy }, &about, &signal, at, out);
         }
     }

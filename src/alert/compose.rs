@@ -19,6 +19,8 @@ pub(super) struct About {
     pub policy: String,
     /// Redacted lines.
     pub lines: Vec<String>,
+    /// Requests in each of the last 24 hours.
+    pub hours: Vec<u32>,
     /// Whether it is never told as one of many.
     pub single: bool,
 }
@@ -124,6 +126,7 @@ pub(super) fn alert(
             score: signal.score.map(round),
             networks: signal.networks.iter().map(Network::to_string).collect(),
             lines: about.lines.clone(),
+            hours: about.hours.clone(),
         },
         likely_causes: info.causes.iter().map(|c| (*c).to_owned()).collect(),
         runbook: std::iter::once(revoke).chain(rest).collect(),

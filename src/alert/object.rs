@@ -60,6 +60,10 @@ pub struct Evidence {
     pub networks: Vec<String>,
     /// Up to five redacted log lines.
     pub lines: Vec<String>,
+    /// Requests of the key in each of the last 24 hours, the hour at hand last; right to 5 %. Left out when there is no
+    /// key, or it is younger than two hours.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hours: Vec<u32>,
 }
 
 /// One step of what to do; the first is always to revoke or rotate.

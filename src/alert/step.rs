@@ -186,6 +186,7 @@ impl Monitor {
             policy: String::new(),
             // Only the beginning needs them: an episode keeps the lines it began with.
             lines: if going { Vec::new() } else { self.recent.lines(id, signal.bad_lines) },
+            hours: slot.state.last_day(step.slice.bucket),
             single: self.policies.get(slot.policy).sensitive,
         };
         // What a digest would say is no company for a new network.

@@ -1,13 +1,14 @@
 //! The `[receivers.NAME]` and `[[routes]]` sections of the configuration.
 
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::pace::DayTime;
-use crate::alert::{Urgency, Zone};
+use super::pace::{Allowance, DayTime};
+use crate::alert::{Rate, Urgency, Zone};
 use crate::secret::Secret;
 use crate::units::duration;
 
@@ -95,6 +96,14 @@ pub struct EmailConfig {
     /// Time zone of `digest_at`, for example `Europe/Berlin`. Default: UTC.
     #[serde(default)]
     pub zone: Zone,
+    /// How many messages may come one by one, on average. What is more is held back for a minute and told together, with
+    /// exact counts; pages have an allowance of their own of the same size.
+    #[serde(default = "rate")]
+    #[schemars(with = "String")]
+    pub rate: Rate,
+    /// How many messages may come one by one at once.
+    #[serde(default = "burst")]
+    pub burst: NonZeroU32,
     /// Texts of your own.
     #[serde(default)]
     pub template: Option<TemplateConfig>,
@@ -170,6 +179,15 @@ pub struct WebhookConfig {
     /// Time zone of `digest_at`, for example `Europe/Berlin`. Default: UTC.
     #[serde(default)]
     pub zone: Zone,
+    /// How many messages may come one by one, on average. What is more is held back for a minute and told together, with
+    /// exact counts; pages have an allowance of their own of the same size. Only for formats
+    /// that people read; programs get each.
+    #[serde(default = "rate")]
+    #[schemars(with = "String")]
+    pub rate: Rate,
+    /// How many messages may come one by one at once.
+    #[serde(default = "burst")]
+    pub burst: NonZeroU32,
     /// Texts of your own.
     #[serde(default)]
     pub template: Option<TemplateConfig>,
@@ -232,6 +250,14 @@ pub struct RouteConfig {
     pub resolved: bool,
 }
 
+fn rate() -> Rate {
+    Rate { count: 10, per_s: 60 }
+}
+
+fn burst() -> NonZeroU32 {
+    NonZeroU32::MIN.saturating_add(59)
+}
+
 fn smtp_timeout() -> Duration {
     Duration::from_secs(60)
 }
@@ -266,13 +292,14 @@ impl ReceiverConfig {
         }
     }
 
-    /// When its digest leaves; `None` when a program reads it, which wants each alert by itself.
-    pub(super) fn digest(&self) -> Option<(DayTime, Zone)> {
+    /// How much it is told at once; `None` when a program reads it, which wants each alert by itself.
+    pub(super) fn allowance(&self) -> Option<Allowance> {
         match self {
-            Self::Email(c) => Some((c.digest_at, c.zone)),
+            Self::Email(c) => Some(Allowance { digest: (c.digest_at, c.zone), rate: c.rate, burst: c.burst }),
             Self::Webhook(c) => {
                 use WebhookFormat::{Discord, Slack, Teams};
-                matches!(c.format, Slack | Discord | Teams).then_some((c.digest_at, c.zone))
+                let allowance = Allowance { digest: (c.digest_at, c.zone), rate: c.rate, burst: c.burst };
+                matches!(c.format, Slack | Discord | Teams).then_some(allowance)
             }
             Self::Command(_) => None,
         }
@@ -315,9 +342,17 @@ mod tests {
                 .unwrap();
         let ReceiverConfig::Email(mail) = mail else { panic!("not mail") };
         assert_eq!((mail.port(), mail.tls, mail.timeout.as_secs()), (587, TlsMode::Starttls, 60));
+        assert_eq!((mail.rate.to_string().as_str(), mail.burst.get()), ("10/min", 60));
         let hook: ReceiverConfig = toml::from_str("type = 'webhook'\nurl = '${env:HOOK}'\nformat = 'slack'").unwrap();
         assert_eq!(hook.secrets().len(), 1);
-        for bad in ["type = 'webhook'\nurll = 'x'", "type = 'webhook'\nformat = 'slak'", "type = 'sms'", "url = 'x'"] {
+        for bad in [
+            "type = 'webhook'\nurll = 'x'",
+            "type = 'webhook'\nburst = 0",
+            "type = 'webhook'\nrate = '10'",
+            "type = 'webhook'\nformat = 'slak'",
+            "type = 'sms'",
+            "url = 'x'",
+        ] {
             assert!(toml::from_str::<ReceiverConfig>(bad).is_err(), "{bad}");
         }
         assert!(toml::from_str::<RouteConfig>("receivers = ['a']\nurgency = ['pager']").is_err());

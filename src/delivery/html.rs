@@ -65,7 +65,10 @@ pub(super) fn document(alert: &Alert, chart: Option<&Chart>) -> String {
             section("How many", kinds(chart));
             section("When they began", hours(chart));
         }
-        None => section("Numbers", numbers(alert)),
+        None => {
+            section("Numbers", numbers(alert));
+            section(words::DAY, words::day(alert).map_or_else(String::new, |(line, scale)| spark(&line, &scale)));
+        }
     }
     let causes: String =
         alert.likely_causes.iter().map(|c| format!("<li>{}</li>", clean::html(&clean::line(c, 300)))).collect();
@@ -157,10 +160,16 @@ fn hours(chart: &Chart) -> String {
         return String::new();
     }
     let most = chart.hours.iter().max().copied().unwrap_or(0);
+    spark(&sparkline(&chart.hours), &format!("24 hours, the last one on the right; the highest stands for {most}"))
+}
+
+/// A line of block characters and what it means.
+fn spark(line: &str, scale: &str) -> String {
     format!(
         "<div style=\"font:20px/1.2 Consolas,Menlo,DejaVu Sans Mono,monospace;letter-spacing:1px\">{}</div>\
-         <div style=\"font-size:12px;opacity:.75\">24 hours, the last one on the right; the highest stands for {most}</div>",
-        sparkline(&chart.hours)
+         <div style=\"font-size:12px;opacity:.75\">{}</div>",
+        clean::html(line),
+        clean::html(scale)
     )
 }
 

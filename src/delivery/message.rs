@@ -45,7 +45,10 @@ pub(super) fn text(alert: &Alert, chart: Option<&Chart>) -> String {
     }
     match chart {
         Some(chart) => counts(chart, &mut section),
-        None => section("Numbers", numbers(alert)),
+        None => {
+            section("Numbers", numbers(alert));
+            section(words::DAY, words::day(alert).map_or_else(Vec::new, |(line, scale)| vec![line, scale]));
+        }
     }
     section("Usual causes", alert.likely_causes.iter().map(|c| format!("- {}", clean::line(c, 300))).collect());
     section(evidence_title(alert), words::evidence(alert, EVIDENCE));

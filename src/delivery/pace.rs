@@ -1,6 +1,7 @@
 //! How much people are told at once: a budget for storms, a time of day for the digest.
 
 use std::borrow::Cow;
+use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -8,15 +9,9 @@ use chrono::{Days, NaiveTime, TimeZone, Utc};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::alert::Zone;
+use crate::alert::{Rate, Zone};
 use crate::store::{Lane, Settle};
 use crate::units::Timestamp;
-
-/// So many messages may come at once before a storm is summarised.
-const BURST: f64 = 60.0;
-
-/// So many more each second: 10 a minute.
-const RATE: f64 = 10.0 / 60.0;
 
 /// A storm is watched for this long before its summary goes out.
 pub(super) const STORM: Duration = Duration::from_secs(60);
@@ -25,21 +20,24 @@ pub(super) const STORM: Duration = Duration::from_secs(60);
 /// gets each of a modest number, while ten thousand in a minute become one.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Budget {
+    /// Messages that may come at once before a storm is summarised.
+    burst: f64,
+    /// Messages more each second.
+    rate: f64,
     tokens: f64,
     at: Timestamp,
 }
 
-impl Default for Budget {
-    fn default() -> Self {
-        Self { tokens: BURST, at: Timestamp(i64::MIN) }
-    }
-}
-
 impl Budget {
+    fn new(allowance: &Allowance) -> Self {
+        let burst = f64::from(allowance.burst.get());
+        Self { burst, rate: allowance.rate.per_second(), tokens: burst, at: Timestamp(i64::MIN) }
+    }
+
     /// Whether a message written at `created` may go by itself.
     pub(super) fn take(&mut self, created: Timestamp) -> bool {
         let passed = created.since(self.at);
-        self.tokens = (self.tokens + passed.as_secs_f64() * RATE).min(BURST);
+        self.tokens = (self.tokens + passed.as_secs_f64() * self.rate).min(self.burst);
         self.at = self.at.max(created);
         let may = self.tokens >= 1.0;
         if may {
@@ -69,6 +67,17 @@ struct Storm {
     due: Timestamp,
 }
 
+/// How much a receiver that people read is told at once.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Allowance {
+    /// When its digest leaves.
+    pub digest: (DayTime, Zone),
+    /// Messages that may come one by one, on average.
+    pub rate: Rate,
+    /// Messages that may come at once.
+    pub burst: NonZeroU32,
+}
+
 /// How people are told: what may go by itself, what is held for a summary, when the digest leaves.
 #[derive(Debug)]
 pub(super) struct Pace {
@@ -79,7 +88,7 @@ pub(super) struct Pace {
     lanes: [LanePace; 2],
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct LanePace {
     budget: Budget,
     /// The newest message that was counted, so that a second attempt costs nothing.
@@ -88,9 +97,10 @@ struct LanePace {
 }
 
 impl Pace {
-    /// A pace whose digest leaves at `digest`; items that waited for an earlier one are due `now`.
-    pub(super) fn new(digest: (DayTime, Zone), now: Timestamp) -> Self {
-        Self { digest, digest_due: now, lanes: Default::default() }
+    /// A pace after `allowance`; digest items that waited for an earlier one are due `now`.
+    pub(super) fn new(allowance: &Allowance, now: Timestamp) -> Self {
+        let lane = || LanePace { budget: Budget::new(allowance), counted: 0, storm: None };
+        Self { digest: allowance.digest, digest_due: now, lanes: [lane(), lane()] }
     }
 
     fn lane(&mut self, lane: Lane) -> &mut LanePace {
@@ -240,10 +250,16 @@ mod tests {
     #[test]
     fn a_burst_passes_a_storm_does_not_and_a_slow_hour_does() {
         let start = at("2026-05-01T12:00:00Z");
-        let mut storm = Budget::default();
+        let of = |burst, rate: &str| {
+            let (burst, rate) = (NonZeroU32::new(burst).unwrap(), Rate::parse(rate).unwrap());
+            Budget::new(&Allowance { digest: Default::default(), rate, burst })
+        };
+        let mut few = of(2, "1/h");
+        assert_eq!((0..100).filter(|n| few.take(start.plus(Duration::from_secs(n * 60)))).count(), 3);
+        let mut storm = of(60, "10/min");
         assert_eq!((0..10_000).filter(|_| storm.take(start)).count(), 60);
         assert_eq!((0..1_000).filter(|_| storm.take(start.plus(STORM))).count(), 10);
-        let mut hour = Budget::default();
+        let mut hour = of(60, "10/min");
         assert_eq!((0..500).filter(|n| hour.take(start.plus(Duration::from_secs(n * 7)))).count(), 500);
         assert!(!(0..70).all(|_| hour.take(start)), "time that runs backwards earns nothing");
     }

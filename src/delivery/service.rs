@@ -129,7 +129,7 @@ impl Station {
             sender: Arc::clone(&self.sender),
             scrub: Arc::clone(&self.scrub),
             schedule: Schedule::new(self.config.give_up_after()),
-            pace: self.config.digest().map(|d| Pace::new(d, self.clock.now())),
+            pace: self.config.allowance().map(|a| Pace::new(&a, self.clock.now())),
             host: self.host.clone(),
             store: Arc::clone(&self.store),
             clock: Arc::clone(&self.clock),

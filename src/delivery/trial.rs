@@ -190,6 +190,7 @@ pub(super) fn specimens() -> Vec<Alert> {
             score: number,
             networks: vec!["203.0.113.0/24".to_owned()],
             lines: vec!["{}".to_owned()],
+            hours: vec![1; 24],
         },
         likely_causes: vec!["a stolen key".to_owned()],
         runbook: vec![RunbookStep { step: "Revoke the key".to_owned(), link: Some("https://example.com/".to_owned()) }],

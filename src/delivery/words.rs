@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::chart::sparkline;
 use super::clean;
 use crate::alert::{Alert, Severity, Status};
 use crate::units::{Timestamp, format_duration};
@@ -108,6 +109,16 @@ pub fn bar(value: f64, most: f64) -> String {
     }
     let eighths = ((value / most).min(1.0) * (BAR * 8) as f64).round().max(1.0) as usize;
     format!("{}{}", "█".repeat(eighths / 8), PARTS[eighths % 8])
+}
+
+/// What [`day`] shows.
+pub const DAY: &str = "Requests, last 24 hours";
+
+/// A sparkline of the key's last 24 hours, and what its highest stands for.
+pub fn day(alert: &Alert) -> Option<(String, String)> {
+    let hours: Vec<u64> = alert.evidence.hours.iter().take(24).map(|n| u64::from(*n)).collect();
+    let most = hours.iter().copied().max().filter(|n| *n > 0)?;
+    Some((sparkline(&hours), format!("the hour at hand on the right; the highest is about {}", trimmed(most as f64))))
 }
 
 /// Where, what and since when, as (name, value); values are single lines.

@@ -27,6 +27,11 @@ impl<'a> Text<'a> {
         self.raw
     }
 
+    /// Whether the bytes mean themselves.
+    pub fn is_plain(&self) -> bool {
+        !self.escaped
+    }
+
     /// Whether nothing is there.
     pub fn is_empty(&self) -> bool {
         self.raw.is_empty()

@@ -58,7 +58,9 @@ pub(super) fn status(text: &[u8]) -> Option<u16> {
 pub(super) fn method(text: &[u8]) -> bool {
     const METHODS: [&[u8]; 10] =
         [b"GET", b"POST", b"PUT", b"PATCH", b"DELETE", b"HEAD", b"OPTIONS", b"CONNECT", b"TRACE", b"PURGE"];
-    (3..=7).contains(&text.len()) && METHODS.iter().any(|m| text.eq_ignore_ascii_case(m))
+    // Most are of the first two.
+    matches!(text, b"GET" | b"POST")
+        || ((3..=7).contains(&text.len()) && METHODS.iter().any(|m| text.eq_ignore_ascii_case(m)))
 }
 
 /// Whether `text` is a path or a URL.
@@ -176,6 +178,9 @@ pub(super) fn masked(text: &[u8]) -> bool {
     let inner = t.trim_ascii_start();
     let inner = inner.strip_prefix(b"[").or(inner.strip_prefix(b"<")).or(inner.strip_prefix(b"(")).unwrap_or(inner);
     let inner = inner.strip_suffix(b"]").or(inner.strip_suffix(b">")).or(inner.strip_suffix(b")")).unwrap_or(inner);
+    if !inner.first().is_some_and(|b| b"rfmhnuasod".contains(&b.to_ascii_lowercase())) {
+        return false;
+    }
     const WORDS: [&[u8]; 16] = [
         b"redacted",
         b"filtered",

@@ -36,6 +36,14 @@ impl KeyId {
 
     /// A name that the log carries.
     pub fn named(space: &str, value: Text<'_>) -> Self {
+        let (raw, len) = (value.raw(), space.len() + 1 + value.raw().len());
+        if value.is_plain() && len <= MAX_LEN && raw.iter().all(|b| (b' '..0x7f).contains(b)) {
+            let mut text = [0; MAX_LEN];
+            text[..space.len()].copy_from_slice(space.as_bytes());
+            text[space.len()] = b':';
+            text[space.len() + 1..len].copy_from_slice(raw);
+            return Self { len: len as u8, text };
+        }
         Self::fill(space.bytes().chain(*b":").chain(value.bytes().map(|b| if b < b' ' { b'_' } else { b })))
     }
 

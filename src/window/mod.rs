@@ -4,6 +4,7 @@
 //! [`Keys`] holds one [`KeyState`] per key: a ring of 5-minute buckets, a learned week, networks, habits, usual shares
 //! of errors. Everything runs on event time that is passed in; no clock is read.
 
+mod day;
 mod distinct;
 mod extra;
 mod few;

@@ -13,6 +13,9 @@ pub const MAX_LINES: usize = 5;
 /// Longest line kept, in bytes.
 const MAX_LINE: usize = 512;
 
+/// Room for this many bytes is made with the first line.
+const FIRST_BYTES: usize = 4 << 10;
+
 /// Bytes of lines kept per tally; what comes later is not kept.
 const MAX_BYTES: usize = 16 << 20;
 
@@ -34,6 +37,9 @@ impl Lines {
     fn put(&mut self, line: [&[u8]; 2]) -> Option<Range<u32>> {
         if self.0.len() + line[0].len() > MAX_BYTES {
             return None;
+        }
+        if self.0.capacity() == 0 {
+            self.0.reserve(FIRST_BYTES);
         }
         let start = self.0.len() as u32;
         line.iter().for_each(|piece| self.0.extend_from_slice(piece));

@@ -5,6 +5,7 @@ use std::cell::Cell;
 use chrono::{Datelike, Timelike};
 use chrono_tz::Tz;
 
+use super::day::Day;
 use super::extra::{Extra, Place};
 use super::habits::{Habit, Habits, Seen};
 use super::id::Network;
@@ -101,6 +102,7 @@ pub struct KeyState {
     /// The hour before, which late lines may still reach, and the one that is filling.
     pub(super) hours: [Hour; 2],
     pub(super) profile: Option<Box<Profile>>,
+    pub(super) day: Day,
     pub(super) active_hours: u32,
     pub(super) longest_gap_s: u32,
     pub(super) networks: Vec<Known>,
@@ -158,6 +160,7 @@ impl KeyState {
             ring: [Counts::default(); RING],
             hours: [Hour::empty(hour - 1), Hour::empty(hour)],
             profile: None,
+            day: Day::default(),
             active_hours: 0,
             longest_gap_s: 0,
             networks: Vec::new(),
@@ -218,6 +221,7 @@ impl KeyState {
             return;
         }
         let counts = hour.sum;
+        self.day.close(hour.at, counts.uses);
         self.active_hours += u32::from(counts.uses > 0);
         let young = hour.at * 3600 - self.first_seen.secs() < clock.learn_s;
         let profile = self.profile.get_or_insert_default();
@@ -334,6 +338,21 @@ impl KeyState {
     /// The two newest hours that are not learned yet, each counted from 1970, with what happened in them.
     pub fn newest_hours(&self) -> [(i64, Counts); 2] {
         self.hours.map(|hour| (hour.at, hour.sum))
+    }
+
+    /// Requests in each of the last 24 hours up to that of the bucket `now`, oldest first; right to 5 %. Empty for a key
+    /// that was first used less than two hours ago.
+    pub fn last_day(&self, now: i64) -> Vec<u32> {
+        let (last, first) = (hour_of_bucket(now), self.first_seen.secs().div_euclid(3600));
+        if last < first + 2 {
+            return Vec::new();
+        }
+        let uses = |at: i64| match self.hours.iter().find(|h| h.at == at) {
+            Some(open) => open.sum.uses,
+            None if at < first || at > self.hours[1].at || at <= self.hours[1].at - 24 => 0,
+            None => self.day.uses(at),
+        };
+        (last - 23..=last).map(uses).collect()
     }
 
     /// What is usual; `None` in the key's first hours.

@@ -1,5 +1,6 @@
 //! The stored form of a key's memory.
 
+use super::day::Day;
 use super::extra::Extra;
 use super::habits::Habits;
 use super::id::Network;
@@ -11,7 +12,7 @@ use super::tally::Counts;
 use crate::units::Timestamp;
 
 /// First byte of the stored form.
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 
 impl KeyState {
     /// Compact bytes for the store.
@@ -38,6 +39,7 @@ impl KeyState {
             p.uint(known.hour.into());
         }
         self.base.iter().for_each(|f| p.float(*f));
+        self.day.pack(&mut p);
         self.habits.pack(&mut p);
         p.uint(self.profile.is_some().into());
         if let Some(profile) = &self.profile {
@@ -79,6 +81,7 @@ impl KeyState {
         for f in &mut this.base {
             *f = u.float()?;
         }
+        this.day = Day::unpack(&mut u)?;
         this.habits = Habits::unpack(&mut u)?;
         if u.uint()? == 1 {
             this.profile = Some(Box::new(Profile::unpack(&mut u)?));

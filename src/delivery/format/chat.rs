@@ -26,6 +26,11 @@ fn figures(alert: &Alert) -> String {
     figures.iter().map(|f| format!("{} {}", f.name, f.text)).collect::<Vec<_>>().join(" · ")
 }
 
+/// The key's last 24 hours in one line.
+fn day(alert: &Alert) -> Option<String> {
+    words::day(alert).map(|(line, scale)| format!("{line} {} ({scale})", words::DAY.to_lowercase()))
+}
+
 /// Where and since when, in one line, without characters that could begin markup.
 fn footer(alert: &Alert) -> String {
     let source = alert.source.as_ref().map_or(String::new(), |s| format!(" · {s}"));
@@ -64,6 +69,9 @@ fn slack_body(alert: &Alert, section: &impl Fn(String) -> Value, blocks: &mut Ve
     let figures = figures(alert);
     if !figures.is_empty() {
         blocks.push(section(clean::slack(&figures)));
+    }
+    if let Some(day) = day(alert) {
+        blocks.push(json!({"type": "context", "elements": [{"type": "mrkdwn", "text": clean::slack(&day)}]}));
     }
     let steps = words::steps(alert).into_iter().take(LINES).enumerate();
     let steps: Vec<String> = steps
@@ -107,6 +115,9 @@ fn discord_fields(alert: &Alert) -> Vec<Value> {
         }
     };
     add("Numbers", clean::markdown(&figures(alert)));
+    if let Some((line, scale)) = words::day(alert) {
+        add(words::DAY, format!("{line}\n{}", clean::markdown(&scale)));
+    }
     if alert.status == Status::Firing {
         let step = |(step, link): (String, Option<&str>)| {
             let step = clean::markdown(&clean::line(&step, 150));
@@ -180,6 +191,7 @@ fn teams_body(alert: &Alert, steps: &[(String, Option<&str>)], text: &impl Fn(St
     let figures = words::figures(alert).into_iter().map(|f| (f.name, f.text));
     let facts: Vec<Value> = figures.chain(words::facts(alert)).map(fact).collect();
     body.push(json!({"type": "FactSet", "facts": facts}));
+    body.extend(day(alert).map(|line| text(clean::markdown(&line))));
     if alert.status == Status::Firing {
         body.extend(steps.iter().enumerate().map(|(i, (s, _))| text(clean::markdown(&format!("{}. {s}", i + 1)))));
     }

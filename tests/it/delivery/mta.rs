@@ -1,6 +1,8 @@
-//! A mail server as people run them: Debian's Postfix takes our mail over STARTTLS and hands it on.
+//! A mail server as people run them: Debian's Postfix takes our mail over STARTTLS, from anybody or after AUTH, and hands
+//! it on.
 
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -16,8 +18,15 @@ struct Postfix {
 }
 
 impl Postfix {
-    /// Listens on `port` with TLS and nothing else, and relays to `next`.
-    fn start(program: PathBuf, dir: &Path, port: u16, next: std::net::SocketAddr, authority: &Authority) -> Self {
+    /// Listens on `port` with TLS and nothing else, and relays to `next`; with `more` of its main.cf.
+    fn start(
+        program: PathBuf,
+        dir: &Path,
+        port: u16,
+        next: std::net::SocketAddr,
+        authority: &Authority,
+        more: &str,
+    ) -> Self {
         let (certificate, key) = authority.files(dir);
         let conf = dir.join("conf");
         for part in ["conf", "queue", "data"] {
@@ -34,7 +43,7 @@ impl Postfix {
              maillog_file = {root}/log\nmaillog_file_prefixes = {root}\nmyhostname = localhost\nmydestination =\n\
              relayhost = [{}]:{}\ninet_interfaces = 127.0.0.1\ninet_protocols = ipv4\nmynetworks = 127.0.0.0/8\n\
              smtpd_tls_cert_file = {}\nsmtpd_tls_key_file = {}\nsmtpd_tls_security_level = encrypt\n\
-             smtpd_tls_received_header = yes\nsmtpd_forbid_bare_newline = yes\n",
+             smtpd_tls_received_header = yes\nsmtpd_forbid_bare_newline = yes\n{more}",
             next.ip(),
             next.port(),
             certificate.display(),
@@ -78,7 +87,7 @@ async fn postfix_takes_our_mail_over_starttls() {
     let authority = Authority::new(dir.path());
     let beyond = Server::start(Manners::default()).await;
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let _postfix = Postfix::start(program, dir.path(), port, beyond.address, &authority);
+    let _postfix = Postfix::start(program, dir.path(), port, beyond.address, &authority, "");
     let log = || fs::read_to_string(dir.path().join("log")).unwrap_or_default();
     wait("it listens", &log, || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok()).await;
     let config = format!(
@@ -102,6 +111,71 @@ async fn postfix_takes_our_mail_over_starttls() {
     let mut to: Vec<String> = beyond.mails().into_iter().flat_map(|m| m.to).collect();
     to.sort();
     assert_eq!(to, ["ops@example.com", "sec@example.com"], "and to nobody else");
+}
+
+/// A user in a password file of Cyrus SASL, and what Postfix must be told to ask for it.
+fn users(dir: &Path, saslpasswd2: &Path, user: &str, password: &str) -> String {
+    let (conf, file) = (dir.join("sasl"), dir.join("sasldb2"));
+    fs::create_dir(&conf).unwrap();
+    let text = format!(
+        "pwcheck_method: auxprop\nauxprop_plugin: sasldb\nsasldb_path: {}\nmech_list: PLAIN LOGIN\n",
+        file.display()
+    );
+    fs::write(conf.join("smtpd.conf"), text).unwrap();
+    let mut command = Command::new(saslpasswd2);
+    command.args(["-p", "-c", "-u", "localhost", "-f"]).arg(&file).arg(user).stdin(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    child.stdin.take().unwrap().write_all(password.as_bytes()).unwrap();
+    assert!(child.wait().unwrap().success(), "saslpasswd2");
+    assert!(Command::new("chown").args(["postfix".as_ref(), file.as_os_str()]).status().unwrap().success());
+    format!(
+        "smtpd_sasl_auth_enable = yes\nsmtpd_sasl_type = cyrus\nsmtpd_sasl_path = smtpd\ncyrus_sasl_config_path = {}\n\
+         smtpd_sasl_local_domain = localhost\nsmtpd_tls_auth_only = yes\nsmtpd_sasl_authenticated_header = yes\n\
+         smtpd_relay_restrictions = permit_sasl_authenticated, reject\n",
+        conf.display()
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn postfix_takes_our_mail_after_auth_and_a_wrong_password_is_said() {
+    let (Some(program), Some(saslpasswd2)) = (find("postfix"), find("saslpasswd2")) else {
+        return skip("delivery::mta::auth", "no postfix or no saslpasswd2");
+    };
+    if !rustix::process::geteuid().is_root() {
+        return skip("delivery::mta::auth", "it only runs as root");
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let authority = Authority::new(dir.path());
+    let beyond = Server::start(Manners::default()).await;
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let more = users(dir.path(), &saslpasswd2, "logwarden", "corr3ct h0rse");
+    let _postfix = Postfix::start(program, dir.path(), port, beyond.address, &authority, &more);
+    let log = || fs::read_to_string(dir.path().join("log")).unwrap_or_default();
+    wait("it listens", &log, || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok()).await;
+    let config = |login: &str| {
+        format!(
+            "type = 'email'\nhost = 'localhost'\nport = {port}\nca_file = '{}'\nfrom = 'lw@example.com'\n\
+             to = ['ops@example.com']\n{login}",
+            authority.ca_file.display()
+        )
+    };
+    let receivers = [
+        ("right", config("username = 'logwarden@localhost'\npassword = 'corr3ct h0rse'")),
+        ("wrong", config("username = 'logwarden@localhost'\npassword = 'battery staple'")),
+        ("nobody", config("")),
+    ];
+    let rig = Rig::new(&dir.path().join("state"), &receivers);
+    rig.raise(&[alert(1, 1)]);
+    rig.pass(secs(2)).await;
+    assert_eq!(rig.counts("right").sent, 1, "{:?} {}", rig.store.queues(), log());
+    wait("it hands our mail on", &log, || beyond.mails().len() == 1).await;
+    let mail = beyond.mails().remove(0);
+    assert!(mail.data.contains("(Authenticated sender: logwarden@localhost)"), "{}", mail.data);
+    let said = |name: &str| format!("{:?}", rig.store.queues().unwrap().iter().find(|q| q.receiver == name));
+    assert!(said("wrong").contains("password") && said("wrong").contains("535"), "{}", said("wrong"));
+    assert!(said("nobody").contains("554") || said("nobody").contains("denied"), "{}", said("nobody"));
+    assert!(!said("wrong").contains("battery") && !log().contains("battery"), "no password is told");
+    assert_eq!(beyond.mails().len(), 1, "and nothing else came through");
 }
 
 async fn wait(what: &str, log: &impl Fn() -> String, done: impl Fn() -> bool) {
