@@ -44,11 +44,13 @@ man man-db
 dpkg-deb dpkg
 curl curl
 nginx nginx-light
+rsyslogd rsyslog
+journalctl systemd
 prometheus-alertmanager prometheus-alertmanager
 prometheus prometheus
 promtool prometheus
 postfix postfix
-saslpasswd2 sasl2-bin libsasl2-modules
+dovecot dovecot-core
 chromium chromium
 node nodejs
 npm npm

@@ -53,6 +53,8 @@ pub struct Reader {
     notes: Notes,
     /// The schemas that lines of a shape may have.
     candidates: HashMap<u32, Box<[u16]>>,
+    /// The same for the line at hand; a buffer.
+    some: Vec<u16>,
     joins: Joins,
     /// The schema of the line before, and the roles whose fields it named, one bit each.
     expected: (Option<usize>, u32),
@@ -107,6 +109,7 @@ impl Reader {
             walker: Walker::new(),
             notes,
             candidates: HashMap::new(),
+            some: Vec::new(),
             joins: Joins::default(),
             expected: (None, 0),
             earlier: None,
@@ -165,12 +168,16 @@ impl Reader {
     /// The schema of the line at hand. Which ones its fields allow is worked out once for each shape.
     fn schema(&mut self, shape: Option<u32>, text: &[u8]) -> Option<usize> {
         let tables = &*self.roles.tables;
+        let notes = &mut self.notes;
         let Some(shape) = shape else {
-            let candidates = self.notes.candidates(tables);
-            return self.notes.schema(tables, &candidates, text);
+            notes.candidates(tables, &mut self.some);
+            return notes.schema(tables, &self.some, text);
         };
-        let candidates = self.candidates.entry(shape).or_insert_with(|| self.notes.candidates(tables));
-        self.notes.schema(tables, candidates, text)
+        let candidates = self.candidates.entry(shape).or_insert_with(|| {
+            notes.candidates(tables, &mut self.some);
+            self.some.as_slice().into()
+        });
+        notes.schema(tables, candidates, text)
     }
 
     /// Notes the fields of a JSON object that stands in a string of the line.

@@ -126,9 +126,9 @@ impl Notes {
         (*generation == self.generation).then_some(*cap)
     }
 
-    /// The schemas, in order, that the line has all pointers of, whatever their values are.
-    pub(super) fn candidates(&mut self, tables: &Tables) -> Box<[u16]> {
-        let mut all = Vec::new();
+    /// Fills `all` with the schemas, in order, that the line has all pointers of, whatever their values are.
+    pub(super) fn candidates(&mut self, tables: &Tables, all: &mut Vec<u16>) {
+        all.clear();
         for exact in &self.seen {
             for (schema, bit) in &tables.exacts[usize::from(*exact)].tests {
                 let mask = &mut self.masks[usize::from(*schema)];
@@ -144,7 +144,6 @@ impl Notes {
             }
         }
         all.sort_unstable();
-        all.into()
     }
 
     /// The first of these schemas of which all conditions hold.

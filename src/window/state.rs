@@ -310,7 +310,8 @@ impl KeyState {
             self.networks.remove(0);
         }
         if self.networks.len() == self.networks.capacity() {
-            self.networks.reserve_exact(if self.networks.is_empty() { 1 } else { 3 });
+            // Most keys have one or two.
+            self.networks.reserve_exact(self.networks.len().max(1));
         }
         self.networks.push(Known { network, hour });
     }

@@ -211,6 +211,46 @@ enum Rotation {
     CopyTruncate,
 }
 
+/// What stands in lines and must never stand anywhere of ours, whole or in part.
+const PLANTED: [&str; 3] = ["W1nter-is-c0ming", "c3JlY3JldC1vZi10aGUta2lsbHM", "Q7wLk1Rb6Yc9Nf2Hx5Jm7Pd4Gs0AZq3v"];
+
+/// A numbered line; one in ten holds a planted secret.
+fn numbered(n: u64) -> String {
+    let [password, basic, key] = PLANTED;
+    match n % 30 {
+        7 => format!("{{\"seq\":{n},\"user\":\"app\",\"password\":\"{password}\"}}"),
+        17 => format!("{{\"seq\":{n},\"headers\":{{\"authorization\":\"Basic {basic}\"}}}}"),
+        27 => format!("{{\"seq\":{n},\"msg\":\"upstream refused sk-proj-{key}{key}\"}}"),
+        _ => format!("{{\"seq\":{n},\"msg\":\"a line of some length, as logs have\"}}"),
+    }
+}
+
+/// Looks into every file of ours: output, state with its journal, and our own log.
+fn nothing_planted(place: &Place) {
+    let mut looked = 0;
+    let mut dirs = vec![place.dir.path().to_owned()];
+    while let Some(dir) = dirs.pop() {
+        for entry in fs::read_dir(dir).unwrap().flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                if !path.ends_with("logs") {
+                    dirs.push(path);
+                }
+                continue;
+            }
+            // a journal may go while we look
+            let Ok(bytes) = fs::read(&path) else { continue };
+            looked += 1;
+            for secret in PLANTED {
+                // Half of one is too much as well.
+                let found = memchr::memmem::find(&bytes, &secret.as_bytes()[..secret.len() / 2]);
+                assert!(found.is_none(), "{secret} in {} at {found:?}", path.display());
+            }
+        }
+    }
+    assert!(looked >= 4, "{looked} files");
+}
+
 /// Appends numbered lines and rotates now and then, until told to stop; gives how many lines there are.
 fn write_and_rotate(log: &Path, rotation: Rotation, stop: &AtomicBool) -> u64 {
     let open = || OpenOptions::new().append(true).create(true).open(log).unwrap();
@@ -219,7 +259,7 @@ fn write_and_rotate(log: &Path, rotation: Rotation, stop: &AtomicBool) -> u64 {
     let (mut count, mut rotations, mut rotated) = (1u64, 0u32, Instant::now());
     while !stop.load(Ordering::Relaxed) {
         for _ in 0..20 {
-            writeln!(file, "{{\"seq\":{count},\"msg\":\"a line of some length, as logs have\"}}").unwrap();
+            writeln!(file, "{}", numbered(count)).unwrap();
             count += 1;
         }
         std::thread::sleep(Duration::from_millis(1));
@@ -267,12 +307,15 @@ fn survive_kills(pattern: &str, rotation: Rotation, kills: u32) {
         std::thread::sleep(Duration::from_millis(u64::from(random >> 8) % 400));
         child.kill().unwrap();
         child.wait().unwrap();
+        nothing_planted(&place);
     }
     finish.store(true, Ordering::Relaxed);
     let count = writer.join().unwrap();
     let child = place.start();
     let complete = grows_to(count, || place.out().lines().count() as u64);
     let stopped = stop(child);
+    nothing_planted(&place);
+    assert!(place.out().contains("\"[PASSWORD]\"") && place.out().contains("[OPENAI_API_KEY:"), "they were there");
     let mut seen = vec![0u32; count as usize];
     for line in place.out().lines() {
         let digits = line.strip_prefix("{\"seq\":").unwrap().split(|c: char| !c.is_ascii_digit()).next().unwrap();

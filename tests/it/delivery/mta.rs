@@ -2,13 +2,13 @@
 //! it on.
 
 use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use super::kit::{Rig, alert, secs};
 use super::smtp::{Manners, Server};
 use super::tls::Authority;
+use crate::process::Running;
 use crate::support::{find, skip};
 
 /// A running Postfix with everything of its own in one directory.
@@ -113,33 +113,25 @@ async fn postfix_takes_our_mail_over_starttls() {
     assert_eq!(to, ["ops@example.com", "sec@example.com"], "and to nobody else");
 }
 
-/// A user in a password file of Cyrus SASL, and what Postfix must be told to ask for it.
-fn users(dir: &Path, saslpasswd2: &Path, user: &str, password: &str) -> String {
-    let (conf, file) = (dir.join("sasl"), dir.join("sasldb2"));
-    fs::create_dir(&conf).unwrap();
+/// A running Dovecot that does nothing but check the passwords of Postfix's clients, with one user.
+fn passwords(dovecot: &Path, dir: &Path, user: &str, password: &str) -> Running {
+    let root = dir.display();
     let text = format!(
-        "pwcheck_method: auxprop\nauxprop_plugin: sasldb\nsasldb_path: {}\nmech_list: PLAIN LOGIN\n",
-        file.display()
+        "protocols =\nbase_dir = {root}/run\nstate_dir = {root}/state-of-dovecot\nlog_path = {root}/dovecot.log\nssl = no\n\
+         auth_mechanisms = plain login\npassdb {{\n  driver = passwd-file\n  args = scheme=PLAIN username_format=%u {root}/users\n}}\n\
+         service anvil {{\n  chroot =\n}}\nservice auth {{\n  unix_listener {root}/auth.sock {{\n    mode = 0666\n  }}\n}}\n"
     );
-    fs::write(conf.join("smtpd.conf"), text).unwrap();
-    let mut command = Command::new(saslpasswd2);
-    command.args(["-p", "-c", "-u", "localhost", "-f"]).arg(&file).arg(user).stdin(Stdio::piped());
-    let mut child = command.spawn().unwrap();
-    child.stdin.take().unwrap().write_all(password.as_bytes()).unwrap();
-    assert!(child.wait().unwrap().success(), "saslpasswd2");
-    assert!(Command::new("chown").args(["postfix".as_ref(), file.as_os_str()]).status().unwrap().success());
-    format!(
-        "smtpd_sasl_auth_enable = yes\nsmtpd_sasl_type = cyrus\nsmtpd_sasl_path = smtpd\ncyrus_sasl_config_path = {}\n\
-         smtpd_sasl_local_domain = localhost\nsmtpd_tls_auth_only = yes\nsmtpd_sasl_authenticated_header = yes\n\
-         smtpd_relay_restrictions = permit_sasl_authenticated, reject\n",
-        conf.display()
-    )
+    fs::write(dir.join("dovecot.conf"), text).unwrap();
+    fs::write(dir.join("users"), format!("{user}:{{PLAIN}}{password}\n")).unwrap();
+    let mut command = Command::new(dovecot);
+    command.arg("-F").arg("-c").arg(dir.join("dovecot.conf"));
+    Running(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn postfix_takes_our_mail_after_auth_and_a_wrong_password_is_said() {
-    let (Some(program), Some(saslpasswd2)) = (find("postfix"), find("saslpasswd2")) else {
-        return skip("delivery::mta::auth", "no postfix or no saslpasswd2");
+    let (Some(program), Some(dovecot)) = (find("postfix"), find("dovecot")) else {
+        return skip("delivery::mta::auth", "no postfix or no dovecot");
     };
     if !rustix::process::geteuid().is_root() {
         return skip("delivery::mta::auth", "it only runs as root");
@@ -148,9 +140,16 @@ async fn postfix_takes_our_mail_after_auth_and_a_wrong_password_is_said() {
     let authority = Authority::new(dir.path());
     let beyond = Server::start(Manners::default()).await;
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let more = users(dir.path(), &saslpasswd2, "logwarden", "corr3ct h0rse");
+    let socket = dir.path().join("auth.sock");
+    let more = format!(
+        "smtpd_sasl_auth_enable = yes\nsmtpd_sasl_type = dovecot\nsmtpd_sasl_path = {}\nsmtpd_tls_auth_only = yes\n\
+         smtpd_sasl_authenticated_header = yes\nsmtpd_relay_restrictions = permit_sasl_authenticated, reject\n",
+        socket.display()
+    );
     let _postfix = Postfix::start(program, dir.path(), port, beyond.address, &authority, &more);
+    let _dovecot = passwords(&dovecot, dir.path(), "logwarden", "corr3ct h0rse");
     let log = || fs::read_to_string(dir.path().join("log")).unwrap_or_default();
+    wait("passwords are checked", &log, || std::os::unix::net::UnixStream::connect(&socket).is_ok()).await;
     wait("it listens", &log, || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok()).await;
     let config = |login: &str| {
         format!(
@@ -160,22 +159,24 @@ async fn postfix_takes_our_mail_after_auth_and_a_wrong_password_is_said() {
         )
     };
     let receivers = [
-        ("right", config("username = 'logwarden@localhost'\npassword = 'corr3ct h0rse'")),
-        ("wrong", config("username = 'logwarden@localhost'\npassword = 'battery staple'")),
+        ("right", config("username = 'logwarden'\npassword = 'corr3ct h0rse'")),
+        ("wrong", config("username = 'logwarden'\npassword = 'battery staple'")),
         ("nobody", config("")),
     ];
     let rig = Rig::new(&dir.path().join("state"), &receivers);
     rig.raise(&[alert(1, 1)]);
     rig.pass(secs(2)).await;
-    assert_eq!(rig.counts("right").sent, 1, "{:?} {}", rig.store.queues(), log());
-    wait("it hands our mail on", &log, || beyond.mails().len() == 1).await;
-    let mail = beyond.mails().remove(0);
-    assert!(mail.data.contains("(Authenticated sender: logwarden@localhost)"), "{}", mail.data);
+    // Ours, and that the one without a password is turned away.
+    assert_eq!(rig.counts("right").sent, 2, "{:?} {}", rig.store.queues(), log());
+    wait("it hands our mail on", &log, || beyond.mails().len() == 2).await;
+    for mail in beyond.mails() {
+        assert!(mail.data.contains("(Authenticated sender: logwarden)"), "{}", mail.data);
+    }
     let said = |name: &str| format!("{:?}", rig.store.queues().unwrap().iter().find(|q| q.receiver == name));
     assert!(said("wrong").contains("password") && said("wrong").contains("535"), "{}", said("wrong"));
     assert!(said("nobody").contains("554") || said("nobody").contains("denied"), "{}", said("nobody"));
     assert!(!said("wrong").contains("battery") && !log().contains("battery"), "no password is told");
-    assert_eq!(beyond.mails().len(), 1, "and nothing else came through");
+    assert_eq!(beyond.mails().len(), 2, "and nothing else came through");
 }
 
 async fn wait(what: &str, log: &impl Fn() -> String, done: impl Fn() -> bool) {

@@ -4,10 +4,13 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use super::kit::{Service, until};
-use crate::process::signal;
+use crate::process::{Running, signal, wait};
+use crate::support::{find, skip};
 
 const TCP: &str = "type = \"tcp\"\nlisten = \"ADDRESS\"\n";
 
@@ -94,4 +97,55 @@ fn a_unix_socket_has_its_mode_and_outlives_a_reload() {
     assert!(until(|| service.out().lines().count() == 51), "{}", service.out());
     assert_eq!(service.stop(), Some(0));
     assert!(!path.exists());
+}
+
+/// A running rsyslog that reads `app.log` and sends each message counted (RFC 6587, octet counting).
+struct Rsyslog(Running);
+
+impl Rsyslog {
+    fn start(program: &Path, service: &Service) -> Self {
+        let (dir, to) = (service.dir.path().display(), service.address);
+        let text = format!(
+            "global(workDirectory=\"{dir}/spool\" net.enableDNS=\"off\" processInternalMessages=\"off\")\n\
+             module(load=\"imfile\")\n\
+             input(type=\"imfile\" File=\"{dir}/app.log\" Tag=\"app\" readMode=\"2\" escapeLF=\"off\")\n\
+             template(name=\"plain\" type=\"string\" string=\"<%pri%>1 - host app - - - %msg%\")\n\
+             action(type=\"omfwd\" target=\"127.0.0.1\" port=\"{}\" protocol=\"tcp\" TCP_Framing=\"octet-counted\" \
+             template=\"plain\" action.resumeInterval=\"1\" action.resumeRetryCount=\"-1\")\n",
+            to.port()
+        );
+        std::fs::create_dir(service.path("spool")).unwrap();
+        std::fs::write(service.path("rsyslog.conf"), text).unwrap();
+        let log = std::fs::File::create(service.path("rsyslog.log")).unwrap();
+        let mut command = Command::new(program);
+        command.arg("-n").arg("-i").arg(service.path("rsyslog.pid")).arg("-f").arg(service.path("rsyslog.conf"));
+        Self(Running(command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap()))
+    }
+}
+
+#[test]
+fn rsyslog_sends_counted_frames() {
+    let Some(program) = find("rsyslogd") else {
+        return skip("receive::socket::rsyslog_sends_counted_frames", "no rsyslogd");
+    };
+    let mut service = Service::start(TCP);
+    // Lines that begin with white space belong to the message before: a frame with a line break inside.
+    let text: String = (0..300)
+        .map(|n| format!("{{\"seq\":{n},\"password\":\"hunt er2-{n}\"}}\ntrace {n}\n  at main.rs:{n} token=ghp-{n}\n"))
+        .collect();
+    // The last message is held back: a line of it might follow.
+    std::fs::write(service.path("app.log"), text + "end\n").unwrap();
+    let mut rsyslog = Rsyslog::start(&program, &service);
+    let lines = || service.out().lines().map(str::to_owned).collect::<Vec<_>>();
+    let told = || std::fs::read_to_string(service.path("rsyslog.log")).unwrap_or_default();
+    assert!(until(|| lines().len() == 600), "{} lines\n{}\n{}", lines().len(), service.errors(), told());
+    for (n, pair) in lines().chunks(2).enumerate() {
+        assert_eq!(pair[0], format!("<133>1 - host app - - - {{\"seq\":{n},\"password\":\"[PASSWORD]\"}}"));
+        // One message, one line: its break is written out.
+        assert!(pair[1].starts_with(&format!("<133>1 - host app - - - trace {n}\\n  at main.rs:{n} ")), "{}", pair[1]);
+    }
+    signal(&rsyslog.0, "-TERM");
+    wait(&mut rsyslog.0, Duration::from_secs(10));
+    assert_eq!(service.stop(), Some(0));
+    assert_eq!(service.out().lines().count(), 600);
 }
