@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::alert::KINDS;
-use crate::config::Config;
+use crate::config::{Config, to_table};
 use crate::sinks::SinkConfig;
 use crate::sources::SourceConfig;
 
@@ -60,9 +60,9 @@ fn writes(name: &str, sink: &SinkConfig) -> String {
 }
 
 fn watches(config: &Config) -> String {
-    let detect = toml::Value::try_from(&config.detect).ok();
+    let detect = to_table(&config.detect).ok();
     let off = |name: &&str| {
-        let enabled = detect.as_ref().and_then(|d| d.get(name)?.get("enabled")?.as_bool());
+        let enabled = detect.as_ref().and_then(|d| d.get(*name)?.get("enabled")?.as_bool());
         enabled == Some(false)
     };
     let off: Vec<&str> = KINDS.iter().map(|kind| kind.name).filter(off).collect();

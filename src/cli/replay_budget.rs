@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use super::exit::{Exit, Failure};
 use super::replay_pass::{Outcome, Settings};
 use crate::alert::{Alert, Urgency};
+use crate::config::to_table;
 
 /// So many alerts of an urgency in a time.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -108,7 +109,7 @@ pub fn propose(budget: &Budget, found: &Outcome, settings: &Settings) -> Result<
     let mut new = settings.clone();
     let mut changes = Vec::new();
     let kinds: std::collections::BTreeSet<&str> = tuned.iter().map(|a| a.kind.as_str()).collect();
-    let table = toml::Table::try_from(settings).unwrap_or_default();
+    let table = to_table(settings).unwrap_or_default();
     for kind in kinds {
         for setting in lines(kind) {
             let now = table.get("detect").and_then(|d| d.get(kind)).and_then(|k| k.get(*setting));

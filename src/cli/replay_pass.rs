@@ -11,7 +11,7 @@ use super::replay_lane::Lane;
 use super::style::plain;
 use super::unpack::unpacked;
 use crate::alert::{Alert, CalendarConfig, DetectConfig, KeyConfig, Monitor, Replay, Report, Watch};
-use crate::config::{Config, mistake};
+use crate::config::{Config, from_table, mistake, to_table};
 use crate::event::{Reader, SourceId};
 use crate::net::host_name;
 use crate::redact::Redactor;
@@ -49,7 +49,7 @@ impl Settings {
             .ok()
             .and_then(|mut table| table.remove("v"))
             .unwrap_or_else(|| toml::Value::String(value.to_owned()));
-        let mut table = toml::Table::try_from(self).map_err(|e| usage(e.to_string()))?;
+        let mut table = to_table(self).map_err(|e| usage(e.to_string()))?;
         let mut steps: Vec<&str> = path.trim().split('.').collect();
         let last = steps.pop().unwrap_or_default();
         let mut at = &mut table;
@@ -58,8 +58,11 @@ impl Settings {
             at = below.as_table_mut().ok_or_else(|| usage(format!("`{path}`: `{step}` holds no settings")))?;
         }
         at.insert(last.to_owned(), value);
-        let new: Self =
-            table.try_into().map_err(|e: toml::de::Error| usage(format!("{change}: {}", mistake(e.message()))))?;
+        let wrong = |e: String| {
+            let message = e.split("\nin `").next().unwrap_or_default().trim();
+            usage(format!("{change}: {}", mistake(message)))
+        };
+        let new: Self = from_table(table).map_err(wrong)?;
         if new.section_count(path) {
             return Ok(new);
         }

@@ -22,5 +22,5 @@ pub use model::Config;
 pub use read::{MOST_PROBLEMS, mistake};
 pub use reference::{reference, schema};
 pub use rules::{RulesConfig, RulesError};
-pub use show::show;
+pub use show::{from_table, show, to_table};
 pub use suggest::nearest;
