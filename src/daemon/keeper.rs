@@ -6,14 +6,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::clock::now;
-use super::committer::{Committer, Moment};
+use super::committer::{CommitError, Committer, Moment};
+use super::lasting::Lasting;
 use super::layout::Layout;
 use super::notify::notify;
 use super::outputs::Output;
 use super::pulse::Pulse;
+use super::retained::Retained;
 use super::watcher::Watcher;
 use crate::line::Ack;
-use crate::pipeline::{Done, Pools};
+use crate::pipeline::Done;
 use crate::sinks::SinkError;
 use crate::sources::Positions;
 use crate::store::StreamKey;
@@ -48,6 +50,10 @@ pub(super) struct Keeper {
     pub answers: Vec<bool>,
     /// What of theirs is written and not committed.
     pub written: Vec<Ack>,
+    /// What of those who cannot send again is written and not committed.
+    pub retained: Retained,
+    /// What a keeper before this one could not make durable.
+    pub left: Vec<Done>,
     pub watcher: Watcher,
     pub committer: Committer,
     pub counters: Arc<Counters>,
@@ -55,7 +61,6 @@ pub(super) struct Keeper {
     pub by_source: Vec<Arc<Counters>>,
     /// What is laid out for the page, when there is one.
     pub layout: Option<Layout>,
-    pub pools: Pools,
     pub pulse: Pulse,
     /// What the clerk has found wrong with the audit log.
     pub broken: Arc<Mutex<Option<String>>>,
@@ -64,14 +69,27 @@ pub(super) struct Keeper {
 }
 
 impl Keeper {
-    /// Works until all sources have ended and everything is committed.
-    ///
-    /// # Errors
-    /// Why it cannot go on.
-    pub(super) fn run(mut self) -> anyhow::Result<()> {
+    /// Works until all sources have ended and everything is committed, or it cannot go on, and tells how it went. After
+    /// a disk has lost something, what cannot be sent again is left for the next keeper.
+    pub(super) fn run(mut self, lasting: &Lasting, tell: impl FnOnce(anyhow::Result<()>)) {
+        let result = self.work();
+        let anew = matches!(result.as_ref().err().and_then(|e| e.downcast_ref()), Some(CommitError::Sync(_)));
+        tell(result);
+        if anew {
+            // what the sources still hand over, until they have stopped
+            let Self { done, mut retained, sources, .. } = self;
+            done.iter().for_each(|done| retained.keep(done.ack.source, done.arrived, done.redacted));
+            lasting.leave(&sources, retained);
+        }
+    }
+
+    fn work(&mut self) -> anyhow::Result<()> {
         let mut beat = Beat { committed: Instant::now(), ticked: Instant::now(), told: Instant::now() };
         // the lengths of the outputs before the first byte is added
         self.commit(true);
+        for left in std::mem::take(&mut self.left) {
+            self.write(left, &mut beat)?;
+        }
         let ended = loop {
             let soon = self.committer.busy() || !self.written.is_empty();
             let wait = if soon { PROMPT } else { GROUP };
@@ -127,7 +145,7 @@ impl Keeper {
             self.written.push(done.ack);
         }
         self.watcher.absorb(done.tally);
-        self.pools.redacted.give(done.redacted);
+        self.retained.keep(done.ack.source, done.arrived, done.redacted);
         Ok(())
     }
 
@@ -294,6 +312,7 @@ impl Keeper {
         moment.checkpoints = changed.checkpoints.into_iter().map(|(id, at)| (key(id), at)).collect();
         moment.forget = changed.forgotten.into_iter().map(key).collect();
         if !moment.is_empty() {
+            self.retained.handed_over(!self.committer.busy());
             self.committer.commit(moment);
         }
     }

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::retained::{Held, Retained};
 use crate::alert;
+use crate::line::SourceId;
 use crate::net::Sockets;
 use crate::redact::{Redactor, RuleId};
 use crate::sources::{Meter, StdinReader};
@@ -42,6 +44,8 @@ struct Kept {
     by_source: BTreeMap<String, Arc<Counters>>,
     meters: BTreeMap<String, Arc<Meter>>,
     monitor: alert::Counters,
+    /// What could not be made durable and cannot be sent again, with the names of its sources.
+    left: Vec<(String, Held)>,
 }
 
 impl Lasting {
@@ -78,6 +82,28 @@ impl Lasting {
     /// The meter of a source.
     pub(super) fn meter(&self, source: &str) -> Arc<Meter> {
         Arc::clone(self.kept().meters.entry(source.to_owned()).or_default())
+    }
+
+    /// Leaves what could not be made durable for the next daemon; `sources` are the names of sources by number.
+    pub(super) fn leave(&self, sources: &[String], retained: Retained) {
+        let (chunks, lost) = retained.rest();
+        if lost > 0 {
+            tracing::error!("{lost} lines that cannot be sent again were lost with the output: too much was waiting");
+        }
+        let name = |chunk: &Held| sources.get(usize::from(chunk.source.0)).cloned().unwrap_or_default();
+        self.kept().left.extend(chunks.into_iter().map(|chunk| (name(&chunk), chunk)));
+    }
+
+    /// What a daemon before has left, with the number that its source has in `sources` now.
+    pub(super) fn take_left(&self, sources: &[String]) -> Vec<Held> {
+        let mut all = Vec::new();
+        for (name, chunk) in std::mem::take(&mut self.kept().left) {
+            match (0..).map(SourceId).zip(sources).find(|(_, s)| **s == name) {
+                Some((source, _)) => all.push(Held { source, ..chunk }),
+                None => tracing::error!("{} lines of source {name} are lost: it is gone", chunk.redacted.line_count()),
+            }
+        }
+        all
     }
 
     /// What monitors before have counted.

@@ -25,6 +25,7 @@ mod observer;
 mod outputs;
 mod post;
 mod pulse;
+mod retained;
 mod service;
 mod watcher;
 

@@ -23,21 +23,26 @@ use super::learn::learn;
 use super::outputs::Output;
 use super::post::Post;
 use super::pulse::Pulse;
+use super::retained::{Held, Retained};
 use super::watcher::{Watcher, WatcherError};
 use crate::config::Config;
 use crate::delivery::{DeliveryError, Router};
 use crate::event::{EventError, Reader, Roles, SourceReading};
-use crate::line::SourceId;
-use crate::pipeline::{self, Chunk, Pools};
+use crate::line::{Ack, SourceId};
+use crate::pipeline::{self, Chunk, Done, Pools, Teller};
 use crate::redact::{PseudonymKey, Redactor};
 use crate::sinks::{SinkConfig, SinkError};
 use crate::sources::{Lines, Meter, Positions, Receipts, SourceConfig};
 use crate::store::{Store, StoreError, pseudonym_key};
 use crate::telemetry::Counters;
 use crate::web::{Board, Stories};
+use crate::window::Tally;
 
 /// Threads that redact; a stream keeps to one of them.
 const MOST_WORKERS: usize = 4;
+
+/// How often it is looked whether the keeper has ended.
+const SHORTLY: Duration = Duration::from_millis(2);
 
 /// Why the service cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -224,6 +229,7 @@ impl Daemon {
             sent: Box::new(post.counts()),
         };
         let (window, layout) = open_window(show, lasting, || readings.readers())?.unzip();
+        let left = readings.done(lasting.take_left(&sources))?;
         let (entrance, done) = pipeline::start(workers, move |source| readings.chunk(source), &pools)?;
         let (wake, settle) = (post.waker(), receipts.clone());
         let clerk = Clerk::new(
@@ -240,6 +246,10 @@ impl Daemon {
                 wake();
             }
         })?;
+        let cannot_again =
+            |s: &SourceConfig| matches!(s, SourceConfig::Tcp(_) | SourceConfig::Unix(_) | SourceConfig::Stdin(_));
+        let wanted = config.sources.values().map(cannot_again).collect();
+        let retained = Retained::new(wanted, pools.redacted.clone());
         let answers = config.sources.values().map(|s| matches!(s, SourceConfig::Http(_))).collect();
         let keeper = Keeper {
             done,
@@ -248,22 +258,25 @@ impl Daemon {
             positions,
             answers,
             written: Vec::new(),
+            retained,
+            left,
             watcher,
             committer,
             counters: Arc::clone(&counters),
             by_source,
             layout,
-            pools,
             pulse: Pulse::new(entrance.entered()),
             broken: clerk.broken(),
             hurry: Arc::clone(&hurry),
         };
         let (end, ended) = channel();
+        let outlives = lasting.clone();
         let keeper = spawn("keeper", move || {
-            let result = keeper.run();
-            receipts.close();
-            let _stopped_waiting = end.send(result);
-            on_end();
+            keeper.run(&outlives, |result| {
+                receipts.close();
+                let _stopped_waiting = end.send(result);
+                on_end();
+            });
         })?;
         let inputs = inputs.start(&entrance)?;
         close_others(config, &dir, &lasting.sockets);
@@ -313,10 +326,14 @@ impl Daemon {
                 late.unwrap_or(Ok(())).and(Err(left))
             }
         };
+        self.inputs.end();
+        // its last act may be to leave something for the next one
+        while !self.keeper.is_finished() && began.elapsed() < patience {
+            thread::sleep(SHORTLY);
+        }
         if self.keeper.is_finished() {
             let _its_result_is_known = self.keeper.join();
         }
-        self.inputs.end();
         if let Some(window) = self.window {
             window.close();
         }
@@ -399,6 +416,16 @@ impl Readings {
     /// What explains the lines of each source.
     fn readers(&self) -> Vec<Option<Reader>> {
         self.by_source.iter().map(|reading| Reader::new(&self.roles, reading.clone()).ok()).collect()
+    }
+
+    /// Chunks that were held over from another daemon, as if they had just been redacted.
+    fn done(&self, held: Vec<Held>) -> Result<Vec<Done>, StartError> {
+        let done = |Held { source, arrived, redacted }| {
+            let (ack, mut tally) = (Ack { source, stream: u64::MAX, ..Ack::default() }, Tally::default());
+            Teller::new(self.reader(source)?).tally(&redacted, arrived, &mut tally);
+            Ok(Done { ack, arrived, read: 0, redacted, tally, last: false })
+        };
+        held.into_iter().map(done).collect()
     }
 
     /// The hot path of a stream of `source`.

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
 use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -312,7 +314,7 @@ fn a_full_disk_under_the_state_holds_the_commits_and_is_alerted() {
     let config = fs::read_to_string(place.path("c.toml")).unwrap().replace("/state\"", "/disk/state\"");
     fs::write(place.path("c.toml"), config).unwrap();
     place.append(0, 10);
-    let Some(child) = on_a_small_disk(&place, 4000) else {
+    let Some(child) = on_a_small_disk(&place, 8000) else {
         return skip(
             "a_full_disk_under_the_state_holds_the_commits_and_is_alerted",
             "no file system may be mounted here",
@@ -323,12 +325,14 @@ fn a_full_disk_under_the_state_holds_the_commits_and_is_alerted() {
     let mut file = fs::File::create(&ballast).unwrap();
     while file.write_all(&[0; 512]).is_ok() {}
     place.append(10, 20);
-    assert!(until(|| place.errors().contains("no space left for the state")), "{}", place.errors());
+    assert!(until(|| place.errors().contains("cannot commit: no space left for the state")), "{}", place.errors());
     place.append(20, 30);
     drop(file);
+    let freed = std::time::Instant::now();
     fs::remove_file(&ballast).unwrap();
     assert!(until(|| place.errors().contains("committing works again")), "{}", place.errors());
     assert!(until(|| place.errors().contains("alert output_failing firing")), "{}", place.errors());
+    assert!(freed.elapsed() < Duration::from_secs(10), "alerted as soon as it can be: {:?}", freed.elapsed());
     assert!(until(|| place.output().lines().count() == 30), "{}", place.errors());
     complete(&place.output(), 30).unwrap();
     assert_eq!(stop(child), Some(0));
@@ -365,16 +369,22 @@ int fdatasync(int fd) {
 }
 "#;
 
-#[test]
-fn a_disk_that_loses_what_it_was_given_is_written_anew() {
-    let place = Place::new("type = \"file\"\npath = \"DIR/out.log\"");
-    let Some(cc) = find("cc") else {
-        return skip("a_disk_that_loses_what_it_was_given_is_written_anew", "no C compiler");
-    };
+/// Builds a library that makes a sync of the output fail when there is a file, and cuts off what was not synced.
+fn failing_disk(place: &Place) -> bool {
+    let Some(cc) = find("cc") else { return false };
     fs::write(place.path("shim.c"), SHIM).unwrap();
     let built =
         Command::new(cc).args(["-shared", "-fPIC", "-o"]).arg(place.path("shim.so")).arg(place.path("shim.c")).status();
     assert!(built.unwrap().success());
+    true
+}
+
+#[test]
+fn a_disk_that_loses_what_it_was_given_is_written_anew() {
+    let place = Place::new("type = \"file\"\npath = \"DIR/out.log\"");
+    if !failing_disk(&place) {
+        return skip("a_disk_that_loses_what_it_was_given_is_written_anew", "no C compiler");
+    }
     place.append(0, 100);
     let mut command = place.command();
     command.env("LD_PRELOAD", place.path("shim.so")).env("FAIL_WHEN", place.path("fail"));
@@ -394,4 +404,59 @@ fn a_disk_that_loses_what_it_was_given_is_written_anew() {
     assert!(place.errors().contains("could not be made durable"), "{}", place.errors());
     assert_eq!(stop(child), Some(0));
     complete(&place.output(), 400).unwrap();
+}
+
+#[test]
+fn a_disk_that_fails_costs_no_line_of_those_who_cannot_send_again() {
+    let place = Place::new("type = \"file\"\npath = \"DIR/out.log\"");
+    if !failing_disk(&place) {
+        return skip("a_disk_that_fails_costs_no_line_of_those_who_cannot_send_again", "no C compiler");
+    }
+    let root = place.dir.path().display().to_string();
+    let address = crate::receive::kit::free_port();
+    let text = format!(
+        "[sources.pipe]\ntype = \"stdin\"\n[sources.net]\ntype = \"tcp\"\nlisten = \"{address}\"\n\
+         [sources.local]\ntype = \"unix\"\npath = \"{root}/in.sock\"\n[sinks.out]\ntype = \"file\"\n\
+         path = \"{root}/out.log\"\n[state]\ndir = \"{root}/state\"\n"
+    );
+    fs::write(place.path("c.toml"), text).unwrap();
+    let mut command = place.command();
+    command.env("LD_PRELOAD", place.path("shim.so")).env("FAIL_WHEN", place.path("fail"));
+    let mut child = Running(command.stdin(Stdio::piped()).spawn().unwrap());
+    let mut pipe = child.stdin.take().unwrap();
+    let mut count = 0;
+    let mut lines = |n: u64| -> String {
+        let text = (count..count + n).map(|n| format!("{{\"seq\":{n},\"password\":\"hunter2\"}}\n")).collect();
+        count += n;
+        text
+    };
+    let mut written = 0;
+    for round in 0..3 {
+        let socket = place.path("in.sock");
+        assert!(
+            until(|| TcpStream::connect(address).is_ok() && UnixStream::connect(&socket).is_ok()),
+            "{}",
+            place.errors()
+        );
+        let (mut net, mut local) = (TcpStream::connect(address).unwrap(), UnixStream::connect(&socket).unwrap());
+        if round > 0 {
+            fs::write(place.path("fail"), "").unwrap();
+        }
+        pipe.write_all(lines(200).as_bytes()).unwrap();
+        net.write_all(lines(200).as_bytes()).unwrap();
+        local.write_all(lines(200).as_bytes()).unwrap();
+        written += 600;
+        assert!(until(|| !place.path("fail").exists()), "{}", place.errors());
+        assert!(
+            until(|| complete(&place.output(), written).is_ok()),
+            "{:?}\n{}",
+            complete(&place.output(), written),
+            place.errors()
+        );
+    }
+    assert_eq!(place.errors().matches("could not be made durable").count(), 2, "{}", place.errors());
+    // what was written anew is watched as well
+    assert!(until(|| alerts(&place.path("state")).contains("secret_leaked")), "{}", place.errors());
+    assert_eq!(stop(child), Some(0));
+    complete(&place.output(), written).unwrap();
 }
