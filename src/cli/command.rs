@@ -61,18 +61,18 @@ pub enum Verb {
     /// Show the annotated reference, the JSON Schema, or the effective configuration
     #[command(subcommand)]
     Config(config::Verb),
-    /// Show which keys were seen, and how each is used
+    /// Show which keys were seen, and how each is used (`list` when no more is said)
     #[command(subcommand)]
     Keys(keys::Verb),
-    /// Show what was found, or send a test alert through every receiver
+    /// Show what was found (`list`), or send a test alert through every receiver
     #[command(subcommand)]
     Alerts(alerts::Verb),
-    /// Prove the audit log, or hand it out
+    /// Prove the audit log (`verify`), or hand it out
     #[command(subcommand)]
     Audit(audit::Verb),
     /// Watch the running service in a terminal
     Top(top::Args),
-    /// Show the rules: what is looked for
+    /// Show the rules: what is looked for (`list`)
     #[command(subcommand)]
     Rules(rules::Verb),
     /// Write a configuration to begin with, and a systemd unit

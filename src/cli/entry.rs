@@ -16,7 +16,7 @@ use crate::config::ConfigError;
 
 /// Runs the command line `args` (the first one is the program's name).
 pub fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
-    let cli = match Cli::try_parse_from(args) {
+    let cli = match Cli::try_parse_from(with_verb(args.collect())) {
         Ok(cli) => cli,
         Err(error) => {
             let _ = error.print();
@@ -33,6 +33,19 @@ pub fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
             exit.into()
         }
     }
+}
+
+/// What is meant by a verb that has verbs of its own when none of them is named.
+const USUAL: [(&str, &str); 4] = [("keys", "list"), ("alerts", "list"), ("rules", "list"), ("audit", "verify")];
+
+/// `logwarden keys` is `logwarden keys list`.
+fn with_verb(mut args: Vec<OsString>) -> Vec<OsString> {
+    let usual = args.get(1).and_then(|verb| USUAL.iter().find(|(name, _)| verb == name));
+    let option = |arg: &OsString| arg.as_encoded_bytes().starts_with(b"-") && arg != "-h" && arg != "--help";
+    if let Some((_, verb)) = usual.filter(|_| args.get(2).is_none_or(option)) {
+        args.insert(2, verb.into());
+    }
+    args
 }
 
 fn run(cli: &Cli) -> anyhow::Result<Exit> {
@@ -74,5 +87,24 @@ pub(super) fn tell(error: &anyhow::Error) {
     let help = error.chain().find_map(|cause| cause.downcast_ref::<Failure>()?.help.as_deref());
     if let Some(help) = help {
         let _ = writeln!(err, "  {} {help}", "help:".cyan().bold());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_verb_that_is_left_out_is_the_usual_one() {
+        let meant = |line: &str| {
+            let args = with_verb(line.split(' ').map(OsString::from).collect());
+            args.join(&OsString::from(" ")).into_string().unwrap()
+        };
+        assert_eq!(meant("logwarden keys"), "logwarden keys list");
+        assert_eq!(meant("logwarden alerts --state /x"), "logwarden alerts list --state /x");
+        assert_eq!(meant("logwarden audit"), "logwarden audit verify");
+        for same in ["logwarden keys show 03fa", "logwarden keys --help", "logwarden app.log", "logwarden"] {
+            assert_eq!(meant(same), same);
+        }
     }
 }

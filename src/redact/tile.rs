@@ -208,14 +208,18 @@ fn marks(alnum: &Row, digit: &Row, lower: &Row, to: &mut Row, n: usize) {
 #[inline(always)]
 fn words(t: &mut Tile, n: usize) {
     let view = |row| View::new(row, n);
-    let (alnum, token, joint, space) = (view(&t.alnum), view(&t.token), view(&t.joint), view(&t.space));
+    let (alnum, digit, token) = (view(&t.alnum), view(&t.digit), view(&t.token));
+    let (joint, space) = (view(&t.joint), view(&t.space));
     let [two, four, eight] = t.runs.token.each_ref().map(view);
     let (marks, digits) = (view(&t.runs.marks[3]), view(&t.runs.near[3]));
     let begins = &mut t.begins[1..][..n];
     let (marked, spaced) = (&mut t.marked[1..][..n], &mut t.spaced[1..][..n]);
     for i in 0..n {
         let starts = alnum.at(i) & !alnum.behind(i);
-        begins[i] = starts & four.at(i) & token.ahead(i, WORD - 1);
+        // Two letters and two digits may begin an account number in groups of four (ISO 13616).
+        let letters = !digit.at(i) & alnum.ahead(i, 1) & !digit.ahead(i, 1);
+        let country = letters & digit.ahead(i, 2) & digit.ahead(i, 3);
+        begins[i] = starts & four.at(i) & (token.ahead(i, WORD - 1) | country);
         let apart = !token.behind(i) | joint.behind(i);
         // A mark in the rest of the token, at most 16 bytes on.
         let secretive = marks.at(i) | eight.at(i) & marks.ahead(i, 8);
@@ -268,15 +272,21 @@ pub(super) fn unpack(mut mask: u64, base: u32, usual: usize, to: &mut [u32; 64])
     }
 }
 
-/// Says of each block what its bytes are, from `place` on, on every processor: one table look-up a byte.
+/// Says of each block what its bytes are, from `place` on, on every processor: one table look-up a byte, then for each
+/// class the bits of eight bytes at a time.
 pub(super) fn classify(blocks: &[[u8; 64]], t: &mut Tile, place: usize) {
+    const CLASSES: [u16; 11] = [ALNUM, TOKEN, IDENT, DIGIT, GROUP, ASSIGN, RARE, SPACE, JOINT, NEWLINE, LOWER];
     for (block, p) in blocks.iter().zip(place..) {
-        let mut m = [0u64; 11];
-        let classes = [ALNUM, TOKEN, IDENT, DIGIT, GROUP, ASSIGN, RARE, SPACE, JOINT, NEWLINE, LOWER];
-        for (i, &b) in block.iter().enumerate() {
-            let c = class(b);
-            for (m, class) in m.iter_mut().zip(classes) {
-                *m |= u64::from(c & class != 0) << i;
+        let mut m = [0u64; CLASSES.len()];
+        for (eight, shift) in block.as_chunks::<8>().0.iter().zip((0..).step_by(8)) {
+            let classes = eight.map(|b| u64::from(class(b)));
+            // The lower and the upper halves of the classes, each byte in its place.
+            let halves = [0, 8].map(|half| (0..8).fold(0, |word, i| word | (classes[i] >> half & 0xff) << (8 * i)));
+            for (m, class) in m.iter_mut().zip(CLASSES) {
+                let bit = class.trailing_zeros();
+                let bits = halves[bit as usize / 8] >> (bit % 8) & 0x0101_0101_0101_0101;
+                // The product brings the bits of the eight bytes side by side into the highest byte.
+                *m |= (bits.wrapping_mul(0x0102_0408_1020_4080) >> 56) << shift;
             }
         }
         [t.alnum[p], t.token[p], t.ident[p], t.digit[p], t.group[p], t.assign[p], ..] = m;
