@@ -15,7 +15,7 @@ use crate::delivery::Router;
 use crate::event::{Reader, Roles, SourceReading};
 use crate::line::SourceId;
 use crate::redact::{PseudonymKey, Redactor};
-use crate::store::{Commit, Store, StoreError, pseudonym_key};
+use crate::store::{Commit, Store, StoreError, lost_pseudonyms, pseudonym_key};
 use crate::window::Tally;
 
 /// How often what came in is looked at.
@@ -43,6 +43,9 @@ impl Observer {
     /// # Errors
     /// [`StartError`]; nothing runs then.
     pub fn start(config: &Config, state: Option<&Path>, inputs: &[String]) -> Result<Self, StartError> {
+        if let Some(notice) = state.and_then(lost_pseudonyms) {
+            tracing::warn!("{notice}");
+        }
         let (store, key) = match state {
             Some(dir) => (Store::open(dir, now())?, pseudonym_key(dir, now())?),
             None => (Store::in_memory()?, PseudonymKey::random().map_err(|e| StartError::Thread(e.into()))?),

@@ -33,7 +33,7 @@ use crate::pipeline::{self, Chunk, Done, Pools, Teller};
 use crate::redact::{PseudonymKey, Redactor};
 use crate::sinks::{SinkConfig, SinkError};
 use crate::sources::{Lines, Meter, Positions, Receipts, SourceConfig};
-use crate::store::{Store, StoreError, pseudonym_key};
+use crate::store::{Store, StoreError, lost_pseudonyms, pseudonym_key};
 use crate::telemetry::Counters;
 use crate::web::{Board, Stories};
 use crate::window::Tally;
@@ -182,6 +182,9 @@ impl Daemon {
         }
         let dir = config.state.resolve().ok_or(StartError::NoState)?;
         may_run_as(lasting.part, config)?;
+        if let Some(notice) = lost_pseudonyms(&dir) {
+            tracing::warn!("{notice}");
+        }
         let store = Arc::new(match lasting.part {
             Part::Whole => Store::open(&dir, now())?,
             Part::Core => Store::open_beside_sender(&dir, now())?,

@@ -14,7 +14,7 @@ use crate::audit::AuditError;
 use crate::units::Timestamp;
 
 /// The database's name in the state directory.
-const DATABASE: &str = "state.db";
+pub(super) const DATABASE: &str = "state.db";
 
 /// The lock's name in the state directory.
 const LOCK: &str = "lock";

@@ -25,6 +25,6 @@ pub use config::{RetentionConfig, StateConfig};
 pub use db::{Store, StoreError};
 pub use history::Change;
 pub use outbox::{Lane, Leased, OutboxRow, Settle};
-pub use pseudonym::{PSEUDONYM_VARIABLE, pseudonym_key, pseudonym_variable, rotate_pseudonym_key};
+pub use pseudonym::{PSEUDONYM_VARIABLE, lost_pseudonyms, pseudonym_key, pseudonym_variable, rotate_pseudonym_key};
 pub use queue::{QueueState, Receipt};
 pub use silence::{Matcher, MatcherError, Silence};

@@ -63,6 +63,20 @@ pub fn pseudonym_key(dir: &Path, now: Timestamp) -> Result<PseudonymKey, StoreEr
     }
 }
 
+/// What to tell before a state is opened whose pseudonym key is gone: [`pseudonym_key`] will make a new one, and every
+/// key will be a stranger. `None` when the key is there, is given otherwise, or there is no state yet.
+pub fn lost_pseudonyms(dir: &Path) -> Option<String> {
+    let path = dir.join(FILE);
+    let lost = dir.join(super::db::DATABASE).exists() && !path.exists() && matches!(pseudonym_variable(), Ok(None));
+    lost.then(|| {
+        format!(
+            "{} is gone and is made anew: every key has a new name from now on, and its history stays with the old one; \
+             to keep the names, stop, bring the file back from a backup, and start again",
+            path.display()
+        )
+    })
+}
+
 /// A key from the text that stands at `place`; blanks and line ends around it do not count.
 fn from_text(value: Zeroizing<Vec<u8>>, place: &str) -> Result<PseudonymKey, StoreError> {
     let value = value.trim_ascii();
@@ -258,6 +272,16 @@ mod tests {
             let e = from_file(dir.path(), NOW).err().unwrap().to_string();
             assert!(e.contains(FILE) && !e.contains("abcdef"), "{e}");
         }
+    }
+
+    #[test]
+    fn a_key_that_is_gone_beside_its_state_is_told() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(lost_pseudonyms(dir.path()), None, "nothing was there before");
+        fs::write(dir.path().join("state.db"), "x").unwrap();
+        assert!(lost_pseudonyms(dir.path()).unwrap().contains("pseudonym.key is gone"));
+        pseudonym_key(dir.path(), NOW).unwrap();
+        assert_eq!(lost_pseudonyms(dir.path()), None);
     }
 
     #[test]
