@@ -11,14 +11,12 @@ use super::object::Alert;
 use super::settings::Common;
 use crate::units::Timestamp;
 use crate::window::{
-    Aspect, KeyDelta, KeyId, KeyState, LATE_BUCKETS, RING, Sighting, Slice, Tally, Visit, Word, bucket, bucket_start,
+    Aspect, KeyDelta, KeyId, KeyState, LATE_BUCKETS, NEAR, RING, Sighting, Slice, Tally, Visit, Word, bucket,
+    bucket_start,
 };
 
 /// How long another signal about a key makes a new network worth a page.
 const COMPANY: Duration = Duration::from_secs(86_400);
-
-/// Keys whose memory is fetched together.
-const NEAR: usize = 16;
 
 /// One bucket of one key.
 struct Step<'a> {

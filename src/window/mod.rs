@@ -33,7 +33,7 @@ pub use profile::{Profile, WEEK};
 pub use samples::{Lines, MAX_LINES, Sample, Samples};
 pub use sighting::{Aspect, Chain, Sighting, Sightings};
 pub use state::{Clockwork, Facts, KeyState, LATE_BUCKETS, RING, hour_of_week, local_day};
-pub use table::{Keys, Slot};
+pub use table::{Keys, NEAR, Slot};
 pub use tally::{
     Amounts, AttackDelta, AttackId, BUCKET_S, Counts, KeyDelta, LeakDelta, LeakId, Slice, SourceDelta, Tally, Visit,
     bucket, bucket_start,

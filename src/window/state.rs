@@ -176,12 +176,18 @@ impl KeyState {
         self.head
     }
 
-    /// A number made of a byte of each piece of memory that a look at the key needs.
+    /// A number made of something of each cache line of its own.
     pub(super) fn touch(&self) -> u64 {
-        let profile = self.profile.as_ref().map_or(0, |p| u64::from(p.hours()));
+        let ring = self.ring[0].uses ^ self.ring[5].uses ^ self.ring[10].uses ^ self.active_hours;
+        self.total ^ u64::from(ring) ^ self.networks.len() as u64
+    }
+
+    /// The same of what it holds elsewhere.
+    pub(super) fn touch_far(&self) -> u64 {
+        let profile = self.profile.as_ref().map_or(0, |p| p.touch());
         let networks = self.networks.last().map_or(0, |n| u64::from(n.hour));
         let habits = self.habits.all().first().map_or(0, |h| u64::from(h.hour));
-        profile ^ networks ^ habits ^ u64::from(self.active_hours) ^ u64::from(self.ring[0].uses)
+        profile ^ networks ^ habits
     }
 
     /// Moves on to `bucket`: empties the ring's passed places and learns the hours that are over.

@@ -15,6 +15,9 @@ const SETTLED_HOURS: u32 = 2;
 /// Keys in one piece of memory; more keys make more pieces, so that nothing is ever copied to make room.
 const PIECE: usize = 1024;
 
+/// Keys whose memory is fetched together.
+pub const NEAR: usize = 16;
+
 /// A key and its memory.
 pub struct Slot {
     /// The key.
@@ -72,10 +75,20 @@ impl Keys {
     }
 
     /// Reads a little of each of these keys, so that the processor fetches their memory side by side before it is needed:
-    /// with many keys each is a walk to main memory.
+    /// with many keys each is a walk to main memory. Step by step, since what waits for one thing cannot ask for the next.
     pub fn warm<'k>(&self, ids: impl Iterator<Item = &'k KeyId>) {
-        let read = |id: &KeyId| Some(self.at(self.place(id)?).state.touch());
-        std::hint::black_box(ids.filter_map(read).fold(0, u64::wrapping_add));
+        let (mut hashes, mut places, mut n) = ([0u64; NEAR], [u32::MAX; NEAR], 0);
+        for (id, hash) in ids.zip(&mut hashes) {
+            *hash = self.hash.hash_one(id);
+            n += 1;
+        }
+        for (hash, place) in hashes[..n].iter().zip(&mut places) {
+            *place = self.index.get(hash).copied().unwrap_or(u32::MAX);
+        }
+        let near = || places[..n].iter().filter(|p| **p != u32::MAX).map(|p| self.at(*p));
+        let own: u64 = near().map(|slot| slot.open ^ slot.state.touch()).fold(0, u64::wrapping_add);
+        let far: u64 = near().map(|slot| slot.state.touch_far()).fold(0, u64::wrapping_add);
+        std::hint::black_box((own, far));
     }
 
     /// The place of a key.
