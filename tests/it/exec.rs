@@ -53,8 +53,9 @@ fn a_lot_on_both_streams_passes_whole() {
 fn signals_are_forwarded() {
     for name in ["INT", "TERM", "HUP", "USR1", "USR2", "QUIT"] {
         let script = format!("trap 'echo got {name}; exit 3' {name}; echo ready; while :; do sleep 0.05; done");
-        let mut child = logwarden()
-            .args(["exec", "--", "sh", "-c", &script])
+        // Tests that run in the background may be run with signals ignored, which a shell then cannot trap.
+        let mut child = std::process::Command::new("env")
+            .args(["--default-signal", env!("CARGO_BIN_EXE_logwarden"), "exec", "--", "sh", "-c", &script])
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
