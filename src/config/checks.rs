@@ -144,6 +144,12 @@ fn page(config: &Config, found: &mut Found<'_>) {
         let help = "write it in octal, such as \"0660\"";
         found.add(&at, format!("`{}` is not a mode", http.socket_mode), help);
     }
+    if let Some(url) =
+        http.public_url.as_ref().filter(|url| !url.starts_with("https://") && !url.starts_with("http://"))
+    {
+        let help = "write it as people do, such as \"https://logwarden.example.com\"";
+        found.add(&path(&["http", "public_url"]), format!("`{url}` is no address of a page"), help);
+    }
     if http.token_for_reads && http.token.is_none() {
         let help = "set `token`, such as \"${cred:http}\"";
         found.add(&path(&["http", "token_for_reads"]), "there is no token to ask for".to_owned(), help);

@@ -9,12 +9,15 @@ use crate::net::host_name;
 use crate::redact::Redactor;
 use crate::store::{OutboxRow, Store, StoreError};
 use crate::units::Timestamp;
+use crate::web::HttpConfig;
 use crate::window::Tally;
 
 /// Counts what keys do, and says what follows.
 pub(super) struct Watcher {
     monitor: Monitor,
     teller: Teller,
+    /// Where the page is, for the links to it.
+    http: Option<HttpConfig>,
     /// How many rows changed in the last look.
     changed: usize,
 }
@@ -47,7 +50,7 @@ impl Watcher {
         if unread > 0 {
             tracing::warn!("the stored state of {unread} keys cannot be read; they are learned anew");
         }
-        Ok(Self { monitor, teller: Teller::new(router, store)?, changed: 0 })
+        Ok(Self { monitor, teller: Teller::new(router, store)?, http: config.http.clone(), changed: 0 })
     }
 
     /// Takes over what a chunk says.
@@ -99,7 +102,10 @@ impl Watcher {
 
     /// Looks at what was absorbed, and at the clock.
     pub(super) fn look(&mut self, now: Timestamp) -> Seen {
-        let alerts = self.monitor.tick(now);
+        let mut alerts = self.monitor.tick(now);
+        for alert in &mut alerts {
+            alert.links.page = self.http.as_ref().and_then(|http| http.page_of(&alert.id));
+        }
         let key_state = self.monitor.dirty();
         self.changed = key_state.len();
         for alert in &alerts {

@@ -36,6 +36,10 @@ pub struct HttpConfig {
     /// refused.
     #[schemars(example = ["logwarden.example.com"])]
     pub hosts: Vec<String>,
+    /// Address under which people reach the page, for the links in alerts: `https://logwarden.example.com`. Without it
+    /// alerts have no link.
+    #[schemars(example = "https://logwarden.example.com")]
+    pub public_url: Option<String>,
     /// TLS of this port.
     pub tls: Option<ServerTls>,
     /// Listen beyond this machine without TLS, behind something that encrypts. The token is needed all the same.
@@ -55,6 +59,7 @@ impl Default for HttpConfig {
             token: None,
             token_for_reads: false,
             hosts: Vec::new(),
+            public_url: None,
             tls: None,
             allow_plain: false,
             max_connections: 256,
@@ -69,6 +74,11 @@ impl HttpConfig {
         u32::from_str_radix(&self.socket_mode, 8).ok().filter(|mode| *mode <= 0o777)
     }
 
+    /// Where the page shows the alert `id`, when it is known how people reach the page.
+    pub fn page_of(&self, id: &str) -> Option<String> {
+        self.public_url.as_ref().map(|url| format!("{}/#alert/{id}", url.trim_end_matches('/')))
+    }
+
     /// The secrets that it refers to, with the name of their key.
     pub fn secrets(&self) -> Vec<(&'static str, &Secret)> {
         self.token.iter().map(|token| ("token", token)).collect()
@@ -78,6 +88,13 @@ impl HttpConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_link_to_an_alert_is_made_of_the_address_that_people_use() {
+        let config: HttpConfig = toml::from_str("public_url = 'https://logs.example.com/'").unwrap();
+        assert_eq!(config.page_of("01KQ").as_deref(), Some("https://logs.example.com/#alert/01KQ"));
+        assert_eq!(HttpConfig::default().page_of("01KQ"), None);
+    }
 
     #[test]
     fn an_empty_section_is_enough() {

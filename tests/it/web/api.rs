@@ -81,6 +81,8 @@ fn an_alert_is_taken_in_hand_and_silenced_with_the_token_only() {
     assert_eq!(ask(&service, &line.replacen("POST", "GET", 1), &[&bearer], "").status, 405);
     assert_eq!(ask(&service, "POST /api/v1/alerts/01AAAAAAAAAAAAAAAAAAAAAAAA/ack", &[json, &bearer], "").status, 404);
     assert_eq!(get(&service, &format!("/api/v1/alerts/{id}"))["in_hand"], false);
+    let page = format!("https://watch.example.com/#alert/{id}");
+    assert_eq!(get(&service, &format!("/api/v1/alerts/{id}"))["links"]["page"], page);
     assert_eq!(ask(&service, &line, &[json, &bearer], body).status, 200);
     let alert = get(&service, &format!("/api/v1/alerts/{id}"));
     assert_eq!(alert["in_hand"], true);

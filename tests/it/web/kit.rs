@@ -21,7 +21,7 @@ pub fn start(more: &str) -> Service {
 /// The same, with something to do before it starts.
 pub fn start_with(more: &str, before: impl FnOnce(&Service)) -> Service {
     let mut service = Service::stopped(&format!(
-        "type = \"file\"\npaths = [\"DIR/logs/*.log\"]\n[http]\nlisten = \"ADDRESS\"\ntoken = \"{TOKEN}\"\n{more}"
+        "type = \"file\"\npaths = [\"DIR/logs/*.log\"]\n[http]\nlisten = \"ADDRESS\"\ntoken = \"{TOKEN}\"\npublic_url = \"https://watch.example.com\"\n{more}"
     ));
     fs::create_dir(service.path("logs")).unwrap();
     before(&service);
