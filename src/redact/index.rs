@@ -47,6 +47,13 @@ impl List {
         self.len = 0;
     }
 
+    /// Takes over the positions of another list.
+    pub(super) fn copy(&mut self, from: &Self) {
+        self.buffer.clear();
+        self.buffer.extend_from_slice(from.as_slice());
+        self.len = from.len;
+    }
+
     pub(super) fn as_slice(&self) -> &[u32] {
         &self.buffer[..self.len]
     }
@@ -85,18 +92,7 @@ impl List {
     }
 }
 
-impl Clone for List {
-    fn clone(&self) -> Self {
-        self.as_slice().iter().copied().collect()
-    }
-
-    fn clone_from(&mut self, from: &Self) {
-        self.buffer.clear();
-        self.buffer.extend_from_slice(from.as_slice());
-        self.len = from.len;
-    }
-}
-
+#[cfg(test)]
 impl FromIterator<u32> for List {
     fn from_iter<I: IntoIterator<Item = u32>>(positions: I) -> Self {
         let buffer = Vec::from_iter(positions);

@@ -9,7 +9,7 @@ use siphasher::sip::SipHasher13;
 
 use super::bytes::{TOKEN, before, begins_json, is, skip};
 use super::index::List;
-use super::scan::in_label;
+use super::scan::is_labelled;
 use super::value::looks_secret;
 
 /// Slots of the memory; a value that falls into a taken slot replaces the older one.
@@ -86,7 +86,7 @@ impl Notes {
 
     /// Notes the question whether any of the tokens that start at `tokens` was redacted before.
     pub(super) fn ask_all(&mut self, tokens: &List) {
-        self.tokens.clone_from(tokens);
+        self.tokens.copy(tokens);
     }
 
     /// Notes the question whether the token at `start` of `text` was redacted before. The text was decoded from a part
@@ -101,9 +101,7 @@ fn question(text: &[u8], start: usize, line: usize, depth: u8, seed: Seed) -> Op
     let end = skip(&text[..text.len().min(start + LENGTH.end() + 1)], start, |b| is(b, TOKEN));
     let previous = before(text, start);
     let json = begins_json(text, if depth == 0 { line } else { 0 });
-    let asked = LENGTH.contains(&(end - start))
-        && !(json && previous == b'\\')
-        && !(matches!(previous, b'[' | b':') && in_label(text, start, start + 1));
+    let asked = LENGTH.contains(&(end - start)) && !(json && previous == b'\\') && !is_labelled(text, start);
     asked.then(|| {
         let (line, hash) = (line as u32, hash(&text[start..end], seed));
         Question { start: start as u32, end: end as u32, line, depth, numeric: false, hash }

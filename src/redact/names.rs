@@ -322,11 +322,6 @@ impl NameCache {
         plain(mixed >> 52) | plain(mixed >> 40)
     }
 
-    /// Whether the name `text[start..end]` says nothing about its value.
-    pub(super) fn is_long_plain(&mut self, names: &Names, text: &[u8], start: usize, end: usize) -> bool {
-        !self.get(names, text, start, end).matters()
-    }
-
     /// Where a short name is kept: the upper bits give its first place, those below its second.
     #[inline(always)]
     fn mix(&self, spelling: Spelling) -> u64 {

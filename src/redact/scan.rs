@@ -134,20 +134,20 @@ pub(super) fn scan(set: &RuleSet, shared: &mut Shared, text: &[u8], mode: Mode, 
     let mut index = shared.indexes.pop().unwrap_or_default();
     let survey = survey::best();
     (survey.build)(&mut index, text);
-    match mode {
-        Mode::First => shared.notes.ask_all(&index.marked),
-        Mode::Inner(depth, true) => {
-            let (line, seed) = (shared.line, shared.seed);
-            index.marked.as_slice().iter().for_each(|w| shared.notes.ask(text, *w as usize, line, depth, seed));
-        }
-        Mode::Again | Mode::Inner(..) => {}
-    }
-    (survey.sieve)(&mut index, text, set, &mut shared.names);
     let (depth, learns) = match mode {
         Mode::First => (0, true),
         Mode::Again => (0, false),
         Mode::Inner(depth, learns) => (depth, learns),
     };
+    match depth {
+        _ if !learns => {}
+        0 => shared.notes.ask_all(&index.marked),
+        _ => {
+            let (line, seed) = (shared.line, shared.seed);
+            index.marked.as_slice().iter().for_each(|w| shared.notes.ask(text, *w as usize, line, depth, seed));
+        }
+    }
+    (survey.sieve)(&mut index, text, set, &mut shared.names);
     let mut s = Scan::new(set, shared, text, &index, hits, (depth, learns));
     s.key_blocks();
     let mut rest = index.cursor();
@@ -447,7 +447,7 @@ impl<'a> Scan<'a> {
     fn vendor(&mut self, w: usize) {
         let set = self.set;
         let line = &self.text[w..self.limit(w)];
-        if w < self.vendor_until || self.is_labelled(w) {
+        if w < self.vendor_until || is_labelled(self.text, w) {
             return;
         }
         if matches!(line[0], b'b' | b'B') {
@@ -464,11 +464,6 @@ impl<'a> Scan<'a> {
         if let Some(r) = refused {
             self.nearly_prefix(r, w);
         }
-    }
-
-    /// Whether the word at `w` stands in a label.
-    fn is_labelled(&self, w: usize) -> bool {
-        matches!(before(self.text, w), b'[' | b':') && in_label(self.text, w, w + 1)
     }
 
     /// Where the word ends that a match ending at `end` breaks off in: what is glued to a secret goes with it.
@@ -495,7 +490,7 @@ impl<'a> Scan<'a> {
         let text = self.text;
         let token = &text[w..self.index.tokens.end(w)];
         let previous = before(text, w);
-        if previous == b'.' || self.is_labelled(w) {
+        if previous == b'.' || is_labelled(self.text, w) {
             return;
         }
         if token.len() >= 24 && previous != b'/' && decode::may_be_text(token) {
@@ -564,6 +559,11 @@ fn is_number_byte(b: u8) -> bool {
 
 fn is_number(text: &[u8]) -> bool {
     text.iter().all(|b| is_number_byte(*b))
+}
+
+/// Whether the word at `w` stands in a label.
+pub(super) fn is_labelled(text: &[u8], w: usize) -> bool {
+    matches!(before(text, w), b'[' | b':') && in_label(text, w, w + 1)
 }
 
 /// Whether `start..end` is a label or lies inside one.

@@ -120,16 +120,12 @@ impl Scan<'_> {
         }
     }
 
-    /// A word behind a blank: `password is x`, `password x`.
+    /// A word behind a blank that is long or has a digit close by: `password is x`, `password x`.
     pub(super) fn behind_word(&mut self, w: usize) {
         let text = self.text;
         let gap = skip_back(text, w, 3, |b| matches!(b, b' ' | b'\t'));
         let verb = matches!(text[..gap], [.., b'i' | b'a', b's'] | [.., b't', b'o']);
         if !(verb || self.may_name(gap)) {
-            return;
-        }
-        // What follows has to look like a secret: a digit near its start, or a long token.
-        if self.index.digits.count(w, 16) == 0 && self.index.tokens.end(w) < w + 16 {
             return;
         }
         let start = self.word_before(gap);

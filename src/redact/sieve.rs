@@ -2,7 +2,8 @@
 //!
 //! By far the most names say nothing about their value, and by far the most tokens stand behind no name. A few bytes
 //! and a few bits show that; what is left is what the checks have to look at closely. Nothing that a check would act on
-//! is dropped.
+//! is dropped. Two things are judged here alone: that a number is no time of day, and that digits inside a word, or bare
+//! behind a name, are no number.
 
 use super::bytes::{ALNUM, ASSIGN, BLANK, HASH, IDENT, QUOTE, TEXTUAL, before, byte, class, is};
 use super::decode;
@@ -78,7 +79,9 @@ fn before_quote(sixteen: &[u8; 16]) -> usize {
 #[inline(never)]
 fn is_long_plain(text: &[u8], close: usize, idents: &Runs, names: &Names, cache: &mut NameCache) -> bool {
     let len = idents.before(close);
-    (16..64).contains(&len) && before(text, close - len) == b'"' && cache.is_long_plain(names, text, close - len, close)
+    (16..64).contains(&len)
+        && before(text, close - len) == b'"'
+        && !cache.get(names, text, close - len, close).matters()
 }
 
 /// The same for a name without quotes.
