@@ -212,6 +212,18 @@ impl TextOrNumber {
     }
 }
 
+/// `bytes` in lower-case hex, two digits a byte.
+pub fn hex(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(2 * bytes.len());
+    push_hex(&mut text, bytes);
+    text
+}
+
+/// The same, behind what `text` holds already.
+pub fn push_hex(text: &mut String, bytes: &[u8]) {
+    text.extend(bytes.iter().flat_map(|b| [b >> 4, b & 15]).map(|n| char::from(b"0123456789abcdef"[usize::from(n)])));
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -225,6 +237,11 @@ mod tests {
         for bad in ["", "5", "m", "5 parsecs", "99999999999d"] {
             assert!(parse_duration(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn hex_has_two_digits_a_byte() {
+        assert_eq!(hex(&[0, 9, 0xAF, 0xFF]), "0009afff");
     }
 
     #[test]

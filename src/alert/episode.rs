@@ -6,7 +6,7 @@ use ulid::Ulid;
 
 use super::object::{Alert, Status};
 use super::settings::Common;
-use crate::units::Timestamp;
+use crate::units::{Timestamp, hex};
 
 /// Where an episode stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -122,7 +122,7 @@ pub fn fingerprint(kind: &str, tag: &str, policy: &str) -> String {
         hash.update(part.as_bytes());
         hash.update(b"\n");
     }
-    hash.finalize()[..16].iter().map(|b| format!("{b:02x}")).collect()
+    hex(&hash.finalize()[..16])
 }
 
 /// Identity of one episode: time from `starts`, the rest from a hash, so that history replayed gives the same ids.

@@ -1,16 +1,13 @@
 //! The key of the chain: a file of its own, or a credential of the service manager.
 
-use std::fmt::Write as _;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::Path;
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
-use zeroize::Zeroizing;
 
 use super::error::AuditError;
+use crate::secret::{self, FileError};
 
 /// The file's name in the state directory.
 pub const KEY_FILE: &str = "audit.key";
@@ -39,13 +36,8 @@ impl AuditKey {
     /// # Errors
     /// When it is there and cannot be read, is readable by others, or is too short.
     pub fn find(dir: &Path) -> Result<Option<Self>, AuditError> {
-        let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
-        if let Some(credential) = credentials.map(|c| c.join(AUDIT_CREDENTIAL))
-            && let Some(key) = Self::read(&credential)?
-        {
-            return Ok(Some(key));
-        }
-        Self::read(&dir.join(KEY_FILE))
+        let credential = secret::credential(AUDIT_CREDENTIAL).map(|path| Self::read(&path)).transpose()?;
+        credential.flatten().map_or_else(|| Self::read(&dir.join(KEY_FILE)), |key| Ok(Some(key)))
     }
 
     /// The same; the file is made (mode 0600) when there is none.
@@ -57,7 +49,9 @@ impl AuditKey {
             return Ok(key);
         }
         let path = dir.join(KEY_FILE);
-        make(dir, &path).map_err(AuditError::io(&path))?;
+        let text = secret::random_hex().map_err(AuditError::io(&path))?;
+        secret::write(&path, text.as_bytes(), false).map_err(AuditError::io(&path))?;
+        // Another process may have been faster; its key is the one on disk.
         Self::read(&path)?.ok_or_else(|| AuditError::io(&path)(io::ErrorKind::NotFound.into()))
     }
 
@@ -66,19 +60,15 @@ impl AuditKey {
     /// # Errors
     /// When it cannot be read, is readable by others, or is too short.
     pub fn read(path: &Path) -> Result<Option<Self>, AuditError> {
-        let problem = |problem: &str| AuditError::Key { path: path.display().to_string(), problem: problem.to_owned() };
-        let mode = match fs::metadata(path) {
-            Ok(meta) => meta.permissions().mode(),
-            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(e) => return Err(AuditError::io(path)(e)),
-        };
-        if mode & 0o007 != 0 {
-            return Err(problem("every user can read or change it; run chmod 600 on it"));
-        }
-        let text = fs::read(path).map(Zeroizing::new).map_err(AuditError::io(path))?;
+        let problem = |problem: String| AuditError::Key { path: path.display().to_string(), problem };
+        let text = secret::read(path).map_err(|error| match error {
+            FileError::Io(source) => AuditError::io(path)(source),
+            FileError::Open => problem(error.to_string()),
+        })?;
+        let Some(text) = text else { return Ok(None) };
         let secret = text.trim_ascii();
         if secret.len() < MIN_SECRET {
-            return Err(problem("it has fewer than 16 characters; restore it from a backup"));
+            return Err(problem(format!("it has fewer than {MIN_SECRET} characters; restore it from a backup")));
         }
         Ok(Some(Self::new(secret)))
     }
@@ -91,32 +81,11 @@ impl AuditKey {
     }
 }
 
-/// Writes a random key beside the file and puts it in place in one step; one that is there stays.
-fn make(dir: &Path, path: &Path) -> io::Result<()> {
-    let mut random = Zeroizing::new([0u8; 40]);
-    getrandom::fill(&mut random[..]).map_err(io::Error::from)?;
-    let (secret, unique) = random.split_at(32);
-    let mut text = Zeroizing::new(String::with_capacity(65));
-    for byte in secret {
-        let _writing_to_a_string_cannot_fail = write!(text, "{byte:02x}");
-    }
-    text.push('\n');
-    let unique = unique.iter().fold(0u64, |n, b| n << 8 | u64::from(*b));
-    let temporary = dir.join(format!("{KEY_FILE}.{unique:016x}"));
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()?;
-    let linked = match fs::hard_link(&temporary, path) {
-        Err(e) if e.kind() != io::ErrorKind::AlreadyExists => Err(e),
-        _ => Ok(()),
-    };
-    fs::remove_file(&temporary)?;
-    linked?;
-    File::open(dir)?.sync_all()
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     #[test]

@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
 use super::key::AuditKey;
-use crate::units::Timestamp;
+use crate::units::{Timestamp, hex};
 
 /// What stands before the code at the end of a line.
 const MARK: &[u8] = b",\"mac\":\"";
@@ -138,13 +138,6 @@ pub(super) fn write(entry: &Entry, before: Head, key: &AuditKey) -> (String, Hea
     line.push_str(&hex(&mac));
     line.push_str("\"}\n");
     (line, Head { seq, mac })
-}
-
-fn hex(bytes: &[u8; 32]) -> String {
-    bytes.iter().fold(String::with_capacity(64), |mut text, byte| {
-        text.extend([byte >> 4, byte & 15].map(|n| char::from_digit(u32::from(n), 16).unwrap_or('0')));
-        text
-    })
 }
 
 fn unhex(text: &str) -> Option<[u8; 32]> {

@@ -8,9 +8,10 @@ use serde_json::{Value, json};
 use super::client::Client;
 use super::exit::{Exit, Failure};
 use super::state;
+use crate::daemon::now;
 use crate::redact::Redactor;
 use crate::store::{Matcher, Silence, Store};
-use crate::units::{Timestamp, format_duration};
+use crate::units::format_duration;
 
 /// Who hears it.
 pub enum Ear {
@@ -98,10 +99,6 @@ impl Ear {
         let failure = Failure::new(Exit::FOUND, format!("there is no silence `{id}` to end"));
         Err(failure.help("`logwarden alerts silence list` shows the ids").into())
     }
-}
-
-fn now() -> Timestamp {
-    Timestamp::from(chrono::Utc::now())
 }
 
 /// The audit log gets it now; where that fails it waits in the state, and the next service writes it.

@@ -6,6 +6,7 @@ use sha2::{Digest, Sha256};
 use crate::config::{Config, show};
 use crate::redact::Redactor;
 use crate::rules::embedded;
+use crate::units::hex;
 
 /// The version, the process, and digests of the configuration (as `config show` prints it: without secrets) and of all
 /// rules with their packs' texts.
@@ -30,8 +31,4 @@ pub(super) fn identity(config: &Config, redactor: &Redactor) -> Value {
         "sinks": config.sinks.keys().collect::<Vec<_>>(),
         "receivers": config.receivers.keys().collect::<Vec<_>>(),
     })
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
 }

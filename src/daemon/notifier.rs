@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::post::Post;
-use super::service::StartError;
+use super::service::{StartError, redactor};
 use crate::config::Config;
 use crate::delivery::Router;
-use crate::redact::{PseudonymKey, Redactor};
+use crate::redact::PseudonymKey;
 use crate::store::{Store, StoreError};
 
 /// Running senders on a state that another process writes.
@@ -25,11 +25,9 @@ impl Notifier {
     pub fn start(config: &Config) -> Result<Self, StartError> {
         let dir = config.state.resolve().ok_or(StartError::NoState)?;
         let store = Arc::new(Store::open_for_sending(&dir)?);
-        let packs = config.rules.read().map_err(|error| StartError::Rules(error.to_string()))?;
         // it looks over what goes out; the pseudonyms' secret is none of its business
         let key = PseudonymKey::random().map_err(|e| StartError::Thread(e.into()))?;
-        let redactor = Redactor::configured(key, &packs, &config.redact);
-        let redactor = redactor.map_err(|error| StartError::Rules(error.to_string()))?;
+        let redactor = redactor(config, key)?;
         let router = Router::configured(&config.routes, &config.receivers, &config.calendars);
         let post = Post::start(config, &store, router, &redactor)?;
         Ok(Self { post, store, seen: 0 })

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use super::db::{Store, StoreError};
 use crate::alert::Alert;
 use crate::audit::{AuditError, AuditKey, AuditLog, Entry, Head, Report, verify};
-use crate::units::Timestamp;
+use crate::units::{Timestamp, hex};
 
 /// Notes that are written at once.
 const BATCH: usize = 1_000;
@@ -63,7 +63,7 @@ pub(super) fn note_alert(db: &Connection, alert: &Alert, what: &str) -> Result<(
 /// SHA-256 in hex.
 fn digest(text: &str) -> String {
     use sha2::{Digest, Sha256};
-    Sha256::digest(text.as_bytes()).iter().map(|b| format!("{b:02x}")).collect()
+    hex(&Sha256::digest(text.as_bytes()))
 }
 
 /// Adds to one of the counters that outlive a restart.

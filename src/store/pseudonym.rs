@@ -3,16 +3,14 @@
 //! One line an epoch, newest last: the epoch's number, 64 hex digits and, for one that a rotation began, the Unix time of
 //! that in seconds. The last line is in use; the one before it helps for [`GRACE_SECONDS`] after a rotation.
 
-use std::fmt::Write as _;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::io;
 use std::path::Path;
 
 use zeroize::Zeroizing;
 
 use super::db::StoreError;
 use crate::redact::PseudonymKey;
+use crate::secret::{self, FileError};
 use crate::units::Timestamp;
 
 /// The file's name in the state directory.
@@ -39,16 +37,12 @@ pub fn pseudonym_variable() -> Result<Option<PseudonymKey>, StoreError> {
     if let Some(value) = set {
         return from_text(Zeroizing::new(value.into_encoded_bytes()), &format!("${PSEUDONYM_VARIABLE}")).map(Some);
     }
-    std::env::var_os("CREDENTIALS_DIRECTORY").map_or(Ok(None), |dir| credential(Path::new(&dir)))
+    secret::credential(PSEUDONYM_CREDENTIAL).map_or(Ok(None), |path| given(&path))
 }
 
-fn credential(dir: &Path) -> Result<Option<PseudonymKey>, StoreError> {
-    let path = dir.join(PSEUDONYM_CREDENTIAL);
-    match fs::read(&path).map(Zeroizing::new) {
-        Ok(text) => from_text(text, &path.display().to_string()).map(Some),
-        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(StoreError::Io { path: path.display().to_string(), source }),
-    }
+fn given(path: &Path) -> Result<Option<PseudonymKey>, StoreError> {
+    let place = path.display().to_string();
+    read(path)?.map(|text| from_text(text, &place)).transpose()
 }
 
 /// The installation's pseudonym key: from [`pseudonym_variable`], else from its file in `dir`, which is made (mode
@@ -96,9 +90,9 @@ pub fn rotate_pseudonym_key(dir: &Path, now: Timestamp) -> Result<PseudonymKey, 
     let path = dir.join(FILE);
     let mut text = read(&path)?.unwrap_or_default();
     let epoch = epochs(&path, &text)?.last().map_or(0, |e| e.number.wrapping_add(1) % 32);
-    let key = push_random(&mut text, epoch, Some(seconds(now)))?;
-    write_new(dir, &path, &text, true)?;
-    Ok(key)
+    push_random(&path, &mut text, epoch, Some(seconds(now)))?;
+    write(&path, &text, true)?;
+    newest(&path, &text, |newest, _| newest.key())
 }
 
 fn seconds(at: Timestamp) -> i64 {
@@ -107,42 +101,49 @@ fn seconds(at: Timestamp) -> i64 {
 
 fn from_file(dir: &Path, now: Timestamp) -> Result<PseudonymKey, StoreError> {
     let path = dir.join(FILE);
-    let mut text = match read(&path)? {
+    let text = match read(&path)? {
         Some(text) => text,
         None => {
-            let mut text = Zeroizing::new(String::new());
-            push_random(&mut text, 0, None)?;
-            write_new(dir, &path, &text, false)?;
+            let mut text = Zeroizing::default();
+            push_random(&path, &mut text, 0, None)?;
+            write(&path, &text, false)?;
             // Another process may have been faster; its key is the one on disk.
             read(&path)?.unwrap_or(text)
         }
     };
-    let mut all = epochs(&path, &text)?;
-    text.clear();
-    let newest = all.pop().ok_or_else(|| problem(&path, "it is empty; restore it, or delete it to begin anew"))?;
-    let key = newest.key();
-    let in_grace = newest.began.is_some_and(|began| seconds(now) - began < GRACE_SECONDS);
-    Ok(match all.pop().filter(|_| in_grace) {
-        Some(before) => key.after(before.key()),
-        None => key,
+    newest(&path, &text, |newest, before| {
+        let in_grace = newest.began.is_some_and(|began| seconds(now) - began < GRACE_SECONDS);
+        match before.filter(|_| in_grace) {
+            Some(before) => newest.key().after(before.key()),
+            None => newest.key(),
+        }
     })
+}
+
+/// The key that the last two lines make.
+fn newest(
+    path: &Path,
+    text: &[u8],
+    key: impl FnOnce(Epoch, Option<Epoch>) -> PseudonymKey,
+) -> Result<PseudonymKey, StoreError> {
+    let mut all = epochs(path, text)?;
+    let newest = all.pop().ok_or_else(|| problem(path, "it is empty; restore it, or delete it to begin anew"))?;
+    Ok(key(newest, all.pop()))
 }
 
 fn problem(path: &Path, text: &str) -> StoreError {
     StoreError::Pseudonym { path: path.display().to_string(), problem: text.to_owned() }
 }
 
-fn read(path: &Path) -> Result<Option<Zeroizing<String>>, StoreError> {
-    let failed = |source| StoreError::Io { path: path.display().to_string(), source };
-    let mode = match fs::metadata(path) {
-        Ok(m) => m.permissions().mode(),
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(e) => return Err(failed(e)),
-    };
-    if mode & 0o007 != 0 {
-        return Err(problem(path, "every user can read or change it; run chmod 600 on it, and rotate it"));
-    }
-    fs::read_to_string(path).map(|t| Some(Zeroizing::new(t))).map_err(failed)
+fn read(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, StoreError> {
+    secret::read(path).map_err(|error| match error {
+        FileError::Io(source) => failed(path, source),
+        FileError::Open => problem(path, &error.to_string()),
+    })
+}
+
+fn failed(path: &Path, source: io::Error) -> StoreError {
+    StoreError::Io { path: path.display().to_string(), source }
 }
 
 /// One line of the file.
@@ -159,7 +160,7 @@ impl Epoch {
     }
 }
 
-fn epochs(path: &Path, text: &str) -> Result<Vec<Epoch>, StoreError> {
+fn epochs(path: &Path, text: &[u8]) -> Result<Vec<Epoch>, StoreError> {
     let parse = |line: &str| {
         let (epoch, rest) = line.split_once(' ')?;
         let number = epoch.parse().ok().filter(|e| *e < 32)?;
@@ -176,54 +177,36 @@ fn epochs(path: &Path, text: &str) -> Result<Vec<Epoch>, StoreError> {
     };
     let bad =
         || problem(path, "it is damaged; restore it from a backup, or delete it to begin anew with new pseudonyms");
-    text.lines().map(|line| parse(line).ok_or_else(bad)).collect()
+    std::str::from_utf8(text).map_err(|_| bad())?.lines().map(|line| parse(line).ok_or_else(bad)).collect()
 }
 
-fn push_random(text: &mut String, epoch: u8, began: Option<i64>) -> Result<PseudonymKey, StoreError> {
-    let mut secret = Zeroizing::new([0u8; 32]);
-    let failed = |e: getrandom::Error| StoreError::Io { path: "the system's randomness".to_owned(), source: e.into() };
-    getrandom::fill(&mut secret[..]).map_err(failed)?;
-    // Room for everything at once, so that no copy of the secret is left behind by growing.
-    let mut grown = Zeroizing::new(String::with_capacity(text.len() + 96));
-    grown.push_str(text);
-    let _writing_to_a_string_cannot_fail = write!(grown, "{epoch} ");
-    for byte in secret.iter() {
-        let _writing_to_a_string_cannot_fail = write!(grown, "{byte:02x}");
-    }
+/// Adds a line with a random key.
+fn push_random(path: &Path, text: &mut Zeroizing<Vec<u8>>, epoch: u8, began: Option<i64>) -> Result<(), StoreError> {
+    let key = secret::random_hex().map_err(|e| failed(path, e))?;
+    // Room for everything at once, so that no copy of a secret is left behind by growing.
+    let mut grown = Zeroizing::new(Vec::with_capacity(text.len() + 96));
+    grown.extend_from_slice(text);
+    grown.extend_from_slice(epoch.to_string().as_bytes());
+    grown.push(b' ');
+    grown.extend_from_slice(key.as_bytes());
     if let Some(began) = began {
-        let _writing_to_a_string_cannot_fail = write!(grown, " {began}");
+        grown.extend_from_slice(format!(" {began}").as_bytes());
     }
-    grown.push('\n');
-    std::mem::swap(text, &mut grown);
-    Ok(PseudonymKey::new(epoch, &secret[..]))
+    grown.push(b'\n');
+    *text = grown;
+    Ok(())
 }
 
-/// Writes beside the file, syncs, and puts it in place in one step; without `replace` a file that is there stays.
-fn write_new(dir: &Path, path: &Path, text: &str, replace: bool) -> Result<(), StoreError> {
-    let mut unique = [0u8; 8];
-    let no_randomness = |e: getrandom::Error| StoreError::Io { path: path.display().to_string(), source: e.into() };
-    getrandom::fill(&mut unique).map_err(no_randomness)?;
-    let temporary = dir.join(format!("{FILE}.{:016x}", u64::from_le_bytes(unique)));
-    let failed = |source| StoreError::Io { path: temporary.display().to_string(), source };
-    let write = || {
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        if replace {
-            fs::rename(&temporary, path)?;
-        } else {
-            match fs::hard_link(&temporary, path) {
-                Err(e) if e.kind() != io::ErrorKind::AlreadyExists => return Err(e),
-                _ => fs::remove_file(&temporary)?,
-            }
-        }
-        File::open(dir)?.sync_all()
-    };
-    std::fs::create_dir_all(dir).and_then(|()| write()).map_err(failed)
+/// Writes the lines of `text`; without `replace` a file that is there stays.
+fn write(path: &Path, text: &[u8], replace: bool) -> Result<(), StoreError> {
+    secret::write(path, text, replace).map_err(|e| failed(path, e))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     const NOW: Timestamp = Timestamp(1_777_636_800_000_000);
@@ -294,12 +277,13 @@ mod tests {
     #[test]
     fn a_credential_is_read_when_it_is_there() {
         let dir = tempfile::tempdir().unwrap();
-        assert!(credential(dir.path()).unwrap().is_none());
-        fs::write(dir.path().join(PSEUDONYM_CREDENTIAL), "0123456789abcdef\n").unwrap();
+        let path = dir.path().join(PSEUDONYM_CREDENTIAL);
+        assert!(given(&path).unwrap().is_none());
+        secret::write(&path, b"0123456789abcdef\n", false).unwrap();
         let want = PseudonymKey::new(0, b"0123456789abcdef").tag(b"x");
-        assert_eq!(credential(dir.path()).unwrap().unwrap().tag(b"x"), want);
-        fs::write(dir.path().join(PSEUDONYM_CREDENTIAL), "short").unwrap();
-        assert!(credential(dir.path()).err().unwrap().to_string().contains(PSEUDONYM_CREDENTIAL));
+        assert_eq!(given(&path).unwrap().unwrap().tag(b"x"), want);
+        secret::write(&path, b"short", true).unwrap();
+        assert!(given(&path).err().unwrap().to_string().contains(PSEUDONYM_CREDENTIAL));
     }
 
     #[test]

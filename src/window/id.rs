@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 
 use crate::event::{KeyRef, Text};
 use crate::redact::Tag;
+use crate::units::hex;
 
 /// Longest name of a key, in bytes; longer ones are cut and end in a hash of the whole.
 const MAX_LEN: usize = 95;
@@ -72,7 +73,7 @@ impl KeyId {
     fn cut(bytes: impl Iterator<Item = u8> + Clone) -> Self {
         let mut hash = Sha256::new();
         bytes.clone().for_each(|b| hash.update([b]));
-        let hex: String = hash.finalize()[..8].iter().map(|b| format!("{b:02x}")).collect();
+        let hex = hex(&hash.finalize()[..8]);
         let ascii = bytes.map(|b| if b.is_ascii() { b } else { b'_' });
         let mut text = [0; MAX_LEN];
         let mut len = 0;

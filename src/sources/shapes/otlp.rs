@@ -12,6 +12,7 @@ use super::error::{DEPTH, ShapeError};
 use super::gather::Taken;
 use super::json;
 use super::protobuf::{Value as Wire, fields};
+use crate::units::hex;
 
 /// `AnyValue` of either encoding.
 enum Any<'a> {
@@ -358,10 +359,6 @@ fn double(n: f64) -> Any<'static> {
 
 fn text<'a>(value: &Wire<'a>) -> Cow<'a, str> {
     String::from_utf8_lossy(value.bytes())
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
 impl Around<'_> {
