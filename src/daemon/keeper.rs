@@ -1,12 +1,13 @@
 //! The thread that writes what was redacted, keeps the clock, and decides what is committed together.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::mpsc::RecvTimeoutError;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::clock::now;
 use super::committer::{CommitError, Committer, Moment};
+use super::drops::Drops;
 use super::lasting::Lasting;
 use super::layout::Layout;
 use super::notify::notify;
@@ -15,7 +16,7 @@ use super::pulse::Pulse;
 use super::retained::Retained;
 use super::watcher::Watcher;
 use crate::line::Ack;
-use crate::pipeline::Done;
+use crate::pipeline::{Arrived, Done, Missed, Waiting};
 use crate::sinks::SinkError;
 use crate::sources::Positions;
 use crate::store::StreamKey;
@@ -41,7 +42,9 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What the keeper works with.
 pub(super) struct Keeper {
-    pub done: Receiver<Done>,
+    pub done: Waiting,
+    /// What was dropped of what comes from there.
+    pub drops: Arc<Drops>,
     pub outputs: Vec<Output>,
     /// Names by source number.
     pub sources: Vec<String>,
@@ -78,7 +81,11 @@ impl Keeper {
         if anew {
             // what the sources still hand over, until they have stopped
             let Self { done, mut retained, sources, .. } = self;
-            done.iter().for_each(|done| retained.keep(done.ack.source, done.arrived, done.redacted));
+            for arrived in done.rest() {
+                if let Arrived::Done(done) = arrived {
+                    retained.keep(done.ack.source, done.arrived, done.redacted);
+                }
+            }
             lasting.leave(&sources, retained);
         }
     }
@@ -94,12 +101,13 @@ impl Keeper {
             let soon = self.committer.busy() || !self.written.is_empty();
             let wait = if soon { PROMPT } else { GROUP };
             match self.done.recv_timeout(wait) {
-                Ok(done) => {
-                    self.pulse.left();
-                    if let Err(error) = self.write(done, &mut beat) {
+                Ok(Arrived::Done(done)) => {
+                    self.pulse.left(1);
+                    if let Err(error) = self.write(*done, &mut beat) {
                         break Err(error);
                     }
                 }
+                Ok(Arrived::Missed(missed)) => self.missed(missed),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break self.deliver(&mut beat),
             }
@@ -110,6 +118,7 @@ impl Keeper {
                 break Ok(());
             }
         };
+        self.drops.tell(Instant::now(), true);
         // where a sink has not taken everything, the last commit stands
         if ended.is_ok() {
             self.commit(true);
@@ -118,6 +127,20 @@ impl Keeper {
         match ended {
             Err(SinkError::Closed) | Ok(()) => Ok(()),
             Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Takes over what is known of chunks that were dropped: they count, and are watched all the same.
+    fn missed(&mut self, missed: Missed) {
+        self.pulse.left(missed.chunks);
+        self.watcher.absorb(missed.tally);
+    }
+
+    /// Tells of what was dropped: in the log now and then, in an alert when `alert`.
+    fn tell_of_drops(&mut self, alert: bool) {
+        self.drops.tell(Instant::now(), false);
+        if alert {
+            self.drops.news().into_iter().for_each(|(source, lines)| self.watcher.lines_dropped(source, lines, now()));
         }
     }
 
@@ -161,12 +184,16 @@ impl Keeper {
             return Err(error);
         }
         beat.alive();
+        if let Some(missed) = self.done.missed() {
+            self.missed(missed);
+        }
         if matches!(error, SinkError::Busy(_)) {
             std::thread::sleep(SHORTLY);
             return Ok(());
         }
         if trouble.is_none() {
-            tracing::error!("{error}; nothing more is read until it works again");
+            let but = if self.drops.any() { ", but from sources that may drop lines" } else { "" };
+            tracing::error!("{error}; nothing more is read until it works again{but}");
         }
         let since = trouble.get_or_insert_with(Instant::now).elapsed();
         if let Some(layout) = &mut self.layout {
@@ -176,6 +203,7 @@ impl Keeper {
         if since >= PATIENCE && beat.ticked.elapsed() >= TICK && !self.committer.busy() {
             beat.ticked = Instant::now();
             let name = format!("sink `{}`", self.outputs[n].name);
+            self.tell_of_drops(true);
             self.watcher.output_failing(&name, &error.to_string(), since.as_secs_f64(), now());
             self.commit_alerts();
         }
@@ -262,6 +290,7 @@ impl Keeper {
             if look {
                 beat.ticked = Instant::now();
             }
+            self.tell_of_drops(look);
             self.deliver(beat)?;
             self.commit(look);
             self.rotate(beat);

@@ -12,6 +12,7 @@
 mod clerk;
 mod clock;
 mod committer;
+mod drops;
 mod face;
 mod identity;
 mod inputs;

@@ -13,7 +13,7 @@ use serde_json::json;
 use super::clock::now;
 use crate::line::SourceId;
 use crate::redact::Redacted;
-use crate::sinks::{Archive, FileSink, HttpSink, Mark, SinkConfig, SinkError, Stream};
+use crate::sinks::{Archive, FileSink, HttpSink, Mark, Patient, SinkConfig, SinkError};
 use crate::store::{OutputMark, RetentionConfig, Store};
 use crate::units::Timestamp;
 
@@ -35,7 +35,7 @@ pub(super) struct Output {
 
 enum Kind {
     File(Box<FileOutput>),
-    Stdout(Stream<std::io::Stdout>),
+    Stdout(Patient),
     Http(Box<HttpSink>),
 }
 
@@ -62,7 +62,7 @@ impl Output {
         let wanted = config.sources();
         let accepts = sources.iter().map(|source| wanted.is_empty() || wanted.contains(source)).collect();
         let kind = match config {
-            SinkConfig::Stdout(_) => Kind::Stdout(Stream::new(stdout(), "standard output")),
+            SinkConfig::Stdout(_) => Kind::Stdout(Patient::open(stdout(), "standard output")?),
             SinkConfig::Http(http) => Kind::Http(Box::new(HttpSink::open(http)?)),
             SinkConfig::File(file) => {
                 let mark = marks.iter().find(|(of, _)| of == name).map(|(_, mark)| Mark {
@@ -92,16 +92,17 @@ impl Output {
                 self.dirty = true;
                 file.sink.write(chunk, true, now)
             }
-            Kind::Stdout(stream) => stream.write(chunk),
+            Kind::Stdout(stdout) => stdout.write(chunk),
             Kind::Http(http) => http.write(chunk),
         }
     }
 
-    /// Whether everything that was written has arrived, where only the other side can say so.
+    /// Whether everything that was written has arrived, where somebody else writes it.
     pub(super) fn delivered(&mut self) -> Result<bool, SinkError> {
         match &mut self.kind {
             Kind::Http(http) => http.delivered(),
-            Kind::File(_) | Kind::Stdout(_) => Ok(true),
+            Kind::Stdout(stdout) => stdout.delivered(),
+            Kind::File(_) => Ok(true),
         }
     }
 

@@ -21,9 +21,9 @@ impl Pulse {
         Self { entered, left: 0, since: None }
     }
 
-    /// A chunk came out.
-    pub(super) fn left(&mut self) {
-        self.left += 1;
+    /// This many chunks came out.
+    pub(super) fn left(&mut self, chunks: u64) {
+        self.left += chunks;
         self.since = None;
     }
 
@@ -50,10 +50,10 @@ mod tests {
         assert!(pulse.beats(at(0)) && pulse.beats(at(1_000)), "nothing to do");
         entered.store(2, Ordering::Relaxed);
         assert!(pulse.beats(at(1_001)));
-        pulse.left();
+        pulse.left(1);
         assert!(pulse.beats(at(1_019)) && pulse.beats(at(1_038)), "one came out meanwhile");
         assert!(!pulse.beats(at(1_040)), "the other is stuck");
-        pulse.left();
+        pulse.left(1);
         assert!(pulse.beats(at(1_041)) && pulse.beats(at(9_000)));
     }
 }

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use super::clerk::{Clerk, Desk};
 use super::clock::now;
 use super::committer::Committer;
+use super::drops::Drops;
 use super::face::{Show, Window};
 use super::identity::identity;
 use super::inputs::{Ground, Inputs, Running, close_others, prove, spawn};
@@ -29,10 +30,10 @@ use crate::config::Config;
 use crate::delivery::{DeliveryError, Router};
 use crate::event::{EventError, Reader, Roles, SourceReading};
 use crate::line::{Ack, SourceId};
-use crate::pipeline::{self, Chunk, Done, Pools, Teller};
+use crate::pipeline::{self, Chunk, Done, Live, Pools, Teller};
 use crate::redact::{PseudonymKey, Redactor};
 use crate::sinks::{SinkConfig, SinkError};
-use crate::sources::{Lines, Meter, Positions, Receipts, SourceConfig};
+use crate::sources::{Lines, Meter, Positions, Receipts, SourceConfig, WhenSlow};
 use crate::store::{Store, StoreError, lost_pseudonyms, pseudonym_key};
 use crate::telemetry::Counters;
 use crate::web::{Board, Stories};
@@ -233,7 +234,10 @@ impl Daemon {
         };
         let (window, layout) = open_window(show, lasting, || readings.readers())?.unzip();
         let left = readings.done(lasting.take_left(&sources))?;
-        let (entrance, done) = pipeline::start(workers, move |source| readings.chunk(source), &pools)?;
+        let live: Vec<bool> = config.sources.values().map(|s| s.when_slow() == WhenSlow::DropOldest).collect();
+        let drops = Drops::new(&counters, &by_source, &meters, live.contains(&true));
+        let live = Live { sources: live, on_drop: on_drop(&drops) };
+        let (entrance, done) = pipeline::start(workers, move |source| readings.chunk(source), &pools, live)?;
         let (wake, settle) = (post.waker(), receipts.clone());
         let clerk = Clerk::new(
             Arc::clone(&store),
@@ -256,6 +260,7 @@ impl Daemon {
         let answers = config.sources.values().map(|s| matches!(s, SourceConfig::Http(_))).collect();
         let keeper = Keeper {
             done,
+            drops,
             outputs,
             sources,
             positions,
@@ -352,6 +357,12 @@ impl Daemon {
         self.lasting.keep_monitor(self.board.numbers().monitor);
         result
     }
+}
+
+/// What is told of each chunk that is dropped.
+fn on_drop(drops: &Arc<Drops>) -> Box<pipeline::OnDrop> {
+    let drops = Arc::clone(drops);
+    Box::new(move |done| drops.dropped(done, Instant::now()))
 }
 
 /// The redactor as configured.

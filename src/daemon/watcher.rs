@@ -70,7 +70,27 @@ impl Watcher {
             threshold: None,
             unit: "s",
             summary: format!("{what} cannot be written"),
-            why: format!("{why}; for {seconds:.0} s so far. Nothing more is read until it can, and nothing is lost"),
+            why: format!(
+                "{why}; for {seconds:.0} s so far. Inputs wait until it can; nothing is lost but what `when_slow` allows"
+            ),
+        };
+        self.monitor.notice(notice, now);
+    }
+
+    /// Says that `source` has lost `lines` lines in this spell because the output is too slow.
+    pub(super) fn lines_dropped(&mut self, source: &str, lines: u64, now: Timestamp) {
+        let notice = Notice {
+            kind: Kind::OutputFailing,
+            subject: format!("source `{source}`"),
+            source: None,
+            observed: Some(lines as f64),
+            threshold: None,
+            unit: "lines",
+            summary: format!("lines of source `{source}` are dropped: the output is too slow"),
+            why: format!(
+                "{lines} lines so far, the oldest first, as `when_slow = \"drop-oldest\"` says; they were redacted and \
+                 are watched, and no sink has them"
+            ),
         };
         self.monitor.notice(notice, now);
     }

@@ -7,13 +7,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use super::chunk::Chunk;
+use super::waiting::{OnDrop, Outbound, Waiting, waiting};
 use crate::line::{Ack, Batch, Pool, SourceId};
 use crate::redact::Redacted;
 use crate::units::Timestamp;
 use crate::window::Tally;
 
 /// How many batches may wait before each worker, and how many redacted ones behind all of them.
-const QUEUE: usize = 4;
+pub(super) const QUEUE: usize = 4;
 
 /// A redacted chunk on its way to the sinks.
 pub struct Done {
@@ -35,6 +36,10 @@ pub struct Done {
 #[derive(Clone)]
 pub struct Entrance {
     workers: Arc<[SyncSender<Batch>]>,
+    /// The worker of streams that never wait.
+    live: Option<SyncSender<Batch>>,
+    /// By source number: whether its streams never wait.
+    never_wait: Arc<[bool]>,
     entered: Arc<AtomicU64>,
 }
 
@@ -42,8 +47,13 @@ impl Entrance {
     /// Hands a batch in, waiting while the corridor is full; `false` when there is nobody left to take it. All batches
     /// of one stream go through one worker.
     pub fn send(&self, batch: Batch) -> bool {
-        let lane = (u64::from(batch.ack.source.0) + batch.ack.stream) % self.workers.len() as u64;
         self.entered.fetch_add(1, Ordering::Relaxed);
+        if let Some(live) = &self.live
+            && self.never_wait.get(usize::from(batch.ack.source.0)).copied().unwrap_or(false)
+        {
+            return live.send(batch).is_ok();
+        }
+        let lane = (u64::from(batch.ack.source.0) + batch.ack.stream) % self.workers.len() as u64;
         self.workers[lane as usize].send(batch).is_ok()
     }
 
@@ -70,7 +80,16 @@ impl Pools {
     }
 }
 
-/// Starts `workers` threads (at least one). `chunk` makes the hot path of a stream of the given source.
+/// Sources whose senders never wait when the output is slow: the oldest of their redacted chunks are dropped instead.
+pub struct Live {
+    /// By source number: whether it is one.
+    pub sources: Vec<bool>,
+    /// Is told of each chunk that is dropped.
+    pub on_drop: Box<OnDrop>,
+}
+
+/// Starts `workers` threads (at least one), and one more for `live` sources when there are any, so that a thread that
+/// waits is in nobody's way. `chunk` makes the hot path of a stream of the given source.
 ///
 /// # Errors
 /// When a thread cannot be started.
@@ -78,28 +97,46 @@ pub fn start(
     workers: usize,
     chunk: impl Fn(SourceId) -> Chunk + Send + Sync + 'static,
     pools: &Pools,
-) -> io::Result<(Entrance, Receiver<Done>)> {
-    let (out, done) = sync_channel(QUEUE);
+    live: Live,
+) -> io::Result<(Entrance, Waiting)> {
+    let (out, done) = waiting(live.on_drop);
     let chunk: Arc<Maker> = Arc::new(chunk);
-    let mut entrances = Vec::new();
-    for n in 0..workers.max(1) {
+    let spawn = |name: String, work: fn(&Receiver<Batch>, &Outbound, &Pools, &Maker)| {
         let (entrance, batches) = sync_channel(QUEUE);
         let (out, pools, chunk) = (out.clone(), pools.clone(), Arc::clone(&chunk));
-        let name = format!("redact-{n}");
         std::thread::Builder::new().name(name).spawn(move || work(&batches, &out, &pools, &*chunk))?;
-        entrances.push(entrance);
-    }
-    Ok((Entrance { workers: entrances.into(), entered: Arc::default() }, done))
+        Ok::<_, io::Error>(entrance)
+    };
+    let workers = (0..workers.max(1)).map(|n| spawn(format!("redact-{n}"), work)).collect::<io::Result<Vec<_>>>()?;
+    let any = live.sources.contains(&true);
+    let live_worker = any.then(|| spawn("redact-live".to_owned(), work_live)).transpose()?;
+    let (workers, never_wait) = (workers.into(), live.sources.into());
+    Ok((Entrance { workers, live: live_worker, never_wait, entered: Arc::default() }, done))
 }
 
 type Maker = dyn Fn(SourceId) -> Chunk + Send + Sync;
 
-fn work(batches: &Receiver<Batch>, out: &SyncSender<Done>, pools: &Pools, make: &Maker) {
+fn work(batches: &Receiver<Batch>, out: &Outbound, pools: &Pools, make: &Maker) {
+    each(batches, pools, make, || pools.redacted.take(), |done| out.send(done).is_ok());
+}
+
+/// Chunks that may have to wait in large numbers are as small as their lines: their buffers do not go round.
+fn work_live(batches: &Receiver<Batch>, out: &Outbound, pools: &Pools, make: &Maker) {
+    each(batches, pools, make, Redacted::default, |done| out.send_live(done).is_ok());
+}
+
+fn each(
+    batches: &Receiver<Batch>,
+    pools: &Pools,
+    make: &Maker,
+    buffer: impl Fn() -> Redacted,
+    send: impl Fn(Done) -> bool,
+) {
     let mut streams: HashMap<(SourceId, u64), Chunk> = HashMap::new();
     for batch in batches {
         let Batch { ack, arrived, mut bytes, withheld, last } = batch;
         let key = (ack.source, ack.stream);
-        let mut redacted = pools.redacted.take();
+        let mut redacted = buffer();
         let chunk = streams.entry(key).or_insert_with(|| make(ack.source));
         chunk.redact(&bytes, withheld, &mut redacted);
         let mut tally = Tally::default();
@@ -110,7 +147,7 @@ fn work(batches: &Receiver<Batch>, out: &SyncSender<Done>, pools: &Pools, make: 
         let read = bytes.len();
         bytes.clear();
         pools.raw.give(bytes);
-        if out.send(Done { ack, arrived, read, redacted, tally, last }).is_err() {
+        if !send(Done { ack, arrived, read, redacted, tally, last }) {
             return;
         }
     }
@@ -119,13 +156,15 @@ fn work(batches: &Receiver<Batch>, out: &SyncSender<Done>, pools: &Pools, make: 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pipeline::Arrived;
     use crate::redact::{PseudonymKey, Redactor};
 
     #[test]
     fn each_stream_keeps_its_order() {
         let redactor = Redactor::new(PseudonymKey::random().unwrap());
         let pools = Pools::new(3);
-        let (entrance, done) = start(3, move |_| Chunk::new(&redactor, false), &pools).unwrap();
+        let live = Live { sources: Vec::new(), on_drop: Box::new(|_| {}) };
+        let (entrance, done) = start(3, move |_| Chunk::new(&redactor, false), &pools, live).unwrap();
         let feeder = std::thread::spawn(move || {
             for n in 0..500u64 {
                 let ack = Ack { stream: n % 5, offset: n, ..Ack::default() };
@@ -136,7 +175,8 @@ mod tests {
         });
         let mut seen = [None; 5];
         let mut count = 0;
-        for chunk in done {
+        for chunk in done.rest() {
+            let Arrived::Done(chunk) = chunk else { panic!("something was dropped") };
             let last: &mut Option<u64> = &mut seen[chunk.ack.stream as usize];
             assert!(last.is_none_or(|last| last < chunk.ack.offset));
             *last = Some(chunk.ack.offset);

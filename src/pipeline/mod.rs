@@ -4,7 +4,9 @@ mod chunk;
 mod corridor;
 mod crew;
 mod escapes;
+mod waiting;
 
 pub use chunk::{Chunk, FAILED, Teller};
-pub use corridor::{Done, Entrance, Pools, start};
+pub use corridor::{Done, Entrance, Live, Pools, start};
 pub use crew::Crew;
+pub use waiting::{Arrived, Missed, OnDrop, Waiting};

@@ -6,6 +6,7 @@ mod error;
 mod file;
 mod http;
 mod names;
+mod patient;
 mod stdout;
 
 pub use archive::Archive;
@@ -13,4 +14,5 @@ pub use config::{Compression, FileSinkConfig, HttpSinkConfig, SinkConfig, Stdout
 pub use error::SinkError;
 pub use file::{FileSink, Mark};
 pub use http::HttpSink;
+pub use patient::Patient;
 pub use stdout::Stream;

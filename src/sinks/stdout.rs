@@ -34,10 +34,18 @@ impl<F: AsFd> Stream<F> {
     /// # Errors
     /// As [`Stream::write`].
     pub fn relay(&mut self, redacted: &[u8]) -> Result<(), SinkError> {
-        write_all(&self.fd, redacted).map_err(|(_, source)| match source.raw_os_error() {
-            Some(code) if code == Errno::PIPE.raw_os_error() => SinkError::Closed,
-            _ => SinkError::Write { name: self.name.to_owned(), source },
-        })
+        self.relay_some(redacted).1
+    }
+
+    /// The same, saying how many bytes were written also when that failed.
+    pub(super) fn relay_some(&mut self, redacted: &[u8]) -> (usize, Result<(), SinkError>) {
+        match write_all(&self.fd, redacted) {
+            Ok(()) => (redacted.len(), Ok(())),
+            Err((written, source)) if source.raw_os_error() == Some(Errno::PIPE.raw_os_error()) => {
+                (written, Err(SinkError::Closed))
+            }
+            Err((written, source)) => (written, Err(SinkError::Write { name: self.name.to_owned(), source })),
+        }
     }
 }
 

@@ -111,6 +111,17 @@ impl SourceConfig {
         }
     }
 
+    /// What happens when the output is too slow. Files, the journal and clients over HTTP keep what was not taken, so
+    /// they always wait.
+    pub fn when_slow(&self) -> WhenSlow {
+        match self {
+            Self::Stdin(stdin) => stdin.when_slow,
+            Self::Tcp(tcp) => tcp.when_slow,
+            Self::Unix(unix) => unix.when_slow,
+            Self::File(_) | Self::Http(_) | Self::Journald(_) => WhenSlow::Block,
+        }
+    }
+
     /// The secrets that it refers to, with the name of their key.
     pub fn secrets(&self) -> Vec<(&'static str, &Secret)> {
         self.listens().and_then(|(_, token, ..)| token).map(|token| ("token", token)).into_iter().collect()
@@ -137,7 +148,13 @@ source! {
 
 source! {
     /// Standard input, to its end.
-    pub struct StdinSource {}
+    pub struct StdinSource {
+        /// When the output is too slow: `block` lets the writer of the lines wait; `drop-oldest` drops the oldest
+        /// redacted lines that wait, beyond about 16 MiB. What is dropped is counted, told and alerted
+        /// (`output_failing`), and watched all the same.
+        #[serde(default)]
+        pub when_slow: WhenSlow,
+    }
 }
 
 source! {
@@ -223,6 +240,11 @@ source! {
         #[serde(default = "line", with = "size")]
         #[schemars(with = "String")]
         pub max_line: u64,
+        /// When the output is too slow: `block` lets senders wait; `drop-oldest` drops the oldest redacted lines that
+        /// wait, beyond about 16 MiB. What is dropped is counted, told and alerted (`output_failing`), and watched all
+        /// the same.
+        #[serde(default)]
+        pub when_slow: WhenSlow,
         /// A connection that is silent for this long is closed; `0s` is never.
         #[serde(default = "idle", with = "duration")]
         #[schemars(with = "String")]
@@ -251,6 +273,11 @@ source! {
         #[serde(default = "line", with = "size")]
         #[schemars(with = "String")]
         pub max_line: u64,
+        /// When the output is too slow: `block` lets senders wait; `drop-oldest` drops the oldest redacted lines that
+        /// wait, beyond about 16 MiB. What is dropped is counted, told and alerted (`output_failing`), and watched all
+        /// the same.
+        #[serde(default)]
+        pub when_slow: WhenSlow,
     }
 }
 
@@ -307,6 +334,17 @@ pub enum Framing {
     Newline,
     /// By the length before each.
     Octet,
+}
+
+/// What happens when lines come faster than the output takes them, and nobody can send them again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum WhenSlow {
+    /// Whoever sends them waits.
+    #[default]
+    Block,
+    /// The oldest that wait are dropped and counted.
+    DropOldest,
 }
 
 /// Where a journal source begins when nothing is known yet.
@@ -392,6 +430,9 @@ mod tests {
             "type = 'tcp'\nlisten = '127.0.0.1:1'\nframing = 'lines'",
             "type = 'journald'\nunit = 'x'",
             "type = 'udp'",
+            // what can be read again is never dropped
+            "type = 'file'\npaths = ['/x']\nwhen_slow = 'drop-oldest'",
+            "type = 'stdin'\nwhen_slow = 'drop-newest'",
         ] {
             assert!(toml::from_str::<SourceConfig>(bad).is_err(), "{bad}");
         }

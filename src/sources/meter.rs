@@ -49,6 +49,8 @@ pub struct Meter {
     pub connections: AtomicU64,
     /// How often a program that this source reads from was started again.
     pub restarts: AtomicU64,
+    /// Lines that were dropped, redacted, because the output was too slow.
+    pub dropped_lines: AtomicU64,
     refused: [AtomicU64; Refusal::ALL.len()],
 }
 

@@ -17,7 +17,7 @@ mod stdin;
 
 pub use config::{
     Door, FileSource, Framing, HttpSource, JournalStart, JournaldSource, Lines, SourceConfig, StdinSource, TcpSource,
-    UnixSource,
+    UnixSource, WhenSlow,
 };
 pub use file::{Tail, TailSetup, Watch};
 pub use journal::{Journal, JournalSetup};

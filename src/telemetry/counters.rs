@@ -91,9 +91,14 @@ impl Counters {
 
     /// Counts a chunk: `read` bytes came in, `out` goes out.
     pub fn add(&self, read: usize, out: &Redacted) {
+        self.bytes_out.fetch_add(out.bytes().len() as u64, Ordering::Relaxed);
+        self.add_unwritten(read, out);
+    }
+
+    /// The same for a chunk that does not go out.
+    pub fn add_unwritten(&self, read: usize, out: &Redacted) {
         self.lines.fetch_add(out.line_count() as u64, Ordering::Relaxed);
         self.bytes.fetch_add(read as u64, Ordering::Relaxed);
-        self.bytes_out.fetch_add(out.bytes().len() as u64, Ordering::Relaxed);
         for finding in out.findings() {
             if let Some(counter) = self.redactions.get(usize::from(finding.rule.0)) {
                 counter.fetch_add(1, Ordering::Relaxed);

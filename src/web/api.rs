@@ -128,6 +128,7 @@ pub(super) fn sources(face: &Face) -> Value {
             "generations": get(&m.generations),
             "abandoned_bytes": get(&m.abandoned_bytes),
             "abandonments": get(&m.abandonments),
+            "dropped_lines": get(&m.dropped_lines),
             "connections": get(&m.connections),
             "restarts": get(&m.restarts),
             "refused": refused,

@@ -152,6 +152,11 @@ fn lines(face: &Face, page: &mut Page) {
     for s in &face.sources {
         page.sample("events_total", &[("source", &s.name)], get(&s.counters.events));
     }
+    let help = "Lines that were dropped because the output was too slow.";
+    page.family("lines_dropped", Type::Counter, "", help);
+    for s in &face.sources {
+        page.sample("lines_dropped_total", &[("source", &s.name)], get(&s.meter.dropped_lines));
+    }
     page.family("source_lag_bytes", Type::Gauge, "bytes", "Bytes that are there and were not read yet.");
     for s in &face.sources {
         page.sample("source_lag_bytes", &[("source", &s.name)], get(&s.meter.lag_bytes));

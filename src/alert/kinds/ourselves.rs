@@ -151,9 +151,16 @@ pub(in crate::alert) const OUTPUT_FAILING: KindInfo = KindInfo {
     kind: Kind::OutputFailing,
     name: "output_failing",
     urgency: Urgency::Ticket,
-    doc: "a sink or the state cannot be written; nothing more is read until it can",
-    causes: &["the disk is full or failing", "the other side of a sink of type `http` does not answer"],
-    steps: &["Make room or mend the disk: it goes on by itself, and nothing is lost", "Lower `keep_total` of the sink"],
+    doc: "a sink or the state cannot be written, or is so slow that lines are dropped where `when_slow` allows it",
+    causes: &[
+        "the disk is full or failing",
+        "the other side of a sink of type `http` does not answer",
+        "nobody reads standard output",
+    ],
+    steps: &[
+        "Make room or mend the disk: it goes on by itself, and nothing is lost of what can wait",
+        "Lower `keep_total` of the sink",
+    ],
     tune: "Nothing to set but its urgency.",
 };
 

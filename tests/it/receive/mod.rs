@@ -5,4 +5,5 @@ mod http;
 mod journal;
 pub mod kit;
 mod loris;
+mod slow;
 mod socket;

@@ -12,7 +12,7 @@ use crate::receive::kit::{free_port, request, until};
 use crate::support::{find, run_command, skip};
 
 /// What was promised: names and labels.
-pub const PROMISED: [(&str, &[&str]); 16] = [
+pub const PROMISED: [(&str, &[&str]); 17] = [
     ("logwarden_lines_total", &["source"]),
     ("logwarden_bytes_total", &["source"]),
     ("logwarden_redactions_total", &["rule"]),
@@ -25,6 +25,7 @@ pub const PROMISED: [(&str, &[&str]); 16] = [
     ("logwarden_alerts_total", &["kind", "status"]),
     ("logwarden_notifications_total", &["receiver", "outcome"]),
     ("logwarden_outbox_pending", &["receiver"]),
+    ("logwarden_lines_dropped_total", &["source"]),
     ("logwarden_source_lag_bytes", &["source"]),
     ("logwarden_line_latency_seconds", &["le"]),
     ("logwarden_config_last_reload_successful", &[]),
