@@ -127,6 +127,7 @@ pub(super) fn alert(
             networks: signal.networks.iter().map(Network::to_string).collect(),
             lines: about.lines.clone(),
             hours: about.hours.clone(),
+            audit_head: None,
         },
         likely_causes: info.causes.iter().map(|c| (*c).to_owned()).collect(),
         runbook: std::iter::once(revoke).chain(rest).collect(),

@@ -64,6 +64,10 @@ pub struct Evidence {
     /// key, or it is younger than two hours.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub hours: Vec<u32>,
+    /// The last record of the audit log as `audit verify --head` takes it, `SEQ:MAC`, so that it is known elsewhere. In
+    /// the daily digest only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audit_head: Option<String>,
 }
 
 /// One step of what to do; the first is always to revoke or rotate.

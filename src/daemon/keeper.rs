@@ -28,6 +28,9 @@ const GROUP: Duration = Duration::from_millis(50);
 /// How long a sender waits before its lines are committed; what others sent meanwhile is committed with them.
 const PROMPT: Duration = Duration::from_millis(5);
 
+/// How long somebody who asks about a key waits while nothing comes in.
+const ASKED: Duration = Duration::from_millis(10);
+
 /// How often the monitor looks at the clock.
 const TICK: Duration = Duration::from_secs(1);
 
@@ -98,9 +101,7 @@ impl Keeper {
             self.write(left, &mut beat)?;
         }
         let ended = loop {
-            let soon = self.committer.busy() || !self.written.is_empty();
-            let wait = if soon { PROMPT } else { GROUP };
-            match self.done.recv_timeout(wait) {
+            match self.done.recv_timeout(self.pause()) {
                 Ok(Arrived::Done(done)) => {
                     self.pulse.left(1);
                     if let Err(error) = self.write(*done, &mut beat) {
@@ -142,6 +143,15 @@ impl Keeper {
         if alert {
             self.drops.news().into_iter().for_each(|(source, lines)| self.watcher.lines_dropped(source, lines, now()));
         }
+    }
+
+    /// How long to wait for what comes in before something else may be due.
+    fn pause(&self) -> Duration {
+        if self.committer.busy() || !self.written.is_empty() {
+            return PROMPT;
+        }
+        let asked = self.layout.as_ref().is_some_and(|layout| layout.board().somebody_waits(now()));
+        if asked { ASKED } else { GROUP }
     }
 
     fn write(&mut self, done: Done, beat: &mut Beat) -> Result<(), SinkError> {

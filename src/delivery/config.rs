@@ -96,6 +96,10 @@ pub struct EmailConfig {
     /// Time zone of `digest_at`, for example `Europe/Berlin`. Default: UTC.
     #[serde(default)]
     pub zone: Zone,
+    /// Send the digest also on days without findings, so that silence means trouble, and the head of the audit log
+    /// leaves the machine every day.
+    #[serde(default)]
+    pub digest_when_quiet: bool,
     /// How many messages may come one by one, on average. What is more is held back for a minute and told together, with
     /// exact counts; pages have an allowance of their own of the same size.
     #[serde(default = "rate")]
@@ -179,6 +183,10 @@ pub struct WebhookConfig {
     /// Time zone of `digest_at`, for example `Europe/Berlin`. Default: UTC.
     #[serde(default)]
     pub zone: Zone,
+    /// Send the digest also on days without findings, so that silence means trouble, and the head of the audit log
+    /// leaves the machine every day.
+    #[serde(default)]
+    pub digest_when_quiet: bool,
     /// How many messages may come one by one, on average. What is more is held back for a minute and told together, with
     /// exact counts; pages have an allowance of their own of the same size. Only for formats
     /// that people read; programs get each.
@@ -295,10 +303,14 @@ impl ReceiverConfig {
     /// How much it is told at once; `None` when a program reads it, which wants each alert by itself.
     pub(super) fn allowance(&self) -> Option<Allowance> {
         match self {
-            Self::Email(c) => Some(Allowance { digest: (c.digest_at, c.zone), rate: c.rate, burst: c.burst }),
+            Self::Email(c) => {
+                let (digest, when_quiet) = ((c.digest_at, c.zone), c.digest_when_quiet);
+                Some(Allowance { digest, when_quiet, rate: c.rate, burst: c.burst })
+            }
             Self::Webhook(c) => {
                 use WebhookFormat::{Discord, Slack, Teams};
-                let allowance = Allowance { digest: (c.digest_at, c.zone), rate: c.rate, burst: c.burst };
+                let (digest, when_quiet) = ((c.digest_at, c.zone), c.digest_when_quiet);
+                let allowance = Allowance { digest, when_quiet, rate: c.rate, burst: c.burst };
                 matches!(c.format, Slack | Discord | Teams).then_some(allowance)
             }
             Self::Command(_) => None,

@@ -3,7 +3,7 @@
 //! dark client; colour is never the only sign.
 
 use super::chart::{Chart, KindCount, sparkline};
-use super::message::{EVIDENCE, evidence_title, more};
+use super::message::{EVIDENCE, WITNESS, evidence_title, more};
 use super::{clean, words};
 use crate::alert::{Alert, Status};
 
@@ -84,6 +84,7 @@ pub(super) fn document(alert: &Alert, chart: Option<&Chart>) -> String {
     let facts: String = words::facts(alert).iter().map(row).collect();
     section("Facts", wrap(&facts, TABLE, "</table>"));
     section("More", leads(alert));
+    section(WITNESS, words::witness(alert).map_or_else(String::new, |l| pre(&l)));
     out.push_str("</div></body></html>\n");
     out
 }

@@ -10,6 +10,9 @@ use crate::alert::{Alert, Status};
 /// Longest evidence line in a mail, in characters.
 pub(super) const EVIDENCE: usize = 600;
 
+/// What stands over the head of the audit log.
+pub(super) const WITNESS: &str = "Proof of the audit log (keep this mail)";
+
 /// What a mail says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Message {
@@ -54,6 +57,7 @@ pub(super) fn text(alert: &Alert, chart: Option<&Chart>) -> String {
     section(evidence_title(alert), words::evidence(alert, EVIDENCE));
     section("Facts", words::facts(alert).into_iter().map(|(name, value)| format!("{name:<9} {value}")).collect());
     section("More", more(alert));
+    section(WITNESS, words::witness(alert).into_iter().collect());
     out
 }
 

@@ -72,6 +72,8 @@ struct Storm {
 pub(super) struct Allowance {
     /// When its digest leaves.
     pub digest: (DayTime, Zone),
+    /// Whether it leaves also when there is nothing to say.
+    pub when_quiet: bool,
     /// Messages that may come one by one, on average.
     pub rate: Rate,
     /// Messages that may come at once.
@@ -82,6 +84,8 @@ pub(super) struct Allowance {
 #[derive(Debug)]
 pub(super) struct Pace {
     digest: (DayTime, Zone),
+    when_quiet: bool,
+    began: Timestamp,
     /// Digest items are looked for from this moment on.
     pub(super) digest_due: Timestamp,
     /// For lanes `Normal` and `Urgent`.
@@ -100,7 +104,8 @@ impl Pace {
     /// A pace after `allowance`; digest items that waited for an earlier one are due `now`.
     pub(super) fn new(allowance: &Allowance, now: Timestamp) -> Self {
         let lane = || LanePace { budget: Budget::new(allowance), counted: 0, storm: None };
-        Self { digest: allowance.digest, digest_due: now, lanes: [lane(), lane()] }
+        let Allowance { digest, when_quiet, .. } = *allowance;
+        Self { digest, when_quiet, began: now, digest_due: now, lanes: [lane(), lane()] }
     }
 
     fn lane(&mut self, lane: Lane) -> &mut LanePace {
@@ -160,6 +165,11 @@ impl Pace {
     /// The last moment at which a digest was to leave.
     pub(super) fn last_digest(&self, now: Timestamp) -> Timestamp {
         self.digest.0.last(self.digest.1, now)
+    }
+
+    /// Whether a digest leaves at `now` even though there is nothing to say; the last one before the start does not.
+    pub(super) fn tells_of_quiet(&self, now: Timestamp) -> bool {
+        self.when_quiet && self.last_digest(now) > self.began
     }
 
     /// The digest up to `now` is done.
@@ -252,7 +262,7 @@ mod tests {
         let start = at("2026-05-01T12:00:00Z");
         let of = |burst, rate: &str| {
             let (burst, rate) = (NonZeroU32::new(burst).unwrap(), Rate::parse(rate).unwrap());
-            Budget::new(&Allowance { digest: Default::default(), rate, burst })
+            Budget::new(&Allowance { digest: Default::default(), when_quiet: false, rate, burst })
         };
         let mut few = of(2, "1/h");
         assert_eq!((0..100).filter(|n| few.take(start.plus(Duration::from_secs(n * 60)))).count(), 3);

@@ -50,6 +50,7 @@ pub(crate) fn alert() -> Alert {
             hours: vec![
                 31, 28, 30, 26, 22, 20, 24, 33, 38, 41, 40, 42, 39, 37, 41, 43, 40, 38, 36, 35, 33, 40, 39, 5200,
             ],
+            audit_head: None,
         },
         likely_causes: vec!["the key was stolen and is being used".to_owned(), "a client retries in a loop".to_owned()],
         runbook: vec![

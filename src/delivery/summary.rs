@@ -18,7 +18,7 @@ pub(super) enum Reason {
 }
 
 /// One alert that stands for `alerts`, none of which is told by itself. Its id depends on the receiver and `at` only, so
-/// that a second attempt has the same. With it goes what it looks like.
+/// that a second attempt has the same. With it goes what it looks like. A digest may stand for none.
 pub(super) fn summary(reason: Reason, receiver: &str, alerts: &[Alert], host: &str, at: Timestamp) -> (Alert, Chart) {
     let chart = Chart::new(alerts, at);
     let kind = if reason == Reason::Digest { "digest" } else { "summary" };
@@ -28,6 +28,7 @@ pub(super) fn summary(reason: Reason, receiver: &str, alerts: &[Alert], host: &s
     let n = alerts.len();
     let s = if n == 1 { "" } else { "s" };
     let summary = match reason {
+        Reason::Digest if n == 0 => "Digest: nothing was found".to_owned(),
         Reason::Digest => format!("Digest: {n} finding{s} that can wait"),
         Reason::Storm => format!("{n} more alert{s} at once, held back and told together here"),
     };
@@ -50,7 +51,10 @@ pub(super) fn summary(reason: Reason, receiver: &str, alerts: &[Alert], host: &s
         ends_at: None,
         updated_at: at,
         summary,
-        why: format!("{}.", counts.join(", ")),
+        why: match n {
+            0 => "logwarden runs, and no alert has waited for this digest.".to_owned(),
+            _ => format!("{}.", counts.join(", ")),
+        },
         evidence: Evidence { unit: "alerts".to_owned(), observed: Some(n as f64), lines, ..Evidence::default() },
         likely_causes: Vec::new(),
         runbook: match reason {
@@ -105,7 +109,8 @@ mod tests {
             ..alert()
         };
         items.extend((0..9).map(earlier));
-        let (digest, chart) = summary(Reason::Digest, "ops", &items, "web-1", alert().updated_at);
+        let (mut digest, chart) = summary(Reason::Digest, "ops", &items, "web-1", alert().updated_at);
+        digest.evidence.audit_head = Some(format!("1204:{}", "8f1c".repeat(16)));
         let mail = message(&digest, Some(&chart), &Said::default());
         snapshots(|| {
             insta::assert_snapshot!("mail_digest", mail.text);

@@ -191,6 +191,7 @@ pub(super) fn specimens() -> Vec<Alert> {
             networks: vec!["203.0.113.0/24".to_owned()],
             lines: vec!["{}".to_owned()],
             hours: vec![1; 24],
+            audit_head: Some("1:00".to_owned()),
         },
         likely_causes: vec!["a stolen key".to_owned()],
         runbook: vec![RunbookStep { step: "Revoke the key".to_owned(), link: Some("https://example.com/".to_owned()) }],

@@ -155,6 +155,12 @@ pub fn facts(alert: &Alert) -> Vec<(&'static str, String)> {
     facts
 }
 
+/// How to prove later that the audit log still reaches as far as it did: a command.
+pub fn witness(alert: &Alert) -> Option<String> {
+    let head = alert.evidence.audit_head.as_deref()?;
+    Some(format!("logwarden audit verify --head {}", clean::line(head, 120)))
+}
+
 /// A time as it is written to people: UTC, to the second.
 pub fn time(t: Timestamp) -> String {
     t.to_utc().format("%Y-%m-%d %H:%M:%S UTC").to_string()

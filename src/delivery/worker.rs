@@ -148,7 +148,7 @@ impl Worker {
         }
         let failure = outcome.failure().cloned();
         let settle = health.judge(&self.schedule, &parcel.message, outcome, random(), now);
-        self.count(&settle, failure.as_ref(), parcel.seqs.len() as u64);
+        self.count(&settle, failure.as_ref(), parcel.seqs.len().max(1) as u64);
         if let Some(pace) = &mut self.pace {
             pace.settled(parcel.kind, &settle, now);
         }
@@ -170,8 +170,13 @@ impl Worker {
                 self.pace.iter_mut().for_each(|p| p.storm_over(lane));
             } else if now >= pace.digest_due {
                 let at = pace.last_digest(now);
+                let quiet = pace.tells_of_quiet(now);
                 let many = self.with_store(move |s, name| s.lease_lane(name, Lane::Digest, at, now, until)).await?;
-                if let Some(parcel) = self.together(many, Reason::Digest, ParcelKind::Digest, at) {
+                let parcel = self.together(many, Reason::Digest, ParcelKind::Digest, at);
+                if let Some(mut parcel) = parcel.or_else(|| quiet.then(|| self.quiet(at))) {
+                    // the head leaves the machine, so that nobody on it can cut off the end unseen
+                    let head = self.with_store(|store, _| store.audit_head()).await?;
+                    parcel.message.row.alert.evidence.audit_head = head.map(|head| head.to_string());
                     return Ok(Some(parcel));
                 }
                 self.pace.iter_mut().for_each(|p| p.digest_done(now));
@@ -190,6 +195,14 @@ impl Worker {
         let leased = self.with_store(move |s, name| s.lease(name, lanes, now, until, 1)).await?;
         let one = |message: Leased| Parcel { seqs: vec![message.seq], message, kind: ParcelKind::One, chart: None };
         Ok(leased.into_iter().next().map(one))
+    }
+
+    /// A digest of nothing.
+    fn quiet(&self, at: Timestamp) -> Parcel {
+        let (alert, chart) = summary(Reason::Digest, &self.name, &[], &self.host, at);
+        let row = OutboxRow { receiver: self.name.clone(), alert };
+        let message = Leased { seq: 0, row, created: at, attempts: 0 };
+        Parcel { seqs: Vec::new(), message, kind: ParcelKind::Digest, chart: Some(chart) }
     }
 
     /// Many messages as one; `None` when there are none.

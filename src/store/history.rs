@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
 use serde_json::json;
 
 use super::audit;
@@ -22,6 +22,44 @@ pub struct Change {
     pub author: Option<String>,
     /// The numbers in words, or the person's comment.
     pub note: String,
+}
+
+/// Which alerts are wanted; `None` is any.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Wanted<'a> {
+    /// `firing` or `resolved`.
+    pub status: Option<&'a str>,
+    /// The kind.
+    pub kind: Option<&'a str>,
+    /// The severity.
+    pub severity: Option<&'a str>,
+    /// The key's tag.
+    pub tag: Option<&'a str>,
+}
+
+impl<'a> Wanted<'a> {
+    /// A condition for each that is given, and its value.
+    fn conditions(&self) -> (String, Vec<&'a str>) {
+        let given = [
+            ("status", self.status),
+            ("kind", self.kind),
+            ("json_extract(body, '$.severity')", self.severity),
+            ("tag", self.tag),
+        ];
+        let (mut sql, mut values) = (String::from("TRUE"), Vec::new());
+        for (column, value) in given {
+            match value {
+                // the index of those that hold is for this very word
+                Some("firing") if column == "status" => sql.push_str(" AND status = 'firing'"),
+                Some(value) => {
+                    values.push(value);
+                    sql.push_str(&format!(" AND {column} = ?{}", values.len()));
+                }
+                None => {}
+            }
+        }
+        (sql, values)
+    }
 }
 
 fn word(status: Status) -> &'static str {
@@ -88,14 +126,51 @@ impl Store {
         bodies.iter().map(|b| decode(b)).collect()
     }
 
+    /// How many alerts are as wanted, and `limit` of them behind the first `offset`, the one that changed last first.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn alert_page(
+        &self,
+        wanted: Wanted<'_>,
+        limit: usize,
+        offset: usize,
+    ) -> Result<(usize, Vec<Alert>), StoreError> {
+        let (conditions, values) = wanted.conditions();
+        let db = self.lock();
+        let mut count = db.prepare_cached(&format!("SELECT count(*) FROM alert WHERE {conditions}"))?;
+        let matched: i64 = count.query_row(params_from_iter(&values), |r| r.get(0))?;
+        let (limit, offset) = (limit, i64::try_from(offset).unwrap_or(i64::MAX));
+        // the page is chosen by its ids, so that the bodies of the others are not read
+        let mut page = db.prepare_cached(&format!(
+            "SELECT body FROM alert WHERE id IN (SELECT id FROM alert WHERE {conditions}
+             ORDER BY updated_at DESC, id DESC LIMIT {limit} OFFSET {offset}) ORDER BY updated_at DESC, id DESC"
+        ))?;
+        let bodies = page.query_map(params_from_iter(&values), |r| r.get::<_, String>(0))?;
+        let alerts = bodies.map(|body| decode(&body?)).collect::<Result<_, StoreError>>()?;
+        Ok((usize::try_from(matched).unwrap_or(0), alerts))
+    }
+
+    /// The alert with this id (case does not matter).
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn alert(&self, id: &str) -> Result<Option<Alert>, StoreError> {
+        let db = self.lock();
+        let mut query = db.prepare_cached("SELECT body FROM alert WHERE id = ?1")?;
+        let body = query.query_row([id.to_ascii_uppercase()], |r| r.get::<_, String>(0)).optional()?;
+        body.as_deref().map(decode).transpose()
+    }
+
     /// The alerts whose id begins with `id` (case does not matter): none, the one, or several when it is too short.
     ///
     /// # Errors
     /// When the database cannot be read.
     pub fn find_alerts(&self, id: &str) -> Result<Vec<Alert>, StoreError> {
         let db = self.lock();
-        let mut query =
-            db.prepare_cached("SELECT body FROM alert WHERE substr(id, 1, length(?1)) = ?1 ORDER BY id LIMIT 10")?;
+        let mut query = db.prepare_cached(
+            "SELECT body FROM alert WHERE id >= ?1 AND id < ?1 || char(0x10ffff) ORDER BY id LIMIT 10",
+        )?;
         let wanted = id.to_ascii_uppercase();
         let bodies = query.query_map([wanted], |r| r.get::<_, String>(0))?.collect::<Result<Vec<_>, _>>()?;
         bodies.iter().map(|b| decode(b)).collect()
@@ -185,6 +260,15 @@ impl Store {
         Ok(ids)
     }
 
+    /// Whether somebody has taken the alert with this id in hand.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn was_acked(&self, alert_id: &str) -> Result<bool, StoreError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM change WHERE alert_id = ?1 AND what = ?2)";
+        Ok(self.lock().prepare_cached(sql)?.query_row([alert_id, ACKED], |r| r.get(0))?)
+    }
+
     /// Alerts that still hold and that nobody was told of.
     ///
     /// # Errors
@@ -205,3 +289,63 @@ const ALERTS: &str = "alerts";
 
 /// What a timeline says of an alert that somebody has taken in hand.
 const ACKED: &str = "acked";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::alert::{AlertKey, Severity};
+    use crate::store::Commit;
+
+    fn alert(n: i64) -> Alert {
+        let mut alert: Alert = serde_json::from_value(json!({
+            "schema": Alert::SCHEMA, "id": format!("01K{n:023}"), "status": "firing", "kind": "new_ip",
+            "severity": "info", "urgency": "digest", "key": null, "source": null, "fingerprint": format!("{n:032x}"),
+            "starts_at": "2026-05-01T12:00:00Z", "ends_at": null, "updated_at": "2026-05-01T12:00:00Z",
+            "summary": "", "why": "", "evidence": {"unit": "", "observed": null, "expected": null, "threshold": null,
+            "window_s": null, "score": null, "networks": [], "lines": []}, "likely_causes": [], "runbook": [],
+            "count": 1, "host": "", "links": {"page": null},
+        }))
+        .unwrap();
+        let tag = format!("t{}", n % 10);
+        alert.updated_at = Timestamp::from_secs(1_777_636_800 + n % 7);
+        alert.key = (n % 2 == 0).then(|| AlertKey { kind: "API_KEY".to_owned(), tag, label: None, group: None });
+        (alert.status, alert.severity) = match n % 3 {
+            0 => (Status::Resolved, Severity::Critical),
+            _ => (Status::Firing, Severity::Info),
+        };
+        alert
+    }
+
+    #[test]
+    fn a_page_of_alerts_is_a_part_of_all_that_are_wanted() {
+        let store = Store::in_memory().unwrap();
+        let all: Vec<Alert> = (0..100).map(alert).collect();
+        store.commit(&Commit { alerts: &all, ..Commit::default() }).unwrap();
+        let listed = store.alerts(1_000).unwrap();
+        let check = |wanted: Wanted<'_>, fits: &dyn Fn(&Alert) -> bool| {
+            let fitting: Vec<Alert> = listed.iter().filter(|a| fits(a)).cloned().collect();
+            for (offset, limit) in [(0, 7), (5, 7), (90, 50), (1_000, 5), (usize::MAX, 1)] {
+                let (matched, page) = store.alert_page(wanted, limit, offset).unwrap();
+                let want: Vec<_> = fitting.iter().skip(offset).take(limit).cloned().collect();
+                assert_eq!((matched, page), (fitting.len(), want), "{wanted:?} {offset} {limit}");
+            }
+            fitting.len()
+        };
+        let none = Wanted::default();
+        assert_eq!(check(none, &|_| true), 100);
+        let firing = |a: &Alert| a.status == Status::Firing;
+        assert_eq!(check(Wanted { status: Some("firing"), ..none }, &firing), 66);
+        let severe = |a: &Alert| a.severity == Severity::Critical && a.status == Status::Resolved;
+        assert_eq!(check(Wanted { severity: Some("critical"), status: Some("resolved"), ..none }, &severe), 34);
+        let of = |a: &Alert| a.key.as_ref().is_some_and(|k| k.tag == "t4") && a.kind == "new_ip";
+        assert_eq!(check(Wanted { tag: Some("t4"), kind: Some("new_ip"), ..none }, &of), 10);
+        assert_eq!(check(Wanted { kind: Some("' OR 1 --"), ..none }, &|_| false), 0);
+        let one = &all[42];
+        assert_eq!(store.alert(&one.id.to_lowercase()).unwrap().as_ref(), Some(one));
+        assert_eq!((store.alert("01K").unwrap(), store.alert("%").unwrap()), (None, None));
+        store.ack(&one.id, "ada", "", Timestamp(1)).unwrap();
+        assert!(store.was_acked(&one.id).unwrap() && !store.was_acked(&all[41].id).unwrap());
+        let found = |id: &str| store.find_alerts(id).unwrap().len();
+        assert_eq!((found("01k"), found(&one.id.to_lowercase()), found("02"), found("%")), (10, 1, 0, 0));
+    }
+}

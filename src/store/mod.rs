@@ -23,7 +23,7 @@ pub use checkpoint::{Checkpoint, OutputMark, StreamKey};
 pub use commit::Commit;
 pub use config::{RetentionConfig, StateConfig};
 pub use db::{Store, StoreError};
-pub use history::Change;
+pub use history::{Change, Wanted};
 pub use outbox::{Lane, Leased, OutboxRow, Settle};
 pub use pseudonym::{PSEUDONYM_VARIABLE, lost_pseudonyms, pseudonym_key, pseudonym_variable, rotate_pseudonym_key};
 pub use queue::{QueueState, Receipt};

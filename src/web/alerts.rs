@@ -1,6 +1,5 @@
 //! Alerts: the list, one with its timeline, and the operator's word.
 
-use std::collections::HashSet;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -8,12 +7,9 @@ use serde_json::{Value, json};
 
 use super::face::Face;
 use super::query::Query;
-use crate::alert::{Alert, Status};
-use crate::store::{Matcher, Silence, StoreError};
+use crate::alert::Alert;
+use crate::store::{Matcher, Silence, StoreError, Wanted};
 use crate::units::parse_duration;
-
-/// Alerts that are looked through.
-const LOOKED: usize = 5_000;
 
 /// Alerts of one answer.
 const MOST: usize = 500;
@@ -37,56 +33,35 @@ pub(super) enum ActError {
 
 /// `/api/v1/alerts`
 pub(super) fn alerts(face: &Face, query: &Query) -> Result<Value, StoreError> {
-    let (all, in_hand) = (face.store.alerts(LOOKED)?, face.store.in_hand()?);
-    let silences = face.store.silences(face.now())?;
-    let is = |name: &str, text: &str| query.get(name).is_none_or(|wanted| wanted == text);
-    let fits = |a: &&Alert| {
-        is("status", word(a.status))
-            && is("kind", &a.kind)
-            && is("severity", &text(&a.severity))
-            && query.get("key").is_none_or(|key| a.key.as_ref().is_some_and(|k| k.tag == key))
-    };
-    let found: Vec<&Alert> = all.iter().filter(fits).collect();
     let (limit, offset) = (query.number("limit", 50, MOST), query.number("offset", 0, usize::MAX));
-    let one = |alert: &&Alert| {
-        let silenced = silences.iter().any(|s| s.covers(alert, face.now()));
-        with_marks(alert, &in_hand, silenced)
+    let wanted = Wanted {
+        status: query.get("status"),
+        kind: query.get("kind"),
+        severity: query.get("severity"),
+        tag: query.get("key"),
     };
-    Ok(json!({
-        "matched": found.len(),
-        "offset": offset,
-        "alerts": found.iter().skip(offset).take(limit).map(one).collect::<Vec<_>>(),
-    }))
+    let (matched, shown) = face.store.alert_page(wanted, limit, offset)?;
+    let silences = face.store.silences(face.now())?;
+    let one = |alert: &Alert| {
+        let silenced = silences.iter().any(|s| s.covers(alert, face.now()));
+        Ok(with_marks(alert, face.store.was_acked(&alert.id)?, silenced))
+    };
+    let shown: Vec<Value> = shown.iter().map(one).collect::<Result<_, StoreError>>()?;
+    Ok(json!({ "matched": matched, "offset": offset, "alerts": shown }))
 }
 
-fn with_marks(alert: &Alert, in_hand: &HashSet<String>, silenced: bool) -> Value {
+fn with_marks(alert: &Alert, in_hand: bool, silenced: bool) -> Value {
     let mut value = serde_json::to_value(alert).unwrap_or_default();
-    value["in_hand"] = json!(in_hand.contains(&alert.id));
+    value["in_hand"] = json!(in_hand);
     value["silenced"] = json!(silenced);
     value
 }
 
-fn word(status: Status) -> &'static str {
-    match status {
-        Status::Firing => "firing",
-        Status::Resolved => "resolved",
-    }
-}
-
-fn text(value: &impl serde::Serialize) -> String {
-    serde_json::to_value(value).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default()
-}
-
-/// The one alert whose id is `id`.
-fn find(face: &Face, id: &str) -> Result<Option<Alert>, StoreError> {
-    Ok(face.store.find_alerts(id)?.into_iter().find(|a| a.id.eq_ignore_ascii_case(id)))
-}
-
 /// `/api/v1/alerts/ID`
 pub(super) fn alert(face: &Face, id: &str) -> Result<Option<Value>, StoreError> {
-    let Some(alert) = find(face, id)? else { return Ok(None) };
+    let Some(alert) = face.store.alert(id)? else { return Ok(None) };
     let silenced = face.store.silences(face.now())?.iter().any(|s| s.covers(&alert, face.now()));
-    let mut value = with_marks(&alert, &face.store.in_hand()?, silenced);
+    let mut value = with_marks(&alert, face.store.was_acked(&alert.id)?, silenced);
     let timeline = face.store.timeline(&alert.id)?.into_iter();
     value["timeline"] =
         timeline.map(|c| json!({"at": c.at, "what": c.what, "author": c.author, "note": c.note})).collect();
@@ -165,7 +140,7 @@ fn read<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, ActError> {
 /// `POST /api/v1/alerts/ID/ack`
 pub(super) fn ack(face: &Face, id: &str, body: &[u8]) -> Result<Value, ActError> {
     let said_with: Ack = parse(body)?;
-    let alert = find(face, id)?.ok_or(ActError::NotFound)?;
+    let alert = face.store.alert(id)?.ok_or(ActError::NotFound)?;
     let (author, comment) = (author(face, &said_with.author), said(face, &said_with.comment, 500));
     face.store.ack(&alert.id, &author, &comment, face.now())?;
     face.board.set_numbers(|n| n.alert_changes += 1);

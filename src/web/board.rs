@@ -172,6 +172,8 @@ type Question = (String, oneshot::Sender<Option<Detail>>);
 pub struct Board {
     beat: AtomicI64,
     looked: AtomicI64,
+    /// When somebody asked about a key.
+    asked: AtomicI64,
     trouble: Mutex<BTreeMap<String, Timestamp>>,
     numbers: Mutex<Numbers>,
     keys: watch::Sender<Option<Arc<KeyList>>>,
@@ -185,6 +187,7 @@ impl Board {
         Self {
             beat: AtomicI64::new(now.0),
             looked: AtomicI64::new(i64::MIN),
+            asked: AtomicI64::new(i64::MIN),
             trouble: Mutex::default(),
             numbers: Mutex::default(),
             keys: watch::Sender::new(None),
@@ -240,8 +243,12 @@ impl Board {
 
     /// Whether somebody looks at keys or sources.
     pub fn somebody_looks(&self, now: Timestamp) -> bool {
-        let looked = self.looked.load(Ordering::Relaxed);
-        looked != i64::MIN && now.since(Timestamp(looked)) <= LOOKING
+        recent(&self.looked, now)
+    }
+
+    /// Whether somebody looks, or asks about keys: then answers should not wait for long.
+    pub fn somebody_waits(&self, now: Timestamp) -> bool {
+        self.somebody_looks(now) || recent(&self.asked, now)
     }
 
     /// Says that somebody looks.
@@ -263,7 +270,8 @@ impl Board {
     }
 
     /// Asks about one key; `None` when it is not known, or nobody answers within `patience`.
-    pub async fn ask(&self, key: &str, patience: Duration) -> Option<Detail> {
+    pub async fn ask(&self, key: &str, now: Timestamp, patience: Duration) -> Option<Detail> {
+        self.asked.store(now.0, Ordering::Relaxed);
         let (tell, told) = oneshot::channel();
         {
             let mut questions = lock(&self.questions);
@@ -299,6 +307,12 @@ impl Board {
     }
 }
 
+/// Whether a moment that was noted is not long ago.
+fn recent(at: &AtomicI64, now: Timestamp) -> bool {
+    let at = at.load(Ordering::Relaxed);
+    at != i64::MIN && now.since(Timestamp(at)) <= LOOKING
+}
+
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -327,7 +341,8 @@ mod tests {
     #[tokio::test]
     async fn a_question_is_answered_once_or_given_up() {
         let board = Board::new(0, NOW);
-        assert!(board.ask("k", Duration::from_millis(1)).await.is_none());
+        assert!(board.ask("k", NOW, Duration::from_millis(1)).await.is_none());
+        assert!(board.somebody_waits(NOW) && !board.somebody_looks(NOW));
         let mut asked = 0;
         board.answer(|_| {
             asked += 1;

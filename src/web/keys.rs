@@ -18,22 +18,45 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// Keys of one answer.
 const MOST: usize = 500;
 
-type Order = fn(&KeyRow, &KeyRow) -> Ordering;
+/// How rows are compared. The number goes first, so that most rows are told apart without a look at them: a list of
+/// 100,000 is far more than what a processor keeps at hand.
+struct Order {
+    name: &'static str,
+    rank: fn(&KeyRow) -> u64,
+    /// Where numbers are equal.
+    rest: fn(&KeyRow, &KeyRow) -> Ordering,
+}
 
 /// What a list can be sorted by, ascending.
-const ORDERS: [(&str, Order); 11] = [
-    ("key", |a, b| a.id.as_str().cmp(b.id.as_str())),
-    ("type", |a, b| a.kind.cmp(&b.kind)),
-    ("label", |a, b| a.label.cmp(&b.label)),
-    ("requests", |a, b| a.total.cmp(&b.total)),
-    ("hour", |a, b| a.hour.uses.cmp(&b.hour.uses)),
-    ("errors", |a, b| share(a).total_cmp(&share(b))),
-    ("networks", |a, b| a.networks.cmp(&b.networks)),
-    ("hours", |a, b| a.active_hours.cmp(&b.active_hours)),
-    ("age", |a, b| b.first_seen.cmp(&a.first_seen)),
-    ("last_seen", |a, b| a.last_seen.cmp(&b.last_seen)),
-    ("leaked", |a, b| a.leaked_at.cmp(&b.leaked_at)),
+const ORDERS: [Order; 11] = [
+    Order { name: "key", rank: |r| head(r.id.as_str()), rest: |a, b| a.id.as_str().cmp(b.id.as_str()) },
+    Order { name: "type", rank: |r| head(&r.kind), rest: |a, b| a.kind.cmp(&b.kind) },
+    Order { name: "label", rank: |r| r.label.as_deref().map_or(0, head), rest: |a, b| a.label.cmp(&b.label) },
+    number("requests", |r| r.total),
+    number("hour", |r| r.hour.uses.into()),
+    // shares are never below zero, and such numbers are in the order of their bits
+    number("errors", |r| share(r).to_bits()),
+    number("networks", |r| r.networks.into()),
+    number("hours", |r| r.active_hours.into()),
+    number("age", |r| !moment(r.first_seen)),
+    number("last_seen", |r| moment(r.last_seen)),
+    number("leaked", |r| r.leaked_at.map_or(0, |at| moment(at).max(1))),
 ];
+
+const fn number(name: &'static str, rank: fn(&KeyRow) -> u64) -> Order {
+    Order { name, rank, rest: |_, _| Ordering::Equal }
+}
+
+/// The first bytes of a text, in its order.
+fn head(text: &str) -> u64 {
+    let bytes = text.as_bytes();
+    u64::from_be_bytes(std::array::from_fn(|n| bytes.get(n).copied().unwrap_or(0)))
+}
+
+/// A moment as a number in the same order.
+fn moment(at: Timestamp) -> u64 {
+    (at.0 as u64) ^ (1 << 63)
+}
 
 /// Share of the last hour's requests that failed.
 fn share(row: &KeyRow) -> f64 {
@@ -50,15 +73,21 @@ pub(super) async fn keys(face: &Face, query: &Query) -> Option<Value> {
 /// One page of the list.
 fn page(list: &KeyList, query: &Query) -> Value {
     let wanted = Wanted::new(query);
-    let mut found: Vec<&KeyRow> = list.keys.iter().filter(|row| wanted.fits(row)).collect();
-    let matched = found.len();
-    let (limit, offset) = (query.number("limit", 50, MOST), query.number("offset", 0, usize::MAX));
     let sort = query.get("sort").unwrap_or("-last_seen");
     let (name, down) = sort.strip_prefix('-').map_or((sort, false), |name| (name, true));
-    let order = ORDERS.iter().find(|(n, _)| *n == name).map_or(ORDERS[9].1, |(_, order)| *order);
-    let by = |a: &&KeyRow, b: &&KeyRow| {
-        let ordering = if down { order(b, a) } else { order(a, b) };
-        ordering.then_with(|| a.id.as_str().cmp(b.id.as_str()))
+    let order = ORDERS.iter().find(|order| order.name == name).unwrap_or(&ORDERS[9]);
+    let rank = |row: &KeyRow| if down { !(order.rank)(row) } else { (order.rank)(row) };
+    let rows = list.keys.iter().enumerate().filter(|(_, row)| wanted.fits(row));
+    let mut found: Vec<(u64, usize)> = rows.map(|(n, row)| (rank(row), n)).collect();
+    let matched = found.len();
+    let (limit, offset) = (query.number("limit", 50, MOST), query.number("offset", 0, usize::MAX));
+    let by = |a: &(u64, usize), b: &(u64, usize)| {
+        let rest = || {
+            let rest = (order.rest)(&list.keys[a.1], &list.keys[b.1]);
+            if down { rest.reverse() } else { rest }
+        };
+        // the place in the list is the last word, so that pages do not overlap
+        a.0.cmp(&b.0).then_with(rest).then_with(|| a.1.cmp(&b.1))
     };
     // only the page that is shown is sorted
     let end = offset.saturating_add(limit).min(found.len());
@@ -78,7 +107,7 @@ fn page(list: &KeyList, query: &Query) -> Value {
         "offset": start,
         "as_of": list.at,
         "newest": list.newest,
-        "keys": shown.iter().map(|row| row_json(row)).collect::<Vec<_>>(),
+        "keys": shown.iter().map(|(_, n)| row_json(&list.keys[*n])).collect::<Vec<_>>(),
     })
 }
 
@@ -147,7 +176,7 @@ fn row_json(row: &KeyRow) -> Value {
 
 /// `/api/v1/keys/KEY`; `None` when it is not known.
 pub(super) async fn key(face: &Face, key: &str) -> Option<Value> {
-    let detail = face.board.ask(key, PATIENCE).await?;
+    let detail = face.board.ask(key, face.now(), PATIENCE).await?;
     let stories = face.stories.clone();
     tokio::task::spawn_blocking(move || {
         let hour = detail.head_hour;
@@ -212,15 +241,17 @@ mod tests {
         KeyRow {
             id: KeyId::parse(&format!("key-{n:05}")).unwrap(),
             kind: Arc::from(if n.is_multiple_of(2) { "OPENAI_API_KEY" } else { "API_KEY" }),
-            label: (n == 7).then(|| Arc::from("Billing-Prod")),
+            label: (n % 100 == 7).then(|| {
+                Arc::from(if n == 7 { "Billing-Prod".to_owned() } else { format!("a label of key {}", n / 10) })
+            }),
             group: (n < 10).then(|| Arc::from("prod")),
             first_seen: Timestamp::from_secs(1_777_000_000 + n as i64),
-            last_seen: Timestamp::from_secs(1_777_636_800),
+            last_seen: Timestamp::from_secs(1_777_636_800 + (n * 31 % 97) as i64),
             total: n * 7 % 1000,
             uses: [0; RING],
-            hour: Counts::default(),
-            networks: 1,
-            active_hours: 1,
+            hour: Counts { uses: n as u32 % 50, errors: n as u32 % 7, refused: 0 },
+            networks: n as u32 % 9,
+            active_hours: n as u32 % 11,
             leaked_at: (n == 3).then_some(Timestamp(1)),
             open: u64::from(n == 4),
         }
@@ -259,8 +290,29 @@ mod tests {
 
     #[test]
     fn every_order_is_one() {
-        for (name, _) in ORDERS {
-            assert_eq!(ask(&format!("sort={name}&limit=3")).1.len(), 3, "{name}");
+        type Compare = fn(&KeyRow, &KeyRow) -> Ordering;
+        let compare: [(&str, Compare); 11] = [
+            ("key", |a, b| a.id.as_str().cmp(b.id.as_str())),
+            ("type", |a, b| a.kind.cmp(&b.kind)),
+            ("label", |a, b| a.label.cmp(&b.label)),
+            ("requests", |a, b| a.total.cmp(&b.total)),
+            ("hour", |a, b| a.hour.uses.cmp(&b.hour.uses)),
+            ("errors", |a, b| share(a).total_cmp(&share(b))),
+            ("networks", |a, b| a.networks.cmp(&b.networks)),
+            ("hours", |a, b| a.active_hours.cmp(&b.active_hours)),
+            ("age", |a, b| b.first_seen.cmp(&a.first_seen)),
+            ("last_seen", |a, b| a.last_seen.cmp(&b.last_seen)),
+            ("leaked", |a, b| a.leaked_at.cmp(&b.leaked_at)),
+        ];
+        assert_eq!(compare.map(|(name, _)| name), ORDERS.map(|order| order.name));
+        for (name, compare) in compare {
+            for sign in ["", "-"] {
+                let mut rows: Vec<KeyRow> = (0..1000).map(row).collect();
+                // stable, so that equal ones stay as they lie
+                rows.sort_by(|a, b| if sign.is_empty() { compare(a, b) } else { compare(b, a) });
+                let want: Vec<_> = rows[..500].iter().map(|r| r.id.as_str().to_owned()).collect();
+                assert_eq!(ask(&format!("sort={sign}{name}&limit=500")).1, want, "{sign}{name}");
+            }
         }
     }
 }

@@ -31,6 +31,11 @@ fn day(alert: &Alert) -> Option<String> {
     words::day(alert).map(|(line, scale)| format!("{line} {} ({scale})", words::DAY.to_lowercase()))
 }
 
+/// How to prove the audit log later, in one line.
+fn witness(alert: &Alert) -> Option<String> {
+    words::witness(alert).map(|command| format!("To prove the audit log up to here: {command}"))
+}
+
 /// Where and since when, in one line, without characters that could begin markup.
 fn footer(alert: &Alert) -> String {
     let source = alert.source.as_ref().map_or(String::new(), |s| format!(" · {s}"));
@@ -87,6 +92,9 @@ fn slack_body(alert: &Alert, section: &impl Fn(String) -> Value, blocks: &mut Ve
     if !evidence.is_empty() {
         blocks.push(section(format!("```{}```", clean::slack(&evidence))));
     }
+    if let Some(witness) = witness(alert) {
+        blocks.push(json!({"type": "context", "elements": [{"type": "mrkdwn", "text": clean::slack(&witness)}]}));
+    }
 }
 
 /// Discord webhook: one embed; nobody is mentioned whatever the text says.
@@ -130,6 +138,7 @@ fn discord_fields(alert: &Alert) -> Vec<Value> {
     if !evidence.is_empty() {
         add("Evidence (redacted)", format!("```\n{evidence}\n```"));
     }
+    add("Audit log", witness(alert).map_or_else(String::new, |line| clean::markdown(&line)));
     fields
 }
 
@@ -198,4 +207,5 @@ fn teams_body(alert: &Alert, steps: &[(String, Option<&str>)], text: &impl Fn(St
     let evidence = words::evidence(alert, EVIDENCE);
     let mono = |l: String| json!({"type": "TextBlock", "text": clean::markdown(&l), "wrap": true, "fontType": "Monospace", "size": "Small"});
     body.extend(evidence.into_iter().take(LINES).map(mono));
+    body.extend(witness(alert).map(|line| text(clean::markdown(&line))));
 }

@@ -5,6 +5,7 @@ use logwarden::alert::Urgency;
 use super::http::{Receiver, Reply};
 use super::kit::{Rig, alert, mins, secs};
 use super::smtp::{Manners, Server};
+use crate::support::run;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn ten_thousand_alerts_and_one_that_matters() {
@@ -114,4 +115,60 @@ async fn what_can_wait_leaves_as_one_mail_at_the_hour_for_it() {
     rig.pass(secs(1)).await;
     assert_eq!(server.mails().len(), 2);
     assert_eq!(rig.store.queues().unwrap()[0].digest, 0);
+}
+
+/// The head of the audit log that a mail carries.
+fn head(mail: &str) -> String {
+    let text = mail.replace("=\r\n", "");
+    let after = text.split("audit verify --head ").nth(1).unwrap_or_else(|| panic!("no head in {text}"));
+    after.split(|c: char| c.is_whitespace() || c == '<').next().unwrap().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_digest_carries_the_head_of_the_audit_log_and_so_gives_away_an_older_copy() {
+    let (dir, old) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let server = Server::start(Manners::default()).await;
+    let config = server.config("tls = 'off'\ndigest_when_quiet = true");
+    let receivers = [("ops", config)];
+    let digest = |n| logwarden::alert::Alert { urgency: Urgency::Digest, ..alert(n, n) };
+    let rig = Rig::new(dir.path(), &receivers);
+    rig.raise(&[digest(1)]);
+    rig.store.flush_audit().unwrap();
+    drop(rig.stop().await);
+    copy(dir.path(), old.path());
+    let rig = Rig::new(dir.path(), &receivers);
+    rig.raise(&[digest(2)]);
+    rig.store.flush_audit().unwrap();
+    // from 12:00 to behind 8:00, and a day without anything after it
+    rig.pass(mins(20 * 60 + 1)).await;
+    rig.pass(mins(24 * 60)).await;
+    let mails: Vec<String> = server.mails().iter().map(|mail| mail.data.clone()).collect();
+    assert_eq!(mails.len(), 2, "{mails:?}");
+    assert!(mails[0].contains("2 findings that can wait") && mails[1].contains("nothing was found"), "{mails:?}");
+    rig.store.flush_audit().unwrap();
+    drop(rig.stop().await);
+    let verify = |dir: &std::path::Path, head: &[&str]| {
+        run(&[&["audit", "verify", "--state", dir.to_str().unwrap()], head].concat(), b"")
+    };
+    for mail in &mails {
+        let head = head(mail);
+        let whole = verify(dir.path(), &["--head", &head]);
+        assert_eq!(whole.code, 0, "{}{}", whole.text(), whole.err);
+        assert_eq!(verify(old.path(), &[]).code, 0, "by itself an older copy is whole");
+        let cut = verify(old.path(), &["--head", &head]);
+        assert_eq!(cut.code, 1, "{}", cut.text());
+        assert!(cut.text().contains("truncated"), "{}", cut.text());
+    }
+}
+
+fn copy(from: &std::path::Path, to: &std::path::Path) {
+    for entry in std::fs::read_dir(from).unwrap().map(|e| e.unwrap().path()) {
+        let to = to.join(entry.file_name().unwrap());
+        if entry.is_dir() {
+            std::fs::create_dir(&to).unwrap();
+            copy(&entry, &to);
+        } else {
+            std::fs::copy(&entry, &to).unwrap();
+        }
+    }
 }
