@@ -4,7 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use crate::units::Timestamp;
-use crate::window::{KeyDelta, KeyId, Lines, MAX_LINES, Sample};
+use crate::window::{KeyDelta, KeyHash, KeyId, Lines, MAX_LINES, Sample};
 
 /// Lines of requests that went well, in the least.
 const GOOD: usize = 8192;
@@ -73,7 +73,7 @@ impl Default for Recent {
 
 impl Recent {
     /// Remembers the lines of a tally.
-    pub(super) fn add(&mut self, keys: &HashMap<KeyId, KeyDelta>, text: &Arc<Lines>) {
+    pub(super) fn add(&mut self, keys: &HashMap<KeyId, KeyDelta, KeyHash>, text: &Arc<Lines>) {
         let block = |lines: Vec<(KeyId, Sample)>| Block { text: Arc::clone(text), lines };
         self.good.put(block(keys.iter().flat_map(|(id, d)| d.good.iter().map(|s| (*id, *s))).collect()));
         self.bad.put(block(keys.iter().flat_map(|(id, d)| d.bad.iter().map(|s| (*id, *s))).collect()));
@@ -106,7 +106,7 @@ mod tests {
             let (mut delta, mut lines) = (KeyDelta::new(SourceId(0), at), Lines::default());
             let samples = if n % 100 == 7 { &mut delta.bad } else { &mut delta.good };
             samples.offer(n as u64, at, format!("{n} {line}").as_bytes(), &mut lines);
-            recent.add(&[(id(n % 10), delta)].into(), &Arc::new(lines));
+            recent.add(&HashMap::from_iter([(id(n % 10), delta)]), &Arc::new(lines));
         }
         let lines = recent.lines(&id(9), false);
         assert_eq!((lines.len(), &lines[4][..6]), (5, "39999 "));

@@ -199,6 +199,9 @@ impl Monitor {
     /// Sets a key's type by what the tally knows, when it says more than what was known.
     fn name(&mut self, place: u32, delta: &KeyDelta) {
         let slot = self.keys.at(place);
+        if delta.rule.is_none() && delta.kind.is_none() && slot.id.is_in(&slot.state.kind) {
+            return;
+        }
         let by_rule = delta.rule.and_then(|r| self.rules.get(r)).map(|r| r.kind.as_str());
         let kind = by_rule.or(delta.kind.as_deref()).or_else(|| slot.id.space()).unwrap_or("KEY");
         if *slot.state.kind == *kind {

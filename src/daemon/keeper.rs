@@ -108,7 +108,7 @@ impl Keeper {
                         break Err(error);
                     }
                 }
-                Ok(Arrived::Missed(missed)) => self.missed(missed),
+                Ok(Arrived::Missed(missed)) => self.missed(*missed),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break self.deliver(&mut beat),
             }

@@ -106,8 +106,13 @@ fn request(text: &[u8], range: &Range<usize>) -> Option<(Range<usize>, Range<usi
     let end = range.end.min(range.start + LOOK);
     let quotes = memchr::memchr_iter(b'"', &text[range.start..end]).map(|i| range.start + i + 1);
     for start in std::iter::once(range.start).chain(quotes) {
-        // An escaped quote ends with its backslash; the target cannot hold one.
         let rest = &text[start..range.end];
+        // Most texts are none, and their first word says so.
+        let verb = rest.iter().take(8).position(|b| *b == b' ');
+        if !verb.is_some_and(|len| value::method(&rest[..len])) {
+            continue;
+        }
+        // An escaped quote ends with its backslash; the target cannot hold one.
         let line = &rest[..memchr::memchr2(b'"', b'\n', rest).unwrap_or(rest.len())];
         let Some((verb, target)) = value::request_line(line) else { continue };
         let target_len = target.strip_suffix(b"\\").unwrap_or(target).len();

@@ -32,31 +32,36 @@ pub fn endpoint<'b>(method: Option<Text<'_>>, path: Text<'_>, buf: &'b mut [u8; 
         let host = &rest[at + 3..];
         rest = memchr::memchr(b'/', host).map_or(b"/", |at| &host[at..]);
     }
-    let end = rest.iter().position(|b| matches!(b, b'?' | b'#' | b';')).unwrap_or(rest.len());
-    let rest = &rest[..end];
-    if rest.is_empty() {
+    let rest = rest.strip_prefix(b"/").unwrap_or(rest);
+    let mut at = 0;
+    loop {
+        let (len, id) = part(&rest[at..]);
         put(b"/");
-    }
-    for part in rest.strip_prefix(b"/").unwrap_or(rest).split(|b| *b == b'/') {
-        if rest.is_empty() {
+        put(if id { b"*" } else { &rest[at..at + len] });
+        at += len;
+        if rest.get(at) != Some(&b'/') {
             break;
         }
-        put(b"/");
-        put(if is_id(part) { b"*" } else { part });
+        at += 1;
     }
     &buf[..n]
 }
 
-fn is_id(part: &[u8]) -> bool {
-    let mut digits = 0;
-    for b in part {
+/// The first part of what is left of a path: its length up to a slash or the end of the path, and whether it names one
+/// thing of many: digits, a long mix of letters and digits, an address, something encoded or redacted.
+fn part(rest: &[u8]) -> (usize, bool) {
+    let (mut len, mut digits, mut odd) = (0, 0, false);
+    for &b in rest {
         match b {
+            b'/' | b'?' | b'#' | b';' => break,
             b'0'..=b'9' => digits += 1,
-            b'%' | b'[' | b'@' | b'\\' => return true,
+            b'%' | b'[' | b'@' | b'\\' => odd = true,
             _ => {}
         }
+        len += 1;
     }
-    (digits > 0 && digits == part.len()) || (part.len() >= 8 && digits * 5 >= part.len()) || part.len() > 48
+    let id = odd || (digits > 0 && digits == len) || (len >= 8 && digits * 5 >= len) || len > 48;
+    (len, id)
 }
 
 /// Scheme, host and port of a URL.

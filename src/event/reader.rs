@@ -1,6 +1,5 @@
 //! Reads redacted lines of one source as events.
 
-use std::collections::HashMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -52,15 +51,17 @@ pub struct Reader {
     walker: Walker,
     notes: Notes,
     /// The schemas that lines of a shape may have.
-    candidates: HashMap<u32, Box<[u16]>>,
+    candidates: Vec<Option<Box<[u16]>>>,
     /// The same for the line at hand; a buffer.
     some: Vec<u16>,
     joins: Joins,
-    /// The schema of the line before, and the roles whose fields it named, one bit each.
-    expected: (Option<usize>, u32),
+    /// The schema of the text and of the JSON line before, and the roles whose fields it named, one bit each.
+    expected: [(Option<usize>, u32); 2],
     /// What earlier lines said of the request whose line is at hand.
     earlier: Option<Earlier>,
     pub(super) picks: [Option<Pick>; Role::COUNT],
+    /// Roles that have a field in `picks`, one bit each.
+    picked: u32,
     /// The line with the object that stood in one of its strings.
     nested: Nested,
     /// Schemas whose mapping was told, and what is to be told.
@@ -108,12 +109,13 @@ impl Reader {
             fixed,
             walker: Walker::new(),
             notes,
-            candidates: HashMap::new(),
+            candidates: Vec::new(),
             some: Vec::new(),
             joins: Joins::default(),
-            expected: (None, 0),
+            expected: [(None, 0); 2],
             earlier: None,
             picks,
+            picked: 0,
             nested: Nested::default(),
             told: Vec::new(),
             news: None,
@@ -146,7 +148,8 @@ impl Reader {
         if self.walker.tidy() {
             self.candidates.clear();
         }
-        let (expected, skip) = self.expected;
+        let kind = usize::from(line.bytes().first() == Some(&b'{'));
+        let (expected, skip) = self.expected[kind];
         for skip in [skip, 0] {
             let shape = self.scan(line, skip);
             self.unwrap(line, skip);
@@ -155,10 +158,10 @@ impl Reader {
             let schema = self.fixed.or_else(|| self.schema(shape.filter(|_| nested.from == 0), text));
             self.resolve(schema, text);
             self.nested = nested;
-            let by_schema = |p: &Option<Pick>| p.is_some_and(|p| matches!(p.why, Why::Schema(_)) && !p.masked);
-            let bits = self.picks.iter().enumerate().fold(0u32, |bits, (i, p)| bits | u32::from(by_schema(p)) << i);
+            let by_schema = |p: &Option<Pick>| p.as_ref().is_some_and(|p| matches!(p.why, Why::Schema(_)) && !p.masked);
+            let bits = each(self.picked).fold(0, |bits, i| bits | u32::from(by_schema(&self.picks[i])) << i);
             if skip == 0 || (schema == expected && bits & skip == skip) {
-                self.expected = (schema, if skip == 0 { bits } else { skip });
+                self.expected[kind] = (schema, if skip == 0 { bits } else { skip });
                 return schema;
             }
         }
@@ -173,7 +176,11 @@ impl Reader {
             notes.candidates(tables, &mut self.some);
             return notes.schema(tables, &self.some, text);
         };
-        let candidates = self.candidates.entry(shape).or_insert_with(|| {
+        let shape = shape as usize;
+        if shape >= self.candidates.len() {
+            self.candidates.resize(shape + 1, None);
+        }
+        let candidates = self.candidates[shape].get_or_insert_with(|| {
             notes.candidates(tables, &mut self.some);
             self.some.as_slice().into()
         });
@@ -270,27 +277,37 @@ impl Reader {
         let tables = &*self.roles.tables;
         let schema = schema.map(|i| (i, &tables.schemas[i]));
         let named = self.notes.named | tables.overridden | schema.map_or(0, |(_, s)| s.named);
-        for role in Role::ALL {
-            let slot = &mut self.picks[role as usize];
-            if named >> role as u32 & 1 == 1 {
-                *slot = pick(role, tables, schema, &self.notes, text, self.reading.trusted_labels);
-            } else if slot.is_some() {
-                *slot = None;
-            }
+        let before = std::mem::take(&mut self.picked);
+        each(before & !named).for_each(|i| self.picks[i] = None);
+        for i in each(named) {
+            self.picks[i] = pick(Role::ALL[i], tables, schema, &self.notes, text, self.reading.trusted_labels);
+            self.picked |= u32::from(self.picks[i].is_some()) << i;
         }
+    }
+
+    /// The field of a role; `None` also when it says that there is nothing.
+    fn get(&self, role: Role) -> Option<&Pick> {
+        if self.picked >> role as u32 & 1 == 0 {
+            return None;
+        }
+        self.picks[role as usize].as_ref().filter(|p| !p.masked)
+    }
+
+    fn put(&mut self, role: Role, pick: Pick) {
+        self.picked |= 1 << role as u32;
+        self.picks[role as usize] = Some(pick);
     }
 
     /// Fills what is still missing from a request line or from an access line in the message.
     fn split_request_lines(&mut self, text: &[u8]) {
-        let has = |picks: &[Option<Pick>], role: Role| picks[role as usize].is_some_and(|p| !p.masked);
         if let Some(line) = self.picks[Role::RequestLine as usize] {
             let (from, to) = (line.cap.start as usize, line.cap.end as usize);
             if let Some((verb, target)) = value::request_line(&text[from..to]) {
                 let at = from + verb.len() + 1;
                 let pieces = [(Role::Method, from, from + verb.len()), (Role::Path, at, at + target.len())];
                 for (role, start, end) in pieces {
-                    if !has(&self.picks, role) {
-                        self.picks[role as usize] = Some(piece(&line, start, end));
+                    if self.get(role).is_none() {
+                        self.put(role, piece(&line, start, end));
                     }
                 }
             }
@@ -301,8 +318,8 @@ impl Reader {
         for (role, at) in
             [(Role::Method, found.method), (Role::Path, found.path), (Role::Status, found.status), (Role::Ip, found.ip)]
         {
-            if !at.is_empty() && !has(&self.picks, role) {
-                self.picks[role as usize] = Some(piece(&message, at.start, at.end));
+            if !at.is_empty() && self.get(role).is_none() {
+                self.put(role, piece(&message, at.start, at.end));
             }
         }
     }
@@ -311,13 +328,13 @@ impl Reader {
     fn join(&mut self, schema: Option<usize>, text: &[u8]) {
         self.earlier = None;
         let Some(last) = schema.and_then(|s| self.roles.tables.schemas[s].request) else { return };
-        let Some(id) = self.picks[Role::RequestId as usize].filter(|p| !p.masked) else { return };
+        let Some(id) = self.get(Role::RequestId).copied() else { return };
         let request = join::number(&id.cap.text(text));
         if self.notes.slot(last).is_some() {
             self.earlier = self.joins.take(request);
             return;
         }
-        let words = |role: Role| self.picks[role as usize].filter(|p| !p.masked).map(|p| p.cap.text(text));
+        let words = |role: Role| self.get(role).map(|p| p.cap.text(text));
         let ip = self.client(words(Role::Ip), words(Role::ForwardedFor));
         let mut joins = std::mem::take(&mut self.joins);
         joins.note(request, self.key(text, ip.is_some()).as_ref(), ip);
@@ -326,7 +343,7 @@ impl Reader {
 
     fn event<'a>(&'a self, schema: Option<usize>, text: &'a [u8], arrived: Timestamp) -> Event<'a> {
         let tables = &*self.roles.tables;
-        let get = |role: Role| self.picks[role as usize].filter(|p| !p.masked);
+        let get = |role: Role| self.get(role);
         let words = |role: Role| get(role).map(|p| p.cap.text(text));
         let number = |role: Role| {
             let mut buf = [0; 96];
@@ -418,7 +435,7 @@ impl Reader {
     /// Who called: a credential in its place, one in a header or a URL, an id, or who is configured to stand in.
     fn key<'a>(&'a self, text: &'a [u8], has_ip: bool) -> Option<KeyRef<'a>> {
         let tables = &*self.roles.tables;
-        if let Some(pick) = self.picks[Role::Key as usize].filter(|p| !p.masked) {
+        if let Some(pick) = self.get(Role::Key) {
             if let Some((rule, tag)) = pick.cap.tagged {
                 return Some(KeyRef::Tag { tag, rule: Some(rule), kind: None });
             }
@@ -433,7 +450,7 @@ impl Reader {
             }
         }
         let named = |role: Role, space: Option<&'a str>| {
-            let pick = self.picks[role as usize].filter(|p| !p.masked)?;
+            let pick = self.get(role)?;
             let space = space.unwrap_or(&tables.spaces[usize::from(pick.space)]);
             Some(KeyRef::Id { space, value: pick.cap.text(text) })
         };
@@ -458,6 +475,15 @@ impl Reader {
     pub(super) fn trusts_proxies(&self) -> bool {
         !self.reading.trusted_proxies.is_empty()
     }
+}
+
+/// The numbers of the bits that are set.
+fn each(mut bits: u32) -> impl Iterator<Item = usize> {
+    std::iter::from_fn(move || {
+        let at = bits.trailing_zeros();
+        bits &= bits.wrapping_sub(1);
+        (at < u32::BITS).then_some(at as usize)
+    })
 }
 
 /// Notes the pieces of an access line as fields.
@@ -491,12 +517,12 @@ fn pick(
     text: &[u8],
     trusted_labels: bool,
 ) -> Option<Pick> {
-    let by_config = tables.overrides[role as usize].iter().map(|c| (c, Why::Config));
-    let by_schema =
-        schema.into_iter().flat_map(|(i, s)| s.roles[role as usize].iter().map(move |c| (c, Why::Schema(i))));
+    let by_config = &tables.overrides[role as usize];
+    let (by_schema, why) = schema.map_or((&[][..], Why::Name), |(i, s)| (&s.roles[role as usize][..], Why::Schema(i)));
     let usual = schema.and_then(|(_, s)| s.latency_unit).or(tables.latency_unit);
     let mut masked = None;
-    for (choice, why) in by_config.chain(by_schema) {
+    let choices = by_config.iter().map(|c| (c, Why::Config)).chain(by_schema.iter().map(|c| (c, why)));
+    for (choice, why) in choices {
         let Some(cap) = notes.at(choice) else { continue };
         let space = tables.exacts[usize::from(choice.exact)].space;
         let pick = Pick { cap, unit: choice.unit.or(usual).unwrap_or(Unit::Ms), space, masked: false, why };

@@ -213,7 +213,9 @@ impl<'s, F: Iterator<Item = (usize, usize, &'s Finding)>> Visit for Scan<'s, F> 
             self.notes.slots[usize::from(exact)] = (self.notes.generation, cap);
             self.notes.seen.push(exact);
         }
-        if let Some(names) = leaf.spot.names {
+        if leaf.spot.roles & !self.skip != 0
+            && let Some(names) = leaf.spot.names
+        {
             for alias in self.tables.roles_of(names) {
                 if self.skip >> alias.role as u32 & 1 == 0 {
                     self.offer(alias, leaf.spot.depth(), &cap);

@@ -49,6 +49,12 @@ impl Parsed {
 
 /// Reads a time; `year` is used for formats that leave the year out.
 pub(super) fn parse(text: &[u8], year: i32) -> Option<Parsed> {
+    if let [b'0'..=b'9', .., b'0'..=b'9'] = text
+        && (10..=19).contains(&text.len())
+        && let Some(found) = bare(text)
+    {
+        return Some(found);
+    }
     let text = text.trim_ascii();
     if text.len() < 8 || text.len() > 64 {
         return None;
@@ -65,6 +71,20 @@ pub(super) fn parse(text: &[u8], year: i32) -> Option<Parsed> {
         Parsed::Local(t) => t,
     };
     (EARLIEST..LATEST).contains(&micros.div_euclid(1_000_000)).then_some(found)
+}
+
+/// Nothing but digits, which is the shortest way to write a time, and the most frequent.
+fn bare(text: &[u8]) -> Option<Parsed> {
+    let mut number = 0u64;
+    for b in text {
+        let digit = b.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        number = number * 10 + u64::from(digit);
+    }
+    let t = by_magnitude(i64::try_from(number).ok()?, text.len(), 0)?;
+    (EARLIEST * 1_000_000..LATEST * 1_000_000).contains(&t).then_some(Parsed::Instant(Timestamp(t)))
 }
 
 /// A cursor over the text; each step returns `None` when the text is not of that form.
@@ -248,7 +268,18 @@ fn us(text: &[u8]) -> Option<Parsed> {
     Some(at(date, clock, c.zone()?))
 }
 
-/// Seconds to nanoseconds since 1970 by magnitude. Bounds: 10^11 s is the year 5138, 10^11 ms is 1973.
+/// Seconds to nanoseconds since 1970 by the number of digits, as microseconds. Bounds: 10^11 s is the year 5138, 10^11 ms
+/// is 1973.
+fn by_magnitude(whole: i64, digits: usize, micros: i64) -> Option<i64> {
+    Some(match digits {
+        ..=11 => whole.checked_mul(1_000_000)?.checked_add(micros)?,
+        12..=14 => whole.checked_mul(1_000)?.checked_add(micros / 1_000)?,
+        15..=17 => whole,
+        _ => whole / 1_000,
+    })
+}
+
+/// Such a number, with or without decimals.
 fn epoch(text: &[u8], run: usize) -> Option<Parsed> {
     if run > 19 {
         return None;
@@ -260,13 +291,7 @@ fn epoch(text: &[u8], run: usize) -> Option<Parsed> {
     if !c.0.is_empty() {
         return None;
     }
-    let t = match run {
-        ..=11 => whole.checked_mul(1_000_000)?.checked_add(micros)?,
-        12..=14 => whole.checked_mul(1_000)?.checked_add(micros / 1_000)?,
-        15..=17 => whole,
-        _ => whole / 1_000,
-    };
-    Some(Parsed::Instant(Timestamp(t)))
+    Some(Parsed::Instant(Timestamp(by_magnitude(whole, run, micros)?)))
 }
 
 /// `Fri, 01 May 2026 12:00:00 GMT`, `Fri May  1 12:00:00 2026`, `May  1 12:00:00`.

@@ -48,7 +48,9 @@ pub(super) struct Node {
     pub known: bool,
     /// What is open around it.
     pub stack: Box<[Frame]>,
-    ways: Vec<u32>,
+    /// Where the road goes on; the first way that was taken, and all others.
+    first: u32,
+    others: Vec<u32>,
 }
 
 /// A step that was made.
@@ -82,7 +84,8 @@ impl Trail {
         self.nodes.clear();
         self.bytes = 0;
         let (gap, stack) = (Box::default(), Box::default());
-        self.nodes.push(Node { gap, form: Form::Bare, at: NONE, known: false, stack, ways: Vec::new() });
+        let (first, others) = (NONE, Vec::new());
+        self.nodes.push(Node { gap, form: Form::Bare, at: NONE, known: false, stack, first, others });
     }
 
     /// Forgets all roads when there are too many, and says so; only between lines.
@@ -104,45 +107,64 @@ impl Trail {
     /// The step that the text at `at`, behind the value `from`, makes; `None` when it was not made before.
     pub(super) fn step(&self, from: u32, text: &[u8], at: usize) -> Option<Step> {
         let rest = text.get(at..)?;
-        let ways = &self.nodes.get(from as usize)?.ways;
-        ways.iter().find_map(|&node| {
-            let Node { gap, form, .. } = self.nodes.get(node as usize)?;
-            if !rest.starts_with(gap) {
-                return None;
+        let before = self.nodes.get(from as usize)?;
+        self.to(before.first, rest, text, at)
+            .or_else(|| before.others.iter().find_map(|&node| self.to(node, rest, text, at)))
+    }
+
+    /// The step to `node`, when that is where `rest`, the text from `at` on, leads.
+    #[inline]
+    fn to(&self, node: u32, rest: &[u8], text: &[u8], at: usize) -> Option<Step> {
+        let Node { gap, form, .. } = self.nodes.get(node as usize)?;
+        if !rest.starts_with(gap) {
+            return None;
+        }
+        let start = at + gap.len();
+        match form {
+            Form::End => Some(Step { node, start, end: start, escaped: false }),
+            Form::Bare => {
+                let end = bare_end(text, start);
+                (end > start).then_some(Step { node, start, end, escaped: false })
             }
-            let start = at + gap.len();
-            match form {
-                Form::End => Some(Step { node, start, end: start, escaped: false }),
-                Form::Bare => {
-                    let end = bare_end(text, start);
-                    (end > start).then_some(Step { node, start, end, escaped: false })
-                }
-                Form::Element | Form::Member => {
-                    let (end, escaped) = string_end(text, start);
-                    (*form == Form::Element || !is_key(text, end)).then_some(Step { node, start, end, escaped })
-                }
+            Form::Element | Form::Member => {
+                let (end, escaped) = string_end(text, start);
+                (*form == Form::Element || !is_key(text, end)).then_some(Step { node, start, end, escaped })
             }
-        })
+        }
     }
 
     /// Remembers a step from `from` over `gap`; gives where it leads, [`NONE`] when it is not to be remembered.
     pub(super) fn add(&mut self, from: u32, gap: &[u8], to: (Form, u32, bool), stack: &[Frame]) -> u32 {
         let node = self.nodes.len() as u32;
         let full = node as usize >= MAX_NODES || self.bytes >= MAX_BYTES || self.rest > 0 || gap.len() > MAX_GAP;
-        let Some(before) = self.nodes.get_mut(from as usize).filter(|n| !full && n.ways.len() < MAX_WAYS) else {
+        let Some(before) = self.nodes.get_mut(from as usize).filter(|n| !full && n.others.len() + 1 < MAX_WAYS) else {
             return NONE;
         };
-        before.ways.push(node);
+        if before.first == NONE {
+            before.first = node;
+        } else {
+            before.others.push(node);
+        }
         let (form, at, known) = to;
         self.bytes += gap.len() + size_of_val(stack);
         let known = known || from == START;
-        self.nodes.push(Node { gap: gap.into(), form, at, known, stack: stack.into(), ways: Vec::new() });
+        self.nodes.push(Node {
+            gap: gap.into(),
+            form,
+            at,
+            known,
+            stack: stack.into(),
+            first: NONE,
+            others: Vec::new(),
+        });
         node
     }
 }
 
 /// Whether a colon follows the string that ends at `end`, which makes it a key.
 pub(super) fn is_key(text: &[u8], end: usize) -> bool {
-    let rest = text.get(end + 1..).unwrap_or_default();
-    rest.iter().find(|b| !matches!(b, b' ' | b'\t')) == Some(&b':')
+    match text.get(end + 1) {
+        Some(b',' | b'}' | b']') | None => false,
+        Some(_) => text[end + 1..].iter().find(|b| !matches!(b, b' ' | b'\t')) == Some(&b':'),
+    }
 }

@@ -60,7 +60,9 @@ pub(super) fn method(text: &[u8]) -> bool {
         [b"GET", b"POST", b"PUT", b"PATCH", b"DELETE", b"HEAD", b"OPTIONS", b"CONNECT", b"TRACE", b"PURGE"];
     // Most are of the first two.
     matches!(text, b"GET" | b"POST")
-        || ((3..=7).contains(&text.len()) && METHODS.iter().any(|m| text.eq_ignore_ascii_case(m)))
+        || ((3..=7).contains(&text.len())
+            && matches!(text[0] | 0x20, b'g' | b'p' | b'd' | b'h' | b'o' | b'c' | b't')
+            && METHODS.iter().any(|m| text.eq_ignore_ascii_case(m)))
 }
 
 /// Whether `text` is a path or a URL.
@@ -156,20 +158,34 @@ pub(super) fn word(text: &[u8]) -> bool {
     (1..=64).contains(&text.len()) && text.iter().all(plain) && !masked(text)
 }
 
+/// What stands for something hidden; and of that, what does so three times in a row within other text.
+const MARK: u8 = 1;
+const STAR: u8 = 2;
+
+const MARKS: [u8; 256] = {
+    let mut marks = [0; 256];
+    let all = b"-.?*xX";
+    let mut i = 0;
+    while i < all.len() {
+        marks[all[i] as usize] = if is_star(all[i]) { MARK | STAR } else { MARK };
+        i += 1;
+    }
+    marks
+};
+
+const fn is_star(b: u8) -> bool {
+    matches!(b, b'*' | b'x' | b'X')
+}
+
 /// Whether a value says "nothing here" or "hidden": such a value is nobody's name.
 pub(super) fn masked(text: &[u8]) -> bool {
     let t = text.trim_ascii();
     // Nothing but marks, or three of the same in a row.
-    let (mut marks, mut run, mut before) = (true, 0, 0);
-    for &b in t {
-        marks &= matches!(b, b'-' | b'*' | b'.' | b'?' | b'x' | b'X');
-        run = if b == before { run + 1 } else { 1 };
-        before = b;
-        if run == 3 && matches!(b, b'*' | b'x' | b'X') {
-            return true;
-        }
-    }
-    if marks {
+    let (all, any) = t.iter().fold((MARK, 0), |(all, any), b| {
+        let class = MARKS[usize::from(*b)];
+        (all & class, any | class)
+    });
+    if all == MARK || (any & STAR != 0 && t.windows(3).any(|w| w[0] == w[1] && w[1] == w[2] && is_star(w[0]))) {
         return true;
     }
     if t.len() > 11 {

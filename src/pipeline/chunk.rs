@@ -64,6 +64,11 @@ impl Chunk {
         Self { teller: Some(Teller::new(reader)), ..self }
     }
 
+    /// What reads its redacted lines as events, to be done elsewhere.
+    pub(super) fn take_teller(&mut self) -> Option<Teller> {
+        self.teller.take()
+    }
+
     /// The same, noting what nearly matches.
     pub fn observing(mut self) -> Self {
         self.worker.observe();

@@ -1,4 +1,7 @@
 //! The threads between sources and sinks: batches in, redacted chunks out, the order of each stream kept.
+//!
+//! Each worker is two threads: one redacts, the next reads what was redacted as events. A stream keeps to one worker, so
+//! that a single file too is worked on by both.
 
 use std::collections::HashMap;
 use std::io;
@@ -6,8 +9,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-use super::chunk::Chunk;
-use super::waiting::{OnDrop, Outbound, Waiting, waiting};
+use super::chunk::{Chunk, Teller};
+use super::waiting::{OnDrop, Waiting, waiting};
 use crate::line::{Ack, Batch, Pool, SourceId};
 use crate::redact::Redacted;
 use crate::units::Timestamp;
@@ -15,6 +18,9 @@ use crate::window::Tally;
 
 /// How many batches may wait before each worker, and how many redacted ones behind all of them.
 pub(super) const QUEUE: usize = 4;
+
+/// How many redacted chunks may wait to be read as events.
+const HANDS: usize = 2;
 
 /// A redacted chunk on its way to the sinks.
 pub struct Done {
@@ -101,53 +107,76 @@ pub fn start(
 ) -> io::Result<(Entrance, Waiting)> {
     let (out, done) = waiting(live.on_drop);
     let chunk: Arc<Maker> = Arc::new(chunk);
-    let spawn = |name: String, work: fn(&Receiver<Batch>, &Outbound, &Pools, &Maker)| {
+    let spawn = |name: &str, never_wait: bool| {
         let (entrance, batches) = sync_channel(QUEUE);
+        let (told, redacted) = sync_channel(HANDS);
         let (out, pools, chunk) = (out.clone(), pools.clone(), Arc::clone(&chunk));
-        std::thread::Builder::new().name(name).spawn(move || work(&batches, &out, &pools, &*chunk))?;
+        let redact = move || redact(&batches, &told, &pools, &*chunk, never_wait);
+        std::thread::Builder::new().name(format!("redact-{name}")).spawn(redact)?;
+        let tell =
+            move || tell(&redacted, |done| if never_wait { out.send_live(done) } else { out.send(done) }.is_ok());
+        std::thread::Builder::new().name(format!("events-{name}")).spawn(tell)?;
         Ok::<_, io::Error>(entrance)
     };
-    let workers = (0..workers.max(1)).map(|n| spawn(format!("redact-{n}"), work)).collect::<io::Result<Vec<_>>>()?;
+    let workers = (0..workers.max(1)).map(|n| spawn(&n.to_string(), false)).collect::<io::Result<Vec<_>>>()?;
     let any = live.sources.contains(&true);
-    let live_worker = any.then(|| spawn("redact-live".to_owned(), work_live)).transpose()?;
+    let live_worker = any.then(|| spawn("live", true)).transpose()?;
     let (workers, never_wait) = (workers.into(), live.sources.into());
     Ok((Entrance { workers, live: live_worker, never_wait, entered: Arc::default() }, done))
 }
 
 type Maker = dyn Fn(SourceId) -> Chunk + Send + Sync;
 
-fn work(batches: &Receiver<Batch>, out: &Outbound, pools: &Pools, make: &Maker) {
-    each(batches, pools, make, || pools.redacted.take(), |done| out.send(done).is_ok());
+/// A redacted chunk whose lines were not read as events yet.
+struct Clean {
+    done: Done,
+    /// What reads the lines of its stream, with the first chunk.
+    teller: Option<Teller>,
 }
 
-/// Chunks that may have to wait in large numbers are as small as their lines: their buffers do not go round.
-fn work_live(batches: &Receiver<Batch>, out: &Outbound, pools: &Pools, make: &Maker) {
-    each(batches, pools, make, Redacted::default, |done| out.send_live(done).is_ok());
-}
-
-fn each(
-    batches: &Receiver<Batch>,
-    pools: &Pools,
-    make: &Maker,
-    buffer: impl Fn() -> Redacted,
-    send: impl Fn(Done) -> bool,
-) {
+/// `own_buffers`: chunks that may have to wait in large numbers are as small as their lines, so their buffers do not go
+/// round.
+fn redact(batches: &Receiver<Batch>, told: &SyncSender<Clean>, pools: &Pools, make: &Maker, own_buffers: bool) {
     let mut streams: HashMap<(SourceId, u64), Chunk> = HashMap::new();
     for batch in batches {
         let Batch { ack, arrived, mut bytes, withheld, last } = batch;
+        let mut redacted = if own_buffers { Redacted::default() } else { pools.redacted.take() };
         let key = (ack.source, ack.stream);
-        let mut redacted = buffer();
-        let chunk = streams.entry(key).or_insert_with(|| make(ack.source));
+        let mut teller = None;
+        let chunk = streams.entry(key).or_insert_with(|| {
+            let mut chunk = make(ack.source);
+            teller = chunk.take_teller();
+            chunk
+        });
         chunk.redact(&bytes, withheld, &mut redacted);
-        let mut tally = Tally::default();
-        chunk.tally(&redacted, arrived, &mut tally);
         if last {
             streams.remove(&key);
         }
         let read = bytes.len();
         bytes.clear();
         pools.raw.give(bytes);
-        if !send(Done { ack, arrived, read, redacted, tally, last }) {
+        let done = Done { ack, arrived, read, redacted, tally: Tally::default(), last };
+        if told.send(Clean { done, teller }).is_err() {
+            return;
+        }
+    }
+}
+
+/// Reads redacted chunks as events, stream by stream.
+fn tell(chunks: &Receiver<Clean>, send: impl Fn(Done) -> bool) {
+    let mut streams: HashMap<(SourceId, u64), Teller> = HashMap::new();
+    for Clean { mut done, teller } in chunks {
+        let key = (done.ack.source, done.ack.stream);
+        if let Some(teller) = teller {
+            streams.insert(key, teller);
+        }
+        if let Some(teller) = streams.get_mut(&key) {
+            teller.tally(&done.redacted, done.arrived, &mut done.tally);
+        }
+        if done.last {
+            streams.remove(&key);
+        }
+        if !send(done) {
             return;
         }
     }

@@ -19,7 +19,7 @@ pub enum Arrived {
     /// The oldest chunk that waits.
     Done(Box<Done>),
     /// What was dropped since this was asked last.
-    Missed(Missed),
+    Missed(Box<Missed>),
 }
 
 /// Chunks that were dropped because nothing could be written for long.
@@ -171,7 +171,7 @@ impl Line {
     /// What was dropped came before everything that is still there.
     fn take(&mut self) -> Option<Arrived> {
         if let Some(missed) = self.missed.take() {
-            return Some(Arrived::Missed(missed));
+            return Some(Arrived::Missed(Box::new(missed)));
         }
         let number = |queue: &VecDeque<(u64, Done)>| queue.front().map_or(u64::MAX, |(number, _)| *number);
         if number(&self.patient) < number(&self.live) {
@@ -274,7 +274,8 @@ mod tests {
         assert!(out.send_live(chunk(LIVE, 1, 10)).is_ok());
         assert!(out.send_live(chunk(LIVE, 2, MOST + 2)).is_ok());
         drop(out);
-        assert!(matches!(waiting.rest().next(), Some(Arrived::Missed(Missed { chunks: 1, .. }))));
+        let Some(Arrived::Missed(missed)) = waiting.rest().next() else { panic!("nothing was missed") };
+        assert_eq!(missed.chunks, 1);
         assert_eq!(offset(waiting.rest().next()), Some((1, 2)));
         assert!(waiting.rest().next().is_none());
     }

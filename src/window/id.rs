@@ -94,6 +94,12 @@ impl KeyId {
         self.as_str().split_once(':').map(|(space, _)| space)
     }
 
+    /// Whether this is the space of a name that the log carries.
+    pub fn is_in(&self, space: &str) -> bool {
+        self.bytes().strip_prefix(space.as_bytes()).is_some_and(|rest| rest.first() == Some(&b':'))
+            && !space.contains(':')
+    }
+
     /// The pseudonym or the bare name.
     pub fn name(&self) -> &str {
         let text = self.as_str();

@@ -1,7 +1,8 @@
 //! All keys that are watched, with a bound on their number.
 
-use std::hash::{BuildHasher, RandomState};
+use std::hash::BuildHasher;
 
+use super::hash::KeyHash;
 use super::id::KeyId;
 use super::state::KeyState;
 use super::words::ByHash;
@@ -36,7 +37,7 @@ pub struct Slot {
 pub struct Keys {
     pieces: Vec<Vec<Slot>>,
     index: ByHash<u64, u32>,
-    hash: RandomState,
+    hash: KeyHash,
     free: Vec<u32>,
     dirty: Vec<u32>,
     gone: Vec<KeyId>,
@@ -51,7 +52,7 @@ impl Keys {
         Self {
             pieces: Vec::new(),
             index: ByHash::default(),
-            hash: RandomState::new(),
+            hash: KeyHash::default(),
             free: Vec::new(),
             dirty: Vec::new(),
             gone: Vec::new(),

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 
 use super::few::Few;
+use super::hash::KeyHash;
 use super::id::{KeyId, mix, spread_of};
 use super::samples::{Lines, Samples};
 use super::sighting::{Aspect, Chain, Sighting, Sightings};
@@ -255,7 +256,7 @@ pub struct LeakDelta {
 #[derive(Clone, Debug, Default)]
 pub struct Tally {
     /// Per key.
-    pub keys: HashMap<KeyId, KeyDelta>,
+    pub keys: HashMap<KeyId, KeyDelta, KeyHash>,
     /// Credentials found in the log.
     pub leaks: HashMap<LeakId, LeakDelta>,
     /// Attacks found in requests.
@@ -318,6 +319,10 @@ impl Tally {
     }
 
     fn add_use(&mut self, key: &KeyRef<'_>, id: KeyId, event: &Event<'_>, line: RedactedLine<'_>, lot: u64) {
+        if self.keys.len() == self.keys.capacity() {
+            // growing moves all of them: few large steps
+            self.keys.reserve(3 * self.keys.len().max(16));
+        }
         let delta = self.keys.entry(id).or_insert_with(|| KeyDelta::new(event.source, event.time));
         if let KeyRef::Tag { rule, kind, .. } = key {
             delta.rule = [delta.rule, *rule].into_iter().flatten().min();

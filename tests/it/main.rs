@@ -4,6 +4,7 @@
 
 mod alerts;
 mod audit;
+mod bad_input;
 mod cli;
 mod config;
 mod daemon;
