@@ -3,24 +3,30 @@
 //! A decoded text comes with a map back to the bytes it was written as, so that a match in it can be cut out of the
 //! original without touching anything else.
 
+use std::ops::Range;
+
 use super::bytes::{TEXTUAL, byte, is, skip, work};
 
-/// A decoded text and where each piece of it was written.
+/// A decoded text and where its bytes were written.
 #[derive(Default)]
 pub(super) struct View {
     pub(super) text: Vec<u8>,
-    /// (place in the decoded text, place in the original, whether an escape begins here), in order.
-    map: Vec<(u32, u32, bool)>,
-    /// Length of the original.
-    source: u32,
+    /// What was written otherwise, in order; what stands between was written as it is.
+    escapes: Vec<Escape>,
+}
+
+/// A piece of a decoded text, and the original bytes `from..to` that stand for it.
+struct Escape {
+    start: u32,
+    len: u32,
+    from: u32,
+    to: u32,
 }
 
 impl View {
     fn clear(&mut self) {
         self.text.clear();
-        self.map.clear();
-        self.map.push((0, 0, false));
-        self.source = 0;
+        self.escapes.clear();
     }
 
     /// The original place of the decoded span `start..end`, widened to whole escapes.
@@ -34,52 +40,99 @@ impl View {
 
     /// First byte and end of the original spelling of the decoded byte at `at`.
     fn place(&self, at: u32) -> (u32, u32) {
-        let i = self.map.partition_point(|(out, ..)| *out <= at).saturating_sub(1);
-        let (out, source, escape) = self.map[i];
-        if escape {
-            let end = self.map.get(i + 1).map_or(self.source, |(_, s, _)| *s);
-            (source, end)
-        } else {
-            (source + (at - out), source + (at - out) + 1)
+        match self.escapes[..self.escapes.partition_point(|e| e.start <= at)].last() {
+            Some(e) if at < e.start + e.len => (e.from, e.to),
+            Some(e) => (at - (e.start + e.len) + e.to, at - (e.start + e.len) + e.to + 1),
+            None => (at, at + 1),
         }
     }
 
-    /// Appends the decoded form of the original bytes `from..to`.
-    fn escape(&mut self, from: usize, to: usize, decoded: &[u8]) {
-        self.map.push((self.text.len() as u32, from as u32, true));
-        self.text.extend_from_slice(decoded);
-        self.map.push((self.text.len() as u32, to as u32, false));
+    /// Notes that the decoded bytes from `start` on are written as the original bytes `from..to`.
+    fn escape(&mut self, start: usize, len: usize, from: usize, to: usize) {
+        let [start, len, from, to] = [start, len, from, to].map(|n| n as u32);
+        self.escapes.push(Escape { start, len, from, to });
     }
 }
 
 /// Undoes one level of JSON escapes, percent encoding and HTML entities of `source` into `view`. False when nothing
 /// was encoded.
 pub(super) fn unescape(source: &[u8], view: &mut View) -> bool {
+    undo(source, memchr::memchr3_iter(b'\\', b'%', b'&', source), view)
+}
+
+/// The same for `text[part]`, with the places in `text` from which on escapes begin, among others.
+pub(super) fn unescape_part(text: &[u8], part: Range<usize>, places: &[u32], view: &mut View) -> bool {
+    let places = places.iter().map(|p| *p as usize).skip_while(|p| *p < part.start).take_while(|p| *p < part.end);
+    undo(&text[part.clone()], places.map(|p| p - part.start), view)
+}
+
+fn undo(source: &[u8], places: impl Iterator<Item = usize>, view: &mut View) -> bool {
     work(source.len());
     view.clear();
-    view.source = source.len() as u32;
-    let mut found = false;
-    let mut at = 0;
-    while let Some(n) = memchr::memchr3(b'\\', b'%', b'&', &source[at..]) {
-        view.text.extend_from_slice(&source[at..at + n]);
-        at += n;
-        let mut utf8 = [0u8; 4];
+    // No escape is shorter than what it stands for. The room behind is for pieces that are copied with what follows.
+    view.text.resize(source.len() + PIECE, 0);
+    let mut utf8 = [0u8; 4];
+    let (mut done, mut written) = (0, 0);
+    for at in places {
+        if at < done {
+            continue;
+        }
         let (len, decoded): (usize, &[u8]) = match source[at] {
             b'\\' => backslash(&source[at..], &mut utf8),
             b'%' => percent(&source[at..], &mut utf8),
-            _ => entity(&source[at..], &mut utf8),
+            b'&' => entity(&source[at..], &mut utf8),
+            _ => continue,
         };
-        if len == 0 {
-            view.text.push(source[at]);
-            at += 1;
-        } else {
-            found = true;
-            view.escape(at, at + len, decoded);
-            at += len;
+        if len > 0 {
+            copy(source, done, at - done, &mut view.text[written..]);
+            written += at - done;
+            view.text[written..][..decoded.len()].copy_from_slice(decoded);
+            view.escape(written, decoded.len(), at, at + len);
+            written += decoded.len();
+            done = at + len;
         }
     }
-    view.text.extend_from_slice(&source[at..]);
-    found
+    let rest = source.len() - done;
+    copy(source, done, rest, &mut view.text[written..]);
+    view.text.truncate(written + rest);
+    done > 0
+}
+
+/// Most pieces between escapes are shorter, in bytes.
+const PIECE: usize = 16;
+
+/// Copies `from[at..at + len]` to the front of `to`, and maybe more behind it.
+#[inline(always)]
+fn copy(from: &[u8], at: usize, len: usize, to: &mut [u8]) {
+    match (from.get(at..).and_then(|f| f.first_chunk::<PIECE>()), to.first_chunk_mut()) {
+        (Some(from), Some(to)) if len <= PIECE => *to = *from,
+        _ => to[..len].copy_from_slice(&from[at..at + len]),
+    }
+}
+
+/// Position of the double quote that closes the one at `open`, or of the end of the line. All backslashes behind it are
+/// among `places`.
+pub(super) fn string_end(text: &[u8], open: usize, places: &[u32]) -> usize {
+    let close = |from: usize, to: usize| {
+        let piece = &text[from..to];
+        let n = if piece.len() <= PIECE {
+            piece.iter().position(|b| matches!(b, b'"' | b'\n'))
+        } else {
+            memchr::memchr2(b'"', b'\n', piece)
+        };
+        n.map(|n| from + n)
+    };
+    let mut at = open + 1;
+    for p in places.iter().map(|p| *p as usize) {
+        if p < at || text[p] != b'\\' {
+            continue;
+        }
+        if let Some(close) = close(at, p) {
+            return close;
+        }
+        at = (p + 2).min(text.len());
+    }
+    close(at, text.len()).unwrap_or(text.len())
 }
 
 /// The escape at the start of `s` (a backslash): its length, 0 when it is none, and what it stands for.
@@ -197,7 +250,8 @@ pub(super) fn byte_array(source: &[u8], view: &mut View) -> Option<usize> {
         }
         let value = source[at..end].iter().fold(0u32, |v, b| v * 10 + u32::from(b - b'0'));
         let value = u8::try_from(value).ok()?;
-        view.escape(at, end, &[value]);
+        view.escape(view.text.len(), 1, at, end);
+        view.text.push(value);
         at = skip(source, end, |b| b == b' ');
         match byte(source, at) {
             b',' => at += 1,
@@ -205,7 +259,6 @@ pub(super) fn byte_array(source: &[u8], view: &mut View) -> Option<usize> {
             _ => return None,
         }
     }
-    view.source = at as u32;
     (view.text.len() >= 8).then_some(at + 1)
 }
 
@@ -238,6 +291,7 @@ fn printable(text: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::value::quoted_end;
     use super::*;
 
     fn check(source: &str, decoded: &str) {
@@ -269,6 +323,19 @@ mod tests {
         let mut v = View::default();
         assert!(!unescape(br"100% of C:\dir & more \u12 &#; \", &mut v));
         assert_eq!(v.text, br"100% of C:\dir & more \u12 &#; \");
+    }
+
+    #[test]
+    fn with_places_or_without_all_texts_end_and_decode_alike() {
+        let letters = br#"a"\n%4"#;
+        for n in 0..letters.len().pow(7) {
+            let text: Vec<u8> = (0..7).map(|i| letters[n / letters.len().pow(i) % letters.len()]).collect();
+            let places: Vec<u32> = memchr::memchr3_iter(b'\\', b'%', b'[', &text).map(|p| p as u32).collect();
+            assert_eq!(string_end(&text, 0, &places), quoted_end(&text, 0), "{}", text.escape_ascii());
+            let (mut a, mut b) = (View::default(), View::default());
+            assert_eq!(unescape(&text[2..], &mut a), unescape_part(&text, 2..7, &places, &mut b));
+            assert_eq!(a.text, b.text, "{}", text.escape_ascii());
+        }
     }
 
     #[test]

@@ -118,9 +118,11 @@ impl Memory {
             return;
         }
         let asked = questions.len();
+        let (mut line, mut done) = (0, 0);
         for start in tokens.as_slice().iter().map(|start| *start as usize).filter(|at| self.may_know(chunk, *at, seed))
         {
-            let line = memchr::memrchr(b'\n', &chunk[..start]).map_or(0, |n| n + 1);
+            line = memchr::memrchr(b'\n', &chunk[done..start]).map_or(line, |n| done + n + 1);
+            done = start;
             questions.extend(question(chunk, start, line, 0, seed));
         }
         if asked > 0 && questions.len() > asked {

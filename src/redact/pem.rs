@@ -7,6 +7,8 @@ use super::scan::{Scan, rank};
 use super::value::quoted_end;
 
 const BEGIN: &[u8] = b"-----BEGIN ";
+/// What stands before the first word.
+const DASHES: usize = 5;
 const END: &[u8] = b"-----END ";
 
 /// Longest text between the dashes, in bytes.
@@ -25,11 +27,17 @@ impl Scan<'_> {
     /// Finds key blocks, and goes on with one that an earlier line left open.
     pub(super) fn key_blocks(&mut self) {
         let streams = self.depth == 0 && self.learns;
+        let (text, index) = (self.text, self.index);
+        let words = index.prefixes.as_slice().iter().filter_map(|w| (*w as usize).checked_sub(DASHES));
+        let mut begins = words.filter(|at| text[*at..].starts_with(BEGIN));
         let mut from = 0;
         let mut line = 0..0;
         let mut open = None;
+        let mut next = begins.next();
         loop {
-            let next = memchr::memmem::find(&self.text[from..], BEGIN).map(|n| from + n);
+            while next.is_some_and(|at| at < from) {
+                next = begins.next();
+            }
             if let Some(at) = open.take_if(|at| next.is_none_or(|n| n >= *at)) {
                 from = from.max(self.open_lines(at));
                 continue;

@@ -3,6 +3,8 @@
 //! The raw chunk is scanned first. Where a line holds escapes, the strings that hold them are decoded one level and
 //! scanned in the same way, down to a bounded depth, and what is found there is mapped back to the bytes as written.
 
+use std::ops::Range;
+
 use super::bytes::{ALNUM, before, begins_json, is, label_len, skip, skip_back, starts_word, work};
 use super::decode::{self, View};
 use super::index::{Cursor, Index};
@@ -322,8 +324,8 @@ impl<'a> Scan<'a> {
         }
         let value = &self.text[start..end];
         let tag = self.set.rules[usize::from(rule)].tag.then(|| self.shared.tags.of(value));
-        if self.learns && rank >= rank::WEAK_FIELD && !matches!(rank, rank::PERSONAL | rank::KEY_BLOCK) {
-            self.shared.notes.learn(value, self.shared.line, self.shared.seed);
+        if matches!(rank, rank::WEAK_FIELD | rank::STRONG_FIELD | rank::SHAPE | rank::CONTEXT) {
+            self.learn(start, end);
         }
         if rank == rank::STRONG_FIELD {
             self.taken = self.taken.max(end);
@@ -339,6 +341,13 @@ impl<'a> Scan<'a> {
             quote,
             tag,
         });
+    }
+
+    /// Remembers the value, so that it is found where nothing but itself tells what it is.
+    fn learn(&mut self, start: usize, end: usize) {
+        if self.learns {
+            self.shared.notes.learn(&self.text[start..end], self.shared.line, self.shared.seed);
+        }
     }
 
     /// Scans `view`, decoded from `self.text[from..]`, and maps what is found back. Gives the number of hits.
@@ -372,11 +381,11 @@ impl<'a> Scan<'a> {
     fn escaped(&mut self, places: &[u32]) {
         let text = self.text;
         if !self.json {
-            return self.region(self.start, text.len());
+            return self.region(self.start..text.len(), places);
         }
         // Outside of all strings.
         let mut done = if self.outside <= places[0] as usize { self.outside } else { self.start };
-        for p in places.iter().map(|p| *p as usize) {
+        for (n, p) in places.iter().map(|p| *p as usize).enumerate() {
             if p < done || !matches!(text[p], b'\\' | b'%' | b'&') {
                 continue;
             }
@@ -385,21 +394,23 @@ impl<'a> Scan<'a> {
             work(between.len());
             if memchr::memchr_iter(b'"', between).count() % 2 == 1 {
                 let open = done + memchr::memrchr(b'"', between).unwrap_or(0);
-                let close = quoted_end(text, open).min(text.len());
-                self.region(open + 1, close);
+                let close = decode::string_end(text, open, &places[n..]);
+                self.region(open + 1..close, &places[n..]);
                 done = (close + 1).min(text.len());
             } else if text[p] == b'\\' {
                 // Not JSON after all, so the rest is taken as text.
-                return self.region(p, text.len());
+                return self.region(p..text.len(), &places[n..]);
             } else {
                 done = p;
             }
         }
     }
 
-    fn region(&mut self, start: usize, end: usize) {
+    /// Decodes and scans a part of the line, the first escape of which is the first of `places`.
+    fn region(&mut self, part: Range<usize>, places: &[u32]) {
         let mut view = self.shared.views.pop().unwrap_or_default();
-        if decode::unescape(&self.text[start..end], &mut view) {
+        let start = part.start;
+        if decode::unescape_part(self.text, part, places, &mut view) {
             self.inner(&view, start, false);
         }
         self.shared.views.push(view);
@@ -457,8 +468,13 @@ impl<'a> Scan<'a> {
         for r in set.prefixes.at(line) {
             refused = refused.or(Some(r));
             if let Some(span) = self.fits(r, line) {
-                self.vendor_until = self.glued(w + span.end);
-                return self.hit(w + span.start, self.vendor_until, r, rank::VENDOR);
+                let (start, end) = (w + span.start, self.glued(w + span.end));
+                self.vendor_until = end;
+                if span.start > 0 {
+                    // Without what stands before it, it is known nowhere else.
+                    self.learn(start, end);
+                }
+                return self.hit(start, end, r, rank::VENDOR);
             }
         }
         if let Some(r) = refused {

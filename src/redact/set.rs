@@ -219,8 +219,9 @@ fn keywords(rules: &[RuleDef]) -> (Option<AhoCorasick>, Vec<Vec<u16>>) {
     (automaton, by_word.into_values().collect())
 }
 
-/// Words that are looked at whatever the rules say: authorization schemes stand before what they name.
-const SCHEMES: [&[u8]; 6] = [b"Bearer", b"bearer", b"BEARER", b"Basic", b"basic", b"BASIC"];
+/// Words that are looked at whatever the rules say: authorization schemes stand before what they name, and with the last
+/// a private key begins.
+const WORDS: [&[u8]; 7] = [b"Bearer", b"bearer", b"BEARER", b"Basic", b"basic", b"BASIC", b"BEGIN "];
 
 /// How many bytes of a short literal's word the filter of [`Heads`] looks at.
 const HEAD: usize = 3;
@@ -276,7 +277,7 @@ impl Heads {
 
 /// The literals that rules start with, found by their first two bytes.
 pub(super) struct Prefixes {
-    /// How a literal or scheme can begin.
+    /// How a literal or one of the words can begin.
     heads: Heads,
     /// For each pair of first bytes the number of its bucket, 0 for none.
     pairs: Box<[u16; 1 << 16]>,
@@ -329,27 +330,28 @@ impl Prefixes {
             }
             buckets[usize::from(*bucket)].end = at as u32 + 1;
         }
-        let schemes = SCHEMES.iter().map(|s| (*s, [None; HEAD]));
+        let words = WORDS.iter().map(|s| (*s, [None; HEAD]));
         let all = literals.iter().map(|l| (&*l.bytes, patterns[usize::from(l.rule)].heads(&l.bytes)));
-        let heads = Heads::new(all.chain(schemes));
+        let heads = Heads::new(all.chain(words));
         Self { heads, pairs, buckets, literals }
     }
 
-    /// Whether a literal or scheme may stand at `at`; no when fewer than four bytes are left.
+    /// Whether a literal or one of the words may stand at `at`; no when fewer than four bytes are left.
     #[inline(always)]
     pub(super) fn may_start(&self, text: &[u8], at: usize) -> bool {
         let head = text.get(at..).and_then(|t| t.first_chunk());
         head.is_some_and(|head| self.heads.has(u32::from_le_bytes(*head)))
     }
 
-    /// Whether a literal or scheme stands at `at`, where one may.
+    /// Whether a literal or one of the words stands at `at`, where one may.
     pub(super) fn starts(&self, text: &[u8], at: usize) -> bool {
         let text = &text[at..];
-        self.at(text).next().is_some() || text[0] | 0x20 == b'b' && SCHEMES.iter().any(|s| text.starts_with(s))
+        // The shortest first: it is the likeliest.
+        self.at(text).next_back().is_some() || text[0] | 0x20 == b'b' && WORDS.iter().any(|s| text.starts_with(s))
     }
 
     /// Rules whose literal stands at the start of `text`, the longest literal first.
-    pub(super) fn at<'s>(&'s self, text: &'s [u8]) -> impl Iterator<Item = u16> + 's {
+    pub(super) fn at<'s>(&'s self, text: &'s [u8]) -> impl DoubleEndedIterator<Item = u16> + 's {
         let head = match text.first_chunk() {
             Some(head) => *head,
             None => std::array::from_fn(|i| text.get(i).copied().unwrap_or(0)),

@@ -112,12 +112,13 @@ pub(super) fn is_assigned(text: &[u8], w: usize) -> bool {
     is_assigned_by(near)
 }
 
-/// The same, by the three bytes before the value, the nearest first.
+/// The same, by the three bytes before the value, the nearest first. A quote may be escaped.
 #[inline(always)]
 fn is_assigned_by(near: [u8; 3]) -> bool {
+    let escaped = near[1] == b'\\';
     let [a, b, c] = near.map(class);
     let (x, y) = if a & QUOTE != 0 { (b, c) } else { (a, b) };
-    (x | if x & BLANK != 0 { y } else { 0 }) & ASSIGN != 0
+    (x | if x & BLANK != 0 || a & QUOTE != 0 && escaped { y } else { 0 }) & ASSIGN != 0
 }
 
 /// Whether the token at `w` may be base64 of a text, or a secret when a keyword stands before it, by what of the 64
