@@ -11,6 +11,7 @@ mod bytes;
 mod config;
 mod decode;
 mod engine;
+mod heads;
 mod index;
 #[cfg(test)]
 mod linear;

@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 use aho_corasick::{AhoCorasick, MatchKind};
 use regex::bytes::{Regex, RegexBuilder};
 
+use super::heads::{HEAD, Heads};
 use super::matcher::{ByteSet, Matcher};
 use super::names::Names;
 use crate::rules::{Pack, RuleDef};
@@ -223,62 +224,10 @@ fn keywords(rules: &[RuleDef]) -> (Option<AhoCorasick>, Vec<Vec<u16>>) {
 /// a private key begins.
 const WORDS: [&[u8]; 7] = [b"Bearer", b"bearer", b"BEARER", b"Basic", b"basic", b"BASIC", b"BEGIN "];
 
-/// How many bytes of a short literal's word the filter of [`Heads`] looks at.
-const HEAD: usize = 3;
-
-/// A filter on the first bytes of a word: most words begin as nothing begins that is looked for.
-///
-/// Of literals of four bytes and more, the first four count; of shorter ones three, the last of which may be any that a
-/// match of their rule can have there.
-struct Heads {
-    three: Box<[u64; 1024]>,
-    four: Box<[u64; 512]>,
-}
-
-impl Heads {
-    fn new<'l>(literals: impl Iterator<Item = (&'l [u8], [Option<ByteSet>; HEAD])>) -> Self {
-        let mut heads = Self { three: Box::new([0; 1024]), four: Box::new([0; 512]) };
-        let bytes = |set: Option<ByteSet>| (0..=255u8).filter(move |b| set.is_none_or(|s| s.has(*b)));
-        for (literal, [first, second, third]) in literals {
-            if let Some(head) = literal.first_chunk() {
-                let bit = Self::four(u32::from_le_bytes(*head));
-                heads.four[bit / 64] |= 1 << (bit % 64);
-                continue;
-            }
-            for (a, b) in bytes(first).flat_map(|a| bytes(second).map(move |b| (a, b))) {
-                for c in bytes(third) {
-                    let bit = Self::three(u32::from_le_bytes([a, b, c, 0]));
-                    heads.three[bit / 64] |= 1 << (bit % 64);
-                }
-            }
-        }
-        heads
-    }
-
-    /// Whether something may begin with these four bytes.
-    #[inline(always)]
-    fn has(&self, head: u32) -> bool {
-        let (three, four) = (Self::three(head), Self::four(head));
-        (self.three[three / 64] >> (three % 64) | self.four[four / 64] >> (four % 64)) & 1 == 1
-    }
-
-    /// A number below 65,536 made of the three low bytes.
-    #[inline(always)]
-    fn three(head: u32) -> usize {
-        ((head << 8).wrapping_mul(0x9e37_79b9) >> 16) as usize
-    }
-
-    /// A number below 32,768 made of four bytes.
-    #[inline(always)]
-    fn four(head: u32) -> usize {
-        (head.wrapping_mul(0x9e37_79b9) >> 17) as usize
-    }
-}
-
 /// The literals that rules start with, found by their first two bytes.
 pub(super) struct Prefixes {
     /// How a literal or one of the words can begin.
-    heads: Heads,
+    pub(super) heads: Heads,
     /// For each pair of first bytes the number of its bucket, 0 for none.
     pairs: Box<[u16; 1 << 16]>,
     /// Literals that begin with one pair, as ranges.
@@ -336,13 +285,6 @@ impl Prefixes {
         Self { heads, pairs, buckets, literals }
     }
 
-    /// Whether a literal or one of the words may stand at `at`; no when fewer than four bytes are left.
-    #[inline(always)]
-    pub(super) fn may_start(&self, text: &[u8], at: usize) -> bool {
-        let head = text.get(at..).and_then(|t| t.first_chunk());
-        head.is_some_and(|head| self.heads.has(u32::from_le_bytes(*head)))
-    }
-
     /// Whether a literal or one of the words stands at `at`, where one may.
     pub(super) fn starts(&self, text: &[u8], at: usize) -> bool {
         let text = &text[at..];
@@ -375,7 +317,7 @@ mod tests {
             for example in r.examples.iter().filter_map(|e| e.split_once('«')?.1.split_once('»')) {
                 let text = example.0.as_bytes();
                 if text.len() > 4 && r.prefixes.iter().any(|p| p.len() > 1 && text.starts_with(p.as_bytes())) {
-                    assert!(set.prefixes.may_start(text, 0) && set.prefixes.starts(text, 0), "{}", r.id);
+                    assert!(set.prefixes.heads.may_start(text, 0) && set.prefixes.starts(text, 0), "{}", r.id);
                     assert!(set.prefixes.at(text).any(|found| usize::from(found) == i), "{}", r.id);
                     count += 1;
                 }
