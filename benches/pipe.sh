@@ -17,12 +17,7 @@ scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 
 # Twelve patterns such as people write by hand.
-patterns=(
-    '[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,}' 'sk-[A-Za-z0-9-]{20,}' 'gh[pousr]_[A-Za-z0-9]{36}'
-    'AKIA[0-9A-Z]{16}' 'xox[abpr]-[A-Za-z0-9-]+' 'eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+'
-    'Bearer [A-Za-z0-9._-]+' '"password":"[^"]*"' 'api_key=[A-Za-z0-9]+' 'token=[A-Za-z0-9]+'
-    '[0-9]{4} [0-9]{4} [0-9]{4} [0-9]{4}' '://[^:/ ]+:[^@ ]+@'
-)
+mapfile -t patterns <benches/patterns.txt
 rg=(rg --no-config --passthru --no-filename --color never -r '[X]')
 sed=(sed -E)
 for p in "${patterns[@]}"; do
