@@ -226,21 +226,18 @@ pub(super) struct Mix {
     pub(super) switches: usize,
     /// Whether there is a byte that no token holds.
     pub(super) broken: bool,
-    /// Whether there is a colon.
-    pub(super) colon: bool,
 }
 
-/// Kinds of bytes for [`Mix`], as bits: upper case, lower case, digit, what breaks a token, colon.
-static KIND: [u8; 256] = {
+/// For each byte a one in the lane of what it is: upper case, lower case, digit, or what breaks a token; 16 bits a lane.
+static LANES: [u64; 256] = {
     let mut t = [0; 256];
     let mut i = 0usize;
     while i < 256 {
         t[i] = match i as u8 {
             b'A'..=b'Z' => 1,
-            b'a'..=b'z' => 2,
-            b'0'..=b'9' => 4,
-            b' ' | b'\t' | b'<' | b'>' | b'{' | b'(' | b'@' | b',' | b';' => 8,
-            b':' => 16,
+            b'a'..=b'z' => 1 << 16,
+            b'0'..=b'9' => 1 << 32,
+            b' ' | b'\t' | b'<' | b'>' | b'{' | b'(' | b'@' | b',' | b';' => 1 << 48,
             _ => 0,
         };
         i += 1;
@@ -249,22 +246,22 @@ static KIND: [u8; 256] = {
 };
 
 impl Mix {
+    /// Of at most 65,535 bytes, which is what a lane can count.
     pub(super) fn of(text: &[u8]) -> Self {
+        const WORDS: u64 = 1 | 1 << 16 | 1 << 32;
         work(text.len());
-        let (mut counts, mut switches, mut all, mut last) = ([0usize; 3], 0, 0, 0);
+        let (mut lanes, mut switches, mut last) = (0, 0, 0);
         for &b in text {
-            let kind = KIND[b as usize];
-            counts[0] += usize::from(kind & 1);
-            counts[1] += usize::from(kind >> 1 & 1);
-            counts[2] += usize::from(kind >> 2 & 1);
-            let word = kind & 7;
-            switches += usize::from((word != last) & (word != 0) & (last != 0));
-            all |= kind;
-            last = word;
+            let lane = LANES[b as usize];
+            lanes += lane;
+            // Two bits are set when the byte and the one before are in different lanes of the three.
+            let both = lane & WORDS | last;
+            switches += usize::from(both & both.wrapping_sub(1) != 0);
+            last = lane & WORDS;
         }
-        let [upper, lower, digit] = counts;
+        let [upper, lower, digit, broken] = [0, 16, 32, 48].map(|shift| (lanes >> shift) as usize & 0xffff);
         let other = text.len() - upper - lower - digit;
-        Self { upper, lower, digit, other, switches, broken: all & 8 != 0, colon: all & 16 != 0 }
+        Self { upper, lower, digit, other, switches, broken: broken > 0 }
     }
 
     pub(super) fn letters(&self) -> usize {

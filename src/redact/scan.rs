@@ -15,7 +15,7 @@ use super::set::RuleSet;
 use super::sieve::is_assigned;
 use super::survey;
 use super::tag::{Tag, Tags};
-use super::value::quoted_end;
+use super::value::{next_quote, quoted_end};
 
 /// How many levels of other spellings are undone.
 pub(super) const DEPTH: u8 = 4;
@@ -265,13 +265,13 @@ impl<'a> Scan<'a> {
         }
         while self.outside < p {
             work(1);
-            let Some(n) = memchr::memchr(b'"', &self.text[self.outside..p]) else {
+            let Some(open) = next_quote(&self.text[..p], self.outside) else {
                 self.outside = p;
                 return false;
             };
-            let close = quoted_end(self.text, self.outside + n);
+            let close = quoted_end(self.text, open);
             if close >= p {
-                self.outside += n;
+                self.outside = open;
                 return true;
             }
             self.outside = close + 1;

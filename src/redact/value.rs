@@ -124,9 +124,31 @@ pub(super) fn tree_end(text: &[u8], at: usize) -> usize {
     i.min(text.len())
 }
 
+/// How far a quote is looked for byte by byte.
+const NEAR: usize = 16;
+
+/// Position of the first double quote from `at` on.
+pub(super) fn next_quote(text: &[u8], at: usize) -> Option<usize> {
+    let near = text[at..].iter().take(NEAR).position(|b| *b == b'"');
+    near.or_else(|| memchr::memchr(b'"', text.get(at + NEAR..)?).map(|n| n + NEAR)).map(|n| at + n)
+}
+
 /// Position of the double quote that closes the one at `at`, or of the end of the line.
 pub(super) fn quoted_end(text: &[u8], at: usize) -> usize {
     let mut i = at + 1;
+    // Most strings are short: a few bytes one by one cost less than to set out for a long way.
+    let near = text.len().min(i + NEAR);
+    while i < near {
+        match text[i] {
+            b'"' | b'\n' => {
+                work(i - at);
+                return i;
+            }
+            b'\\' => i += 2,
+            _ => i += 1,
+        }
+    }
+    work(i - at);
     while let Some(n) = memchr::memchr3(b'"', b'\\', b'\n', &text[i.min(text.len())..]) {
         i += n;
         work(n);
@@ -354,7 +376,8 @@ fn one_token(v: &[u8]) -> Option<Mix> {
     }
     let m = Mix::of(v);
     let date = v[4] == b'-' && v[7] == b'-' && v[..4].iter().all(u8::is_ascii_digit);
-    let no_token = m.broken || date || m.other * 3 > v.len() || (m.colon && memchr::memmem::find(v, b"://").is_some());
+    let no_token =
+        m.broken || date || m.other * 3 > v.len() || (m.other >= 3 && memchr::memmem::find(v, b"://").is_some());
     (!no_token && !is_placeholder(v)).then_some(m)
 }
 
