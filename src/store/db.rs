@@ -62,6 +62,18 @@ pub enum StoreError {
         /// Version of this program.
         wanted: i64,
     },
+    /// The service cannot go back: what a later program knew would be lost.
+    #[error(
+        "the state in {dir} was written by a later logwarden (its version is {found}, this program knows {wanted}) and is left as it is; start that program again, put back a copy of the state from before, or choose another `dir` in [state]"
+    )]
+    Later {
+        /// The directory.
+        dir: String,
+        /// Version of the file.
+        found: i64,
+        /// Version of this program.
+        wanted: i64,
+    },
     /// No room left.
     #[error("no space left for the state; free some and it goes on")]
     Full,
@@ -112,10 +124,10 @@ pub struct Store {
 
 impl Store {
     /// Opens `dir` for writing, making it when it is absent, and holds its lock until dropped. A database that is
-    /// damaged or of a later version is renamed with `now` in its name; [`Store::notice`] then says so.
+    /// damaged is renamed with `now` in its name; [`Store::notice`] then says so.
     ///
     /// # Errors
-    /// When another process holds the lock, or the directory cannot be written.
+    /// When another process holds the lock, the directory cannot be written, or a later program has written there.
     pub fn open(dir: &Path, now: Timestamp) -> Result<Self, StoreError> {
         let store = Self::open_beside_sender(dir, now)?;
         store.release()?;
@@ -294,6 +306,11 @@ fn connect(path: &Path) -> Result<Connection, StoreError> {
     let mut db =
         Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     db.busy_timeout(BUSY)?;
+    let (found, wanted) = (version(&db)?, schema::VERSION);
+    if found > wanted {
+        let dir = path.parent().unwrap_or(path).display().to_string();
+        return Err(StoreError::Later { dir, found, wanted });
+    }
     db.pragma_update(None, "journal_mode", "WAL")?;
     db.pragma_update(None, "synchronous", "FULL")?;
     db.pragma_update(None, "foreign_keys", false)?;
@@ -307,10 +324,13 @@ fn connect(path: &Path) -> Result<Connection, StoreError> {
     Ok(db)
 }
 
+fn version(db: &Connection) -> Result<i64, StoreError> {
+    Ok(db.pragma_query_value(None, "user_version", |r| r.get(0))?)
+}
+
 fn migrate(db: &mut Connection) -> Result<(), StoreError> {
-    let found: i64 = db.pragma_query_value(None, "user_version", |r| r.get(0))?;
-    let found = usize::try_from(found).ok().filter(|v| *v <= schema::STEPS.len());
-    let found = found.ok_or_else(|| StoreError::Damaged("it was written by a later logwarden".to_owned()))?;
+    let found = version(db)?;
+    let found = usize::try_from(found).map_err(|_| StoreError::Damaged(format!("its version is {found}")))?;
     for (step, sql) in schema::STEPS.iter().enumerate().skip(found) {
         let tx = db.transaction()?;
         tx.execute_batch(sql)?;
@@ -415,12 +435,18 @@ mod tests {
     }
 
     #[test]
-    fn a_later_version_is_set_aside() {
+    fn a_later_version_is_refused_and_left_as_it_is() {
         let dir = tempfile::tempdir().unwrap();
         write_one(dir.path());
         Connection::open(dir.path().join(DATABASE)).unwrap().pragma_update(None, "user_version", 99).unwrap();
         assert!(matches!(Store::open_read_only(dir.path()), Err(StoreError::Version { found: 99, .. })));
-        assert!(Store::open(dir.path(), NOW).unwrap().notice().unwrap().contains("later logwarden"));
+        let before = fs::read(dir.path().join(DATABASE)).unwrap();
+        let error = Store::open(dir.path(), NOW).err().unwrap();
+        assert!(matches!(error, StoreError::Later { found: 99, .. }), "{error}");
+        assert!(error.to_string().contains(&dir.path().display().to_string()), "{error}");
+        assert_eq!(fs::read(dir.path().join(DATABASE)).unwrap(), before);
+        let names = || fs::read_dir(dir.path()).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap());
+        assert!(names().all(|name| !name.contains("damaged")), "{:?}", names().collect::<Vec<_>>());
     }
 
     #[test]

@@ -286,3 +286,25 @@ fn a_calendar_without_a_zone_is_refused_with_the_fix() {
         assert_eq!(ran.code, 78, "{}{}", ran.text(), ran.err);
     }
 }
+
+#[test]
+fn a_state_of_a_later_version_is_refused_and_left_as_it_is() {
+    let mut service = Service::start("");
+    service.append("{\"n\":1}\n");
+    service.stop();
+    let database = service.path("state/state.db");
+    let later = rusqlite::Connection::open(&database).unwrap();
+    later.pragma_update(None, "user_version", 99).unwrap();
+    drop(later);
+    let before = fs::read(&database).unwrap();
+    let ran = run(&["run", "--config", service.path("c.toml").to_str().unwrap()], b"");
+    assert_eq!(ran.code, 74, "{}", ran.err);
+    assert!(
+        ran.err.contains("was written by a later logwarden") && ran.err.contains("`dir` in [state]"),
+        "{}",
+        ran.err
+    );
+    assert_eq!(fs::read(&database).unwrap(), before);
+    let names = fs::read_dir(service.path("state")).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap());
+    assert!(names.into_iter().all(|name| !name.contains("damaged")));
+}
