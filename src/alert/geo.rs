@@ -6,7 +6,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use maxminddb::{Reader, geoip2};
+use maxminddb::Reader;
+use serde::Deserialize;
 
 use super::detector::Travel;
 use crate::units::Timestamp;
@@ -28,22 +29,39 @@ struct Database {
 }
 
 impl Database {
-    fn find(&self, ip: IpAddr) -> (Option<geoip2::City<'_>>, Option<geoip2::Isp<'_>>) {
+    fn find(&self, ip: IpAddr) -> Option<Row> {
         if self.damaged.load(Ordering::Relaxed) {
-            return (None, None);
+            return None;
         }
-        let look = AssertUnwindSafe(|| {
-            let entry = self.reader.lookup(ip).ok()?;
-            Some((entry.decode().ok().flatten(), entry.decode().ok().flatten()))
-        });
-        match catch_unwind(look) {
-            Ok(found) => found.unwrap_or_default(),
-            Err(_) => {
-                self.damaged.store(true, Ordering::Relaxed);
-                (None, None)
-            }
-        }
+        let look = AssertUnwindSafe(|| self.reader.lookup(ip).ok()?.decode().ok().flatten());
+        catch_unwind(look).unwrap_or_else(|_| {
+            self.damaged.store(true, Ordering::Relaxed);
+            None
+        })
     }
+}
+
+/// What is read of an entry, whichever database it is of.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Row {
+    country: Country,
+    location: Location,
+    autonomous_system_number: Option<u32>,
+    autonomous_system_organization: Option<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Country {
+    iso_code: Option<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Location {
+    latitude: Option<f64>,
+    longitude: Option<f64>,
 }
 
 impl std::fmt::Debug for Geo {
@@ -74,14 +92,12 @@ impl Geo {
     /// What is known of an address.
     pub fn find(&self, ip: IpAddr) -> Found {
         let mut found = Found::default();
-        for (city, isp) in self.readers.iter().map(|d| d.find(ip)) {
-            if let Some(city) = city {
-                found.country = found.country.or(city.country.iso_code.map(str::to_owned));
-                let at = city.location.latitude.zip(city.location.longitude);
-                found.at = found.at.or(at.map(|(n, e)| Where { latitude: n as f32, longitude: e as f32 }));
-            }
-            if let Some((number, isp)) = isp.and_then(|isp| Some((isp.autonomous_system_number?, isp))) {
-                let name = isp.autonomous_system_organization.unwrap_or("");
+        for row in self.readers.iter().filter_map(|d| d.find(ip)) {
+            found.country = found.country.or(row.country.iso_code);
+            let at = row.location.latitude.zip(row.location.longitude);
+            found.at = found.at.or(at.map(|(n, e)| Where { latitude: n as f32, longitude: e as f32 }));
+            if let Some(number) = row.autonomous_system_number {
+                let name = row.autonomous_system_organization.unwrap_or_default();
                 found.system = found.system.or(Some(format!("AS{number} {name}").trim_end().to_owned()));
             }
         }

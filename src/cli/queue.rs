@@ -13,10 +13,9 @@ use crate::units::Timestamp;
 /// Below the list of alerts: which receivers have not got everything. Nothing when all is sent.
 pub fn summary(out: &mut impl Write, queues: &[QueueState]) -> std::io::Result<()> {
     let behind = |q: &&QueueState| q.pending + q.digest + q.dead > 0;
-    if !queues.iter().any(|q| behind(&q)) {
-        return Ok(());
+    if queues.iter().any(|q| behind(&q)) {
+        writeln!(out, "{}", "not sent (logwarden alerts queue shows each):".bold())?;
     }
-    writeln!(out, "{}", "not sent (logwarden alerts queue shows each):".bold())?;
     for queue in queues.iter().filter(behind) {
         let since = queue.oldest.map(|at| format!(" since {}", at.rfc3339())).unwrap_or_default();
         let parts = [
@@ -30,6 +29,13 @@ pub fn summary(out: &mut impl Write, queues: &[QueueState]) -> std::io::Result<(
     }
     if queues.iter().any(|q| q.dead > 0) {
         writeln!(out, "  {}", "logwarden alerts retry sends what was given up again".dimmed())?;
+    }
+    let flawed: Vec<_> = queues.iter().filter_map(|q| Some((&q.receiver, q.flaw.as_ref()?))).collect();
+    if !flawed.is_empty() {
+        writeln!(out, "{}", "sent, but not as it should be:".bold())?;
+    }
+    for (receiver, flaw) in flawed {
+        writeln!(out, "  {} {}", plain(receiver).bold(), plain(flaw))?;
     }
     Ok(())
 }

@@ -8,6 +8,7 @@ mod error;
 mod geoip;
 mod load;
 mod model;
+mod plain;
 mod read;
 mod reference;
 mod rules;

@@ -1,9 +1,9 @@
 //! From a tree to typed sections: every mistake is told with its place, not only the first one.
 
 use serde::de::DeserializeOwned;
-use serde_path_to_error::{Deserializer, Segment, Track};
 
 use super::error::{Problem, without_secrets};
+use super::plain;
 use super::suggest::nearest;
 use super::tree::{Item, Step, Tree, dotted, is_secret};
 
@@ -43,27 +43,8 @@ struct Failure {
 }
 
 fn attempt<T: DeserializeOwned>(tree: &Tree) -> Result<T, Failure> {
-    // Behind a trait object, so that the code that reads each section is there once, and not once for each of the three
-    // deserializers that a tracked tagged section goes through: megabytes.
-    let mut track = Track::new();
-    let mut tracked = <dyn erased_serde::Deserializer<'_>>::erase(Deserializer::new(tree.value(), &mut track));
-    let read = erased_serde::deserialize(&mut tracked);
-    drop(tracked);
-    read.map_err(|error| {
-        let path = track
-            .path()
-            .iter()
-            .filter_map(|segment| match segment {
-                Segment::Map { key } => Some(Step::Key(key.clone())),
-                Segment::Seq { index } => Some(Step::Index(*index)),
-                Segment::Enum { .. } | Segment::Unknown => None,
-            })
-            .collect();
-        let message = error.to_string();
-        // the path is known better from the track
-        let message = message.split("\nin `").next().unwrap_or_default();
-        Failure { path, message: in_toml(message.trim()) }
-    })
+    plain::read(tree.value())
+        .map_err(|mistake| Failure { path: mistake.path.into(), message: in_toml(&mistake.message) })
 }
 
 /// Serde's words are about Rust; these are about TOML.

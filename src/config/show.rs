@@ -1,7 +1,7 @@
 //! The configuration as it is understood, and the way between its sections and TOML's own values.
 //!
-//! Sections go by way of JSON, which the schema needs anyhow, and come back behind a trait object: the code that reads and
-//! writes each section is there once, and not once more for each format. That is megabytes.
+//! Sections go by way of JSON, which the schema needs anyhow, and come back through [`super::plain`]: the code that reads
+//! and writes each section is there once, and not once more for each format. That is megabytes.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::error::without_secrets;
 use super::model::Config;
+use super::plain;
 
 /// The whole configuration as TOML: files merged, defaults filled in, secrets hidden.
 ///
@@ -32,8 +33,7 @@ pub fn to_table(section: &impl Serialize) -> Result<toml::Table, toml::ser::Erro
 /// # Errors
 /// What serde says about the first mistake.
 pub fn from_table<T: DeserializeOwned>(table: toml::Table) -> Result<T, String> {
-    let mut table = <dyn erased_serde::Deserializer<'_>>::erase(toml::Value::Table(table));
-    erased_serde::deserialize(&mut table).map_err(|error| error.to_string())
+    plain::read(toml::Value::Table(table)).map_err(|error| error.to_string())
 }
 
 fn as_json(section: &impl Serialize) -> Result<Value, toml::ser::Error> {

@@ -165,7 +165,8 @@ impl EmailSender {
         if have.is_empty() {
             return Outcome::Refused(Failure::new(Cause::Refused, refused));
         }
-        Outcome::Sent(answer).but((!refused.is_empty()).then(|| format!("not taken for {refused}")))
+        let flaw = || Failure::new(Cause::Recipient, format!("not taken for {refused}"));
+        Outcome::Sent(answer).but((!refused.is_empty()).then(flaw))
     }
 
     /// The look at how private the way is.

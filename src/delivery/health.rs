@@ -39,9 +39,9 @@ impl Health {
                 *self = Self::default();
                 Settle::Sent
             }
-            Outcome::Partly { problem, .. } => {
+            Outcome::Partly { flaw, .. } => {
                 *self = Self::default();
-                Settle::SentBut { problem }
+                Settle::SentBut { problem: flaw.error }
             }
             Outcome::Refused(Failure { error, .. }) => {
                 self.failed = 0;

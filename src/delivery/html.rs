@@ -100,8 +100,10 @@ fn banner(alert: &Alert) -> String {
     format!(
         "<div style=\"border-left:6px solid #{colour:06x};padding:2px 0 2px 12px\"><span style=\"background:#{colour:06x};\
          color:#fff;font-size:12px;font-weight:700;padding:2px 8px;border-radius:3px\">{}</span>\
-         <div style=\"font-size:19px;font-weight:600;margin-top:4px\">{summary}</div></div>",
-        words::state(alert)
+         <div style=\"font-size:19px;font-weight:600;margin-top:4px\">{summary}</div>\
+         <div style=\"margin-top:2px\">{}</div></div>",
+        words::state(alert),
+        clean::html(&words::at_once(alert))
     )
 }
 

@@ -35,7 +35,7 @@ pub(super) fn message(alert: &Alert, chart: Option<&Chart>, said: &Said) -> Mess
 
 /// The built-in text.
 pub(super) fn text(alert: &Alert, chart: Option<&Chart>) -> String {
-    let mut out = format!("{}\n", words::headline(alert));
+    let mut out = format!("{}\n{}\n", words::headline(alert), words::at_once(alert));
     let mut section = |title: &str, lines: Vec<String>| {
         if !lines.is_empty() {
             let _writing_to_a_string_cannot_fail = write!(out, "\n{title}\n  {}\n", lines.join("\n  "));

@@ -13,8 +13,8 @@ pub enum Outcome {
     Partly {
         /// The receiver's answer.
         answer: String,
-        /// What is not well, for people.
-        problem: String,
+        /// What is not well.
+        flaw: Failure,
     },
     /// The receiver as a whole does not work now: nothing else is tried there for a while, and no message is charged.
     Down(Failure),
@@ -66,11 +66,15 @@ pub enum Cause {
     Refused,
     /// A program did not do what it should.
     Program,
+    /// A template of the operator's own failed; the built-in text was sent.
+    Template,
+    /// Some recipients of a mail were refused; the others have it.
+    Recipient,
 }
 
 impl Cause {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::UnknownHost,
         Self::Unreachable,
         Self::PrivateAddress,
@@ -85,6 +89,8 @@ impl Cause {
         Self::Server,
         Self::Refused,
         Self::Program,
+        Self::Template,
+        Self::Recipient,
     ];
 
     /// The word: `unknown_host`, `certificate`, ...
@@ -104,6 +110,8 @@ impl Cause {
             Self::Server => "server_error",
             Self::Refused => "refused",
             Self::Program => "program",
+            Self::Template => "template",
+            Self::Recipient => "recipient",
         }
     }
 }
@@ -129,12 +137,20 @@ impl Outcome {
         }
     }
 
-    /// The same outcome with `problem` beside what it says, when the receiver has it.
-    pub(super) fn but(self, problem: Option<String>) -> Self {
-        match (self, problem) {
-            (Self::Sent(answer), Some(problem)) => Self::Partly { answer, problem },
-            (Self::Partly { answer, problem: first }, Some(second)) => {
-                Self::Partly { answer, problem: clean::line(&format!("{first}; {second}"), 400) }
+    /// What is to be counted as a failure, also when the receiver has the message.
+    pub(super) fn flaw(&self) -> Option<&Failure> {
+        match self {
+            Self::Partly { flaw, .. } => Some(flaw),
+            other => other.failure(),
+        }
+    }
+
+    /// The same outcome with `flaw` beside what it says, when the receiver has it.
+    pub(super) fn but(self, flaw: Option<Failure>) -> Self {
+        match (self, flaw) {
+            (Self::Sent(answer), Some(flaw)) => Self::Partly { answer, flaw },
+            (Self::Partly { answer, flaw: first }, Some(second)) => {
+                Self::Partly { answer, flaw: Failure::new(first.cause, format!("{}; {}", first.error, second.error)) }
             }
             (same, _) => same,
         }

@@ -38,9 +38,7 @@ impl Scrub {
         let failure = |f: Failure| Failure { error: self.line(&f.error), ..f };
         match outcome {
             Outcome::Sent(answer) => Outcome::Sent(self.line(&answer)),
-            Outcome::Partly { answer, problem } => {
-                Outcome::Partly { answer: self.line(&answer), problem: self.line(&problem) }
-            }
+            Outcome::Partly { answer, flaw } => Outcome::Partly { answer: self.line(&answer), flaw: failure(flaw) },
             Outcome::Down(f) => Outcome::Down(failure(f)),
             Outcome::Failed(f) => Outcome::Failed(failure(f)),
             Outcome::Refused(f) => Outcome::Refused(failure(f)),

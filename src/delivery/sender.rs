@@ -3,7 +3,7 @@
 use super::command::CommandSender;
 use super::config::{ReceiverConfig, TemplateConfig};
 use super::email::EmailSender;
-use super::outcome::Outcome;
+use super::outcome::{Cause, Failure, Outcome};
 use super::scrub::Scrub;
 use super::template::{Escape, Said, Templates};
 use super::webhook::WebhookSender;
@@ -53,8 +53,8 @@ impl Sender {
             Road::Webhook(s) => s.send(&row, &said, now).await,
             Road::Command(s) => s.send(&row).await,
         };
-        let problem = said.problem.map(|p| format!("the built-in text was used, because {p}"));
-        scrub.outcome(outcome.but(problem))
+        let flaw = |p| Failure::new(Cause::Template, format!("the built-in text was used, because {p}"));
+        scrub.outcome(outcome.but(said.problem.map(flaw)))
     }
 
     /// Whether the receiver forgets alerts that it is not reminded of.

@@ -113,7 +113,7 @@ async fn one(config: ReceiverConfig, mut row: OutboxRow, scrub: Arc<Scrub>, now:
 fn answer(outcome: Outcome) -> Result<String, String> {
     match outcome {
         Outcome::Sent(answer) => Ok(answer),
-        Outcome::Partly { problem, .. } => Err(problem),
+        Outcome::Partly { flaw, .. } => Err(flaw.error),
         Outcome::Down(failure) | Outcome::Failed(failure) | Outcome::Refused(failure) => Err(failure.error),
     }
 }

@@ -45,6 +45,18 @@ pub fn key_name(alert: &Alert) -> Option<String> {
     Some(clean::line(&name, 80))
 }
 
+/// Since when, which key and where, in one line: what must be seen at once.
+pub fn at_once(alert: &Alert) -> String {
+    let since = match alert.ends_at {
+        Some(end) => format!("{} to {}", time(alert.starts_at), time(end)),
+        None => format!("since {}", time(alert.starts_at)),
+    };
+    let key = key_name(alert).map(|key| format!("key {key}"));
+    let place = alert.source.as_ref().map_or(alert.host.clone(), |source| format!("{source} on {}", alert.host));
+    let parts: Vec<String> = [Some(since), key, Some(place)].into_iter().flatten().collect();
+    clean::line(&parts.join(" · "), 300)
+}
+
 /// One measured number: what it is, the number with its unit, and its size for a bar.
 pub struct Figure {
     /// `observed`, `expected` or `threshold`.

@@ -141,14 +141,15 @@ impl Worker {
         let id = parcel.message.row.alert.id.as_str();
         match &outcome {
             Outcome::Sent(answer) => tracing::debug!(receiver = self.name, alert = id, "sent: {answer}"),
-            Outcome::Partly { problem, .. } => {
-                tracing::warn!(receiver = self.name, alert = id, "sent, but not as it should be: {problem}");
+            Outcome::Partly { flaw, .. } => {
+                let (cause, problem) = (flaw.cause.word(), flaw.error.as_str());
+                tracing::warn!(receiver = self.name, cause, alert = id, "sent, but not as it should be: {problem}");
             }
             _ => {}
         }
-        let failure = outcome.failure().cloned();
+        let (failure, flaw) = (outcome.failure().cloned(), outcome.flaw().map(|flaw| flaw.cause));
         let settle = health.judge(&self.schedule, &parcel.message, outcome, random(), now);
-        self.count(&settle, failure.as_ref(), parcel.seqs.len().max(1) as u64);
+        self.count(&settle, flaw, parcel.seqs.len().max(1) as u64);
         if let Some(pace) = &mut self.pace {
             pace.settled(parcel.kind, &settle, now);
         }
@@ -215,15 +216,15 @@ impl Worker {
         Some(Parcel { message: Leased { seq: seqs[0], row, created, attempts }, seqs, kind, chart: Some(chart) })
     }
 
-    fn count(&self, settle: &Settle, failure: Option<&Failure>, messages: u64) {
+    fn count(&self, settle: &Settle, cause: Option<Cause>, messages: u64) {
         let counter = match settle {
             Settle::Sent | Settle::SentBut { .. } => &self.counters.sent,
             Settle::Retry { .. } | Settle::Release { .. } => &self.counters.failed,
             Settle::Dead { .. } => &self.counters.dead,
         };
         counter.fetch_add(messages, Ordering::Relaxed);
-        if let Some(failure) = failure {
-            self.counters.causes[failure.cause as usize].fetch_add(1, Ordering::Relaxed);
+        if let Some(cause) = cause {
+            self.counters.causes[cause as usize].fetch_add(1, Ordering::Relaxed);
         }
     }
 

@@ -25,6 +25,8 @@ pub struct QueueState {
     pub oldest: Option<Timestamp>,
     /// The last error of a message that waits or was given up.
     pub error: Option<String>,
+    /// What was not as it should be with one of the last 20 messages that were sent.
+    pub flaw: Option<String>,
 }
 
 /// A message that was sent or is on its way, as `alerts show` lists it.
@@ -89,7 +91,9 @@ impl Store {
             "SELECT receiver, sum(state = 'pending' AND lane > 0), sum(state = 'pending' AND lane = 0),
                     sum(state = 'dead'), min(CASE WHEN state = 'pending' THEN created END),
                     (SELECT error FROM outbox e WHERE e.receiver = o.receiver AND state <> 'sent' AND error IS NOT NULL
-                     ORDER BY seq DESC LIMIT 1)
+                     ORDER BY seq DESC LIMIT 1),
+                    (SELECT error FROM (SELECT seq, error FROM outbox e WHERE e.receiver = o.receiver
+                     AND state = 'sent' ORDER BY seq DESC LIMIT 20) WHERE error IS NOT NULL ORDER BY seq DESC LIMIT 1)
              FROM outbox o GROUP BY receiver ORDER BY receiver",
         )?;
         let rows = query.query_map([], |r| {
@@ -100,6 +104,7 @@ impl Store {
                 dead: r.get::<_, i64>(3)?.unsigned_abs(),
                 oldest: r.get::<_, Option<i64>>(4)?.map(Timestamp),
                 error: r.get(5)?,
+                flaw: r.get(6)?,
             })
         })?;
         Ok(rows.collect::<Result<_, _>>()?)

@@ -4,8 +4,10 @@ use std::io::{self, Write};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use tracing_subscriber::EnvFilter;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt;
 
 use crate::redact::{Redacted, Redactor, Worker};
 
@@ -21,8 +23,9 @@ const VARIABLE: &str = "LOGWARDEN_LOG";
 /// Sends diagnostics of the whole process to `out` from now on; what is of `level` or above is told. `plain` leaves
 /// out time and level, for a command that somebody looks at.
 pub fn start_log(out: impl Write + Send + 'static, redactor: &Redactor, level: &str, plain: bool) {
-    let filter = std::env::var(VARIABLE).ok().and_then(|text| EnvFilter::try_new(text).ok());
-    let filter = filter.unwrap_or_else(|| EnvFilter::new(format!("logwarden={level}")));
+    let wanted = std::env::var(VARIABLE).ok().and_then(|text| text.parse::<Targets>().ok());
+    let level = level.parse().unwrap_or(LevelFilter::INFO);
+    let filter = wanted.unwrap_or_else(|| Targets::new().with_target("logwarden", level));
     let log = Log {
         gate: Mutex::new(Gate {
             out: Box::new(out),
@@ -33,13 +36,16 @@ pub fn start_log(out: impl Write + Send + 'static, redactor: &Redactor, level: &
             held: 0,
         }),
     };
-    let builder =
-        tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false).with_target(false).with_writer(log);
+    let builder = tracing_subscriber::fmt()
+        .with_max_level(LevelFilter::TRACE)
+        .with_ansi(false)
+        .with_target(false)
+        .with_writer(log);
     // the first one stays when this is called twice
     let _already_there = if plain {
-        tracing::subscriber::set_global_default(builder.without_time().with_level(false).finish())
+        tracing::subscriber::set_global_default(builder.without_time().with_level(false).finish().with(filter))
     } else {
-        tracing::subscriber::set_global_default(builder.finish())
+        tracing::subscriber::set_global_default(builder.finish().with(filter))
     };
 }
 

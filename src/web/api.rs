@@ -105,6 +105,7 @@ fn receivers(face: &Face) -> Vec<Value> {
             "dead": queue.map_or(0, |q| q.dead),
             "oldest": queue.and_then(|q| q.oldest),
             "error": queue.and_then(|q| q.error.clone()),
+            "flaw": queue.and_then(|q| q.flaw.clone()),
         })
     };
     face.receivers.iter().map(one).collect()

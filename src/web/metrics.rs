@@ -209,6 +209,13 @@ fn telling(face: &Face, page: &mut Page) {
             page.sample("notifications_total", &[("receiver", &r.name), ("outcome", outcome)], n);
         }
     }
+    let help = "Attempts since the start that did not go as they should, by what was wrong.";
+    page.family("notification_failures", Type::Counter, "", help);
+    for counts in (face.sent)() {
+        for (cause, n) in counts.causes {
+            page.sample("notification_failures_total", &[("receiver", &counts.receiver), ("cause", cause)], n);
+        }
+    }
     let queues = face.store.queues().unwrap_or_default();
     page.family("outbox_pending", Type::Gauge, "", "Messages that wait to be sent, digest items included.");
     for r in &face.receivers {

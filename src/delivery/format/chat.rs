@@ -36,31 +36,33 @@ fn witness(alert: &Alert) -> Option<String> {
     words::witness(alert).map(|command| format!("To prove the audit log up to here: {command}"))
 }
 
-/// Where and since when, in one line, without characters that could begin markup.
+/// What is behind it.
 fn footer(alert: &Alert) -> String {
-    let source = alert.source.as_ref().map_or(String::new(), |s| format!(" · {s}"));
-    let text =
-        format!("{} on {}{source} · since {} · {}", alert.kind, alert.host, words::time(alert.starts_at), alert.id);
-    clean::line(&text, 300).replace('`', "ˋ").replace('[', "(").replace(']', ")")
+    clean::line(&format!("{} · {}", alert.kind, alert.id), 200).replace('`', "ˋ").replace('[', "(").replace(']', ")")
 }
 
-/// Slack incoming webhook: `text` for notifications, blocks in an attachment for the colour.
+/// Slack incoming webhook: `text` is the headline, also of notifications; the blocks under it are in an attachment for
+/// the colour.
 pub(super) fn slack(alert: &Alert, said: &Said) -> Value {
     let headline = said.subject.clone().unwrap_or_else(|| clean::slack(&words::headline(alert)));
-    let section = |text: String| json!({"type": "section", "text": {"type": "mrkdwn", "text": text}});
     let title = said.subject.clone().unwrap_or_else(|| format!("*{headline}*"));
-    let mut blocks = vec![section(title)];
+    let section = |text: String| json!({"type": "section", "text": {"type": "mrkdwn", "text": text}});
+    let small = |text: &str| json!({"type": "context", "elements": [{"type": "mrkdwn", "text": clean::slack(text)}]});
+    let mut blocks = Vec::new();
     match &said.body {
         Some(body) => blocks.push(section(cut(body, 2_900))),
-        None => slack_body(alert, &section, &mut blocks),
+        None => {
+            blocks.push(section(clean::slack(&words::at_once(alert))));
+            slack_body(alert, &section, &mut blocks);
+        }
     }
-    blocks.push(json!({"type": "context", "elements": [{"type": "mrkdwn", "text": clean::slack(&footer(alert))}]}));
+    blocks.push(small(&footer(alert)));
     if let Some(page) = words::page(alert) {
         let button = json!({"type": "button", "text": {"type": "plain_text", "text": "Open"}, "url": page});
         blocks.push(json!({"type": "actions", "elements": [button]}));
     }
     json!({
-        "text": headline,
+        "text": title,
         "attachments": [{"color": format!("#{:06x}", words::colour(alert)), "fallback": headline, "blocks": blocks}],
     })
 }
@@ -100,7 +102,7 @@ fn slack_body(alert: &Alert, section: &impl Fn(String) -> Value, blocks: &mut Ve
 /// Discord webhook: one embed; nobody is mentioned whatever the text says.
 pub(super) fn discord(alert: &Alert, said: &Said) -> Value {
     let headline = || clean::line(&clean::markdown(&words::headline(alert)), 250);
-    let why = || clean::markdown(&clean::line(&alert.why, PROSE));
+    let why = || clean::markdown(&format!("{}\n{}", words::at_once(alert), clean::line(&alert.why, PROSE)));
     let mut embed = json!({
         "title": said.subject.clone().unwrap_or_else(headline),
         "description": said.body.as_ref().map_or_else(why, |body| cut(body, 4_000)),
@@ -195,6 +197,7 @@ pub(super) fn teams(alert: &Alert, said: &Said) -> Value {
 }
 
 fn teams_body(alert: &Alert, steps: &[(String, Option<&str>)], text: &impl Fn(String) -> Value, body: &mut Vec<Value>) {
+    body.push(text(clean::markdown(&words::at_once(alert))));
     body.push(text(clean::markdown(&clean::line(&alert.why, PROSE))));
     let fact = |(title, value): (&str, String)| json!({"title": title, "value": clean::markdown(&value)});
     let figures = words::figures(alert).into_iter().map(|f| (f.name, f.text));

@@ -208,7 +208,7 @@ const marks = a => [a.in_hand ? [' ', h('span', {class: 'pill soft'}, 'in hand')
 function receiver(r) {
   const ill = r.dead || (r.pending && r.error);
   const why = Object.entries(r.causes).map(([cause, n]) => `${cause} ${n}`).join(', ');
-  return [[h('strong', {}, r.name), ' ', h('span', {class: 'soft'}, r.type), r.error ? h('div', {class: 'soft'}, r.error) : null], h('span', {class: ill ? 'bad' : 'good'}, ill ? 'failing' : 'well'),
+  return [[h('strong', {}, r.name), ' ', h('span', {class: 'soft'}, r.type), r.error ? h('div', {class: 'soft'}, r.error) : null, r.flaw ? h('div', {class: 'warn'}, 'Sent, but not as it should be: ' + r.flaw) : null], h('span', {class: ill ? 'bad' : 'good'}, ill ? 'failing' : 'well'),
     num(r.sent), [num(r.pending + r.digest), r.oldest ? h('div', {class: 'soft'}, 'since ', ago(r.oldest)) : null], [num(r.failed), r.given_up ? ` (${r.given_up} given up)` : '', why ? h('div', {class: 'soft'}, why) : null]];
 }
 

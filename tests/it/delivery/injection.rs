@@ -219,7 +219,8 @@ async fn hostile_text_changes_no_structure() {
                 };
                 for (hostile, calm) in all(body).iter().zip(all(&harmless[format])) {
                     let counted = |t: &str| if *format == "slack" { marks(t)[..2].to_vec() } else { marks(t) };
-                    let inert = hostile.starts_with("```") || calm.contains(" on ");
+                    // blocks of code, and the footer of Discord, which knows no markup
+                    let inert = hostile.starts_with("```") || calm.contains(" · 01K");
                     let (got, want) = (counted(hostile), counted(&calm));
                     assert!(got == want || (inert && got[0] == want[0]), "{text:?} in {format}: {hostile}");
                     assert!(!hostile.contains(['\u{202e}', '\u{0}', '\u{1b}', '\u{2028}']), "{text:?} in {format}");

@@ -1,5 +1,6 @@
 //! Delivery: outbox, mail and webhooks against receivers in this process, and against real ones where they are there.
 
+mod bad;
 mod browser;
 mod clock;
 mod command;

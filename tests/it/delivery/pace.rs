@@ -21,7 +21,7 @@ async fn ten_thousand_alerts_and_one_that_matters() {
     rig.pass(secs(9)).await;
     let texts =
         || -> Vec<String> { chat.seen().iter().map(|r| r.json()["text"].as_str().unwrap().to_owned()).collect() };
-    assert!(texts().iter().any(|t| t.ends_with("Alert number 99999")), "within ten seconds");
+    assert!(texts().iter().any(|t| t.ends_with("Alert number 99999*")), "within ten seconds");
     assert_eq!(texts().len(), 61, "sixty by themselves, and the urgent one");
     rig.drain(mins(3)).await;
     let all = texts();
@@ -30,7 +30,7 @@ async fn ten_thousand_alerts_and_one_that_matters() {
     assert!(chat.seen()[61].json().to_string().contains("9940 volume_spike"));
     rig.raise(&[alert(100_000, 1)]);
     rig.drain(secs(5)).await;
-    assert!(texts()[62].ends_with("Alert number 100000"), "afterwards each by itself again");
+    assert!(texts()[62].ends_with("Alert number 100000*"), "afterwards each by itself again");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -47,7 +47,7 @@ async fn by_the_real_clock_the_one_that_matters_is_out_within_seconds() {
     urgent.urgency = Urgency::Page;
     let start = std::time::Instant::now();
     rig.raise(&[urgent]);
-    let out = || chat.seen().iter().any(|r| r.json()["text"].as_str().unwrap().ends_with("Alert number 99999"));
+    let out = || chat.seen().iter().any(|r| r.json()["text"].as_str().unwrap().ends_with("Alert number 99999*"));
     while !out() {
         assert!(start.elapsed() < secs(10), "{} messages", chat.seen().len());
         tokio::time::sleep(std::time::Duration::from_millis(2)).await;

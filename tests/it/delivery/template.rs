@@ -47,7 +47,7 @@ async fn own_texts_go_out_in_every_format() {
         http.seen().into_iter().find(|r| r.line.contains(&format!("/hook{format}"))).map(|r| r.json()).unwrap()
     };
     assert_eq!(got("slack")["text"], "*WARNING* &lt;!here&gt; \"x\"  Bcc: y");
-    assert_eq!(got("slack")["attachments"][0]["blocks"][1]["text"]["text"], "because A test wants it.");
+    assert_eq!(got("slack")["attachments"][0]["blocks"][0]["text"]["text"], "because A test wants it.");
     assert_eq!(got("discord")["embeds"][0]["title"], "*WARNING* \\<!here\\> \"x\"  Bcc: y");
     assert_eq!(got("discord")["embeds"][0]["description"], "because A test wants it.");
     let card = got("teams")["attachments"][0]["content"]["body"].clone();

@@ -3,7 +3,7 @@
 mod api;
 mod browser;
 mod chrome;
-mod kit;
+pub mod kit;
 mod prometheus;
 mod top;
 

@@ -12,7 +12,7 @@ use crate::receive::kit::{free_port, request, until};
 use crate::support::{find, run_command, skip};
 
 /// What was promised: names and labels.
-pub const PROMISED: [(&str, &[&str]); 17] = [
+pub const PROMISED: [(&str, &[&str]); 18] = [
     ("logwarden_lines_total", &["source"]),
     ("logwarden_bytes_total", &["source"]),
     ("logwarden_redactions_total", &["rule"]),
@@ -24,6 +24,7 @@ pub const PROMISED: [(&str, &[&str]); 17] = [
     ("logwarden_keys_evicted_total", &[]),
     ("logwarden_alerts_total", &["kind", "status"]),
     ("logwarden_notifications_total", &["receiver", "outcome"]),
+    ("logwarden_notification_failures_total", &["receiver", "cause"]),
     ("logwarden_outbox_pending", &["receiver"]),
     ("logwarden_lines_dropped_total", &["source"]),
     ("logwarden_source_lag_bytes", &["source"]),
