@@ -3,11 +3,15 @@
 //! Nothing here reads a clock. A [`Timestamp`] is made where bytes arrive or where the monitor ticks, and is passed
 //! on as a value, so that every behaviour in time can be tested without waiting.
 
+mod tz;
+
 use std::fmt;
 use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+pub use tz::{Tz, UnknownZone, ZoneOffset};
 
 /// An instant in microseconds since 1970-01-01T00:00:00Z, leap seconds not counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]

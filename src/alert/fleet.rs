@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use chrono_tz::Tz;
+use crate::units::Tz;
 use serde::{Deserialize, Serialize};
 
 use super::detector::Signal;

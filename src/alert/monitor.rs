@@ -209,7 +209,7 @@ impl Monitor {
     }
 
     /// The zone whose clocks learned hours follow.
-    pub fn zone(&self) -> chrono_tz::Tz {
+    pub fn zone(&self) -> crate::units::Tz {
         self.clock.zone
     }
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use chrono_tz::Tz;
+use crate::units::Tz;
 
 use super::policy::Policy;
 use crate::units::Timestamp;

@@ -2,35 +2,18 @@
 
 use std::borrow::Cow;
 
-use chrono_tz::Tz;
+use crate::units::Tz;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
 /// An IANA time zone, written by name: `Europe/Berlin`. The default is UTC.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct Zone(pub Tz);
 
 impl Default for Zone {
     fn default() -> Self {
         Self(Tz::UTC)
-    }
-}
-
-impl Serialize for Zone {
-    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
-        s.serialize_str(self.0.name())
-    }
-}
-
-impl<'de> Deserialize<'de> for Zone {
-    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        let name = String::deserialize(d)?;
-        let bad = |_| {
-            serde::de::Error::custom(format!(
-                "`{name}` is not an IANA time zone; write it like `Europe/Berlin` or `UTC`"
-            ))
-        };
-        name.parse().map(Self).map_err(bad)
     }
 }
 

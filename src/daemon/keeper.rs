@@ -14,13 +14,14 @@ use super::notify::notify;
 use super::outputs::Output;
 use super::pulse::Pulse;
 use super::retained::Retained;
-use super::watcher::Watcher;
+use super::watcher::{Seen, Watcher};
 use crate::line::Ack;
 use crate::pipeline::{Arrived, Done, Missed, Waiting};
 use crate::sinks::SinkError;
 use crate::sources::Positions;
 use crate::store::StreamKey;
 use crate::telemetry::Counters;
+use crate::units::Timestamp;
 
 /// How often what was written is committed.
 const GROUP: Duration = Duration::from_millis(50);
@@ -308,10 +309,16 @@ impl Keeper {
         Ok(())
     }
 
+    /// Has the monitor look, and answers meanwhile who asks about keys.
+    fn look(&mut self, now: Timestamp) -> Seen {
+        let layout = self.layout.as_ref();
+        self.watcher.look(now, |monitor| layout.into_iter().for_each(|layout| layout.answer(monitor)))
+    }
+
     /// Hands over what the monitor says, and nothing of what was read or written.
     fn commit_alerts(&mut self) {
         let now = now();
-        let seen = self.watcher.look(now);
+        let seen = self.look(now);
         let (key_state, alerts, outbox) = (seen.key_state, seen.alerts, seen.outbox);
         if let Some(layout) = &self.layout {
             layout.told(&alerts);
@@ -333,7 +340,7 @@ impl Keeper {
             self.watcher.audit_broken(why, moment.now);
         }
         if look {
-            let seen = self.watcher.look(moment.now);
+            let seen = self.look(moment.now);
             (moment.key_state, moment.alerts, moment.outbox) = (seen.key_state, seen.alerts, seen.outbox);
             if let Some(layout) = &self.layout {
                 layout.told(&moment.alerts);

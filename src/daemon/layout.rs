@@ -62,7 +62,7 @@ impl Layout {
     /// Lays out what is due.
     pub(super) fn lay(&mut self, monitor: &Monitor, now: Timestamp) {
         self.board.beat(now);
-        self.board.answer(|key| detail(monitor, key));
+        self.answer(monitor);
         if self.board.wants_keys(now) {
             self.board.set_keys(list(monitor, now));
         }
@@ -75,6 +75,11 @@ impl Layout {
             n.newest = monitor.newest();
         });
         self.write_hour(monitor);
+    }
+
+    /// Answers who asks about keys.
+    pub(super) fn answer(&self, monitor: &Monitor) {
+        self.board.answer(|key| detail(monitor, key));
     }
 
     /// Explains how lines of a source are read, now and then.

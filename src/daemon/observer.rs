@@ -118,7 +118,7 @@ fn observe(queue: &Receiver<Tally>, mut watcher: Watcher, store: &Store, wake: &
         }
         looked = Instant::now();
         let now = now();
-        let seen = watcher.look(now);
+        let seen = watcher.look(now, |_| ());
         let commit =
             Commit { key_state: &seen.key_state, alerts: &seen.alerts, outbox: &seen.outbox, now, ..Commit::default() };
         if !(seen.key_state.is_empty() && seen.alerts.is_empty() && seen.outbox.is_empty()) {

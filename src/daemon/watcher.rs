@@ -120,9 +120,11 @@ impl Watcher {
         &self.monitor
     }
 
-    /// Looks at what was absorbed, and at the clock.
-    pub(super) fn look(&mut self, now: Timestamp) -> Seen {
+    /// Looks at what was absorbed, and at the clock. With many keys that takes a while; `between` may use the middle of
+    /// it.
+    pub(super) fn look(&mut self, now: Timestamp, between: impl FnOnce(&Monitor)) -> Seen {
         let mut alerts = self.monitor.tick(now);
+        between(&self.monitor);
         for alert in &mut alerts {
             alert.links.page = self.http.as_ref().and_then(|http| http.page_of(&alert.id));
         }

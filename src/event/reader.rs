@@ -3,8 +3,8 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use crate::units::Tz;
 use chrono::Datelike;
-use chrono_tz::Tz;
 use ipnet::IpNet;
 
 use super::access;

@@ -22,16 +22,24 @@ const MOST: usize = 500;
 /// 100,000 is far more than what a processor keeps at hand.
 struct Order {
     name: &'static str,
-    rank: fn(&KeyRow) -> u64,
+    /// Of a text the first bytes behind those that all begin with.
+    rank: Rank,
     /// Where numbers are equal.
     rest: fn(&KeyRow, &KeyRow) -> Ordering,
 }
 
+/// How the number of a row is found.
+#[derive(Clone, Copy)]
+enum Rank {
+    Number(fn(&KeyRow) -> u64),
+    Text(fn(&KeyRow) -> Option<&str>),
+}
+
 /// What a list can be sorted by, ascending.
 const ORDERS: [Order; 11] = [
-    Order { name: "key", rank: |r| head(r.id.as_str()), rest: |a, b| a.id.as_str().cmp(b.id.as_str()) },
-    Order { name: "type", rank: |r| head(&r.kind), rest: |a, b| a.kind.cmp(&b.kind) },
-    Order { name: "label", rank: |r| r.label.as_deref().map_or(0, head), rest: |a, b| a.label.cmp(&b.label) },
+    Order { name: "key", rank: Rank::Text(|r| Some(r.id.as_str())), rest: |a, b| a.id.as_str().cmp(b.id.as_str()) },
+    Order { name: "type", rank: Rank::Text(|r| Some(&r.kind)), rest: |a, b| a.kind.cmp(&b.kind) },
+    Order { name: "label", rank: Rank::Text(|r| r.label.as_deref()), rest: |a, b| a.label.cmp(&b.label) },
     number("requests", |r| r.total),
     number("hour", |r| r.hour.uses.into()),
     // shares are never below zero, and such numbers are in the order of their bits
@@ -44,12 +52,29 @@ const ORDERS: [Order; 11] = [
 ];
 
 const fn number(name: &'static str, rank: fn(&KeyRow) -> u64) -> Order {
-    Order { name, rank, rest: |_, _| Ordering::Equal }
+    Order { name, rank: Rank::Number(rank), rest: |_, _| Ordering::Equal }
+}
+
+impl Rank {
+    /// The numbers of `rows`, in their order.
+    fn of(self, rows: &[(usize, &KeyRow)]) -> Vec<(u64, usize)> {
+        match self {
+            Self::Number(rank) => rows.iter().map(|(n, row)| (rank(row), *n)).collect(),
+            Self::Text(text) => {
+                let mut texts = rows.iter().filter_map(|(_, row)| text(row)).map(str::as_bytes);
+                let first = texts.next().unwrap_or_default();
+                let alike = |most: usize, text: &[u8]| {
+                    first[..most].iter().zip(text).position(|(a, b)| a != b).unwrap_or(most.min(text.len()))
+                };
+                let skip = texts.fold(first.len(), alike);
+                rows.iter().map(|(n, row)| (text(row).map_or(0, |text| head(&text.as_bytes()[skip..])), *n)).collect()
+            }
+        }
+    }
 }
 
 /// The first bytes of a text, in its order.
-fn head(text: &str) -> u64 {
-    let bytes = text.as_bytes();
+fn head(bytes: &[u8]) -> u64 {
     u64::from_be_bytes(std::array::from_fn(|n| bytes.get(n).copied().unwrap_or(0)))
 }
 
@@ -76,9 +101,11 @@ fn page(list: &KeyList, query: &Query) -> Value {
     let sort = query.get("sort").unwrap_or("-last_seen");
     let (name, down) = sort.strip_prefix('-').map_or((sort, false), |name| (name, true));
     let order = ORDERS.iter().find(|order| order.name == name).unwrap_or(&ORDERS[9]);
-    let rank = |row: &KeyRow| if down { !(order.rank)(row) } else { (order.rank)(row) };
-    let rows = list.keys.iter().enumerate().filter(|(_, row)| wanted.fits(row));
-    let mut found: Vec<(u64, usize)> = rows.map(|(n, row)| (rank(row), n)).collect();
+    let rows: Vec<(usize, &KeyRow)> = list.keys.iter().enumerate().filter(|(_, row)| wanted.fits(row)).collect();
+    let mut found = order.rank.of(&rows);
+    if down {
+        found.iter_mut().for_each(|(rank, _)| *rank = !*rank);
+    }
     let matched = found.len();
     let (limit, offset) = (query.number("limit", 50, MOST), query.number("offset", 0, usize::MAX));
     let by = |a: &(u64, usize), b: &(u64, usize)| {

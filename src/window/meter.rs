@@ -2,7 +2,7 @@
 //!
 //! Amounts are measured in the key's own usual amount per request, so that the formulas for requests hold for them.
 
-use chrono_tz::Tz;
+use crate::units::Tz;
 
 use super::pack::{Pack, Unpack};
 use super::profile::Profile;

@@ -2,8 +2,8 @@
 
 use std::cell::Cell;
 
+use crate::units::Tz;
 use chrono::{Datelike, Timelike};
-use chrono_tz::Tz;
 
 use super::day::Day;
 use super::extra::{Extra, Place};
@@ -543,7 +543,7 @@ mod tests {
     fn the_stored_form_comes_back_whole() {
         let t = Timestamp::from_secs(1_777_636_800);
         let mut s = KeyState::new("OPENAI_API_KEY", t);
-        let clock = Clockwork::new(Tz::Europe__Berlin, 3600);
+        let clock = Clockwork::new("Europe/Berlin".parse().unwrap(), 3600);
         for i in 0..200 {
             let at = bucket_start(bucket(t) + i);
             s.advance(bucket(at), &clock);

@@ -256,7 +256,7 @@ impl Keys {
 
 #[cfg(test)]
 mod tests {
-    use chrono_tz::Tz;
+    use crate::units::Tz;
 
     use super::*;
     use crate::event::Text;

@@ -8,7 +8,7 @@
 //! a week, so an hour used once is forgotten within months. At least 48 hours of the week must be quiet, 14 days learned
 //! and 40 hours used, else the key keeps no hours.
 
-use chrono_tz::Tz;
+use crate::units::Tz;
 
 use super::super::calendar::Calendar;
 use super::super::detector::{Detector, Signal, View};

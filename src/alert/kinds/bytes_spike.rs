@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use chrono_tz::Tz;
+use crate::units::Tz;
 
 use super::super::detector::{Detector, Signal, View};
 use super::super::kind::{Kind, KindInfo};

@@ -4,7 +4,7 @@
 //! 5-minute window [`Profile::expected_burst`]. The score is the log likelihood ratio of negative binomials with the
 //! key's own over-dispersion alpha ([`excess_score`]), at least 0.03 over 60 minutes and 0.2 over 5.
 
-use chrono_tz::Tz;
+use crate::units::Tz;
 
 use super::super::detector::View;
 use super::super::stats::excess_score;

@@ -76,7 +76,7 @@ pub use volume_drop::VolumeDropConfig;
 pub use volume_ramp::VolumeRampConfig;
 pub use volume_spike::VolumeSpikeConfig;
 
-use chrono_tz::Tz;
+use crate::units::Tz;
 
 use super::config::DetectConfig;
 use super::detector::Detector;

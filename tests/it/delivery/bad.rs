@@ -61,7 +61,8 @@ impl Town {
         let ca = format!("ca_file = '{}'\n", authority.ca_file.display());
         let mut sections: BTreeMap<&str, String> = BTreeMap::new();
         let mut hooks = Vec::new();
-        let answers: [(&str, fn() -> Reply); 10] = [
+        type Answer = fn() -> Reply;
+        let answers: [(&str, Answer); 10] = [
             ("good", || Reply::Status(200, "")),
             ("redirect", || Reply::Status(302, "location: http://127.0.0.1:1/stolen\r\n")),
             ("gone", || Reply::Body(410, "no longer")),

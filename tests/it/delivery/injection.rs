@@ -160,13 +160,19 @@ fn headers(mail: &super::smtp::Mail) -> Vec<String> {
         (fits && ["Content", "From", "To", "Bcc", "Cc", "Subject", "X-", "List"].iter().any(|p| name.starts_with(p)))
             .then(|| name.to_owned())
     };
-    mail.data.lines().filter_map(named).collect()
+    // headers stand at the beginning and behind a boundary, up to an empty line; in a text any words may begin a line
+    let mut in_head = true;
+    let head = mail.data.lines().filter(|line| {
+        in_head = (in_head && !line.is_empty()) || line.starts_with("--=_");
+        in_head
+    });
+    head.filter_map(named).collect()
 }
 
 /// The HTML part, its transfer encoding undone.
 fn html(mail: &super::smtp::Mail) -> String {
-    let part = mail.data.split("\r\nContent-Type: text/html").nth(1).unwrap();
-    let body = part.split_once("\r\n\r\n").unwrap().1.replace("=\r\n", "");
+    let part = mail.data.split("\r\nContent-Type: text/html; charset=utf-8\r\n").nth(1).unwrap();
+    let body = part.split_once("\r\n\r\n").map_or(part, |(_, body)| body).replace("=\r\n", "");
     let mut bytes = Vec::new();
     let mut rest = body.as_bytes();
     while let Some((&b, tail)) = rest.split_first() {
