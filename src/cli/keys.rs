@@ -31,7 +31,7 @@ pub enum Verb {
     },
     /// One key: its use, its networks, its usual share of errors
     Show {
-        /// The key's pseudonym or id, or the name that the configuration gives it
+        /// The key's pseudonym or id, or as much of it as no other begins with, or the name that the configuration gives
         key: String,
         #[command(flatten)]
         state: state::Args,
@@ -143,6 +143,11 @@ impl Key {
             || self.policy.label.as_deref() == Some(wanted)
     }
 
+    /// Whether its pseudonym or id begins so.
+    fn begins(&self, wanted: &str) -> bool {
+        !wanted.is_empty() && [self.id.name(), self.id.as_str()].iter().any(|name| name.starts_with(wanted))
+    }
+
     fn networks(&self) -> Vec<String> {
         self.state.networks().iter().rev().map(|known| known.network.to_string()).collect()
     }
@@ -233,7 +238,16 @@ fn list(all: &Inventory, format: Format) -> anyhow::Result<Exit> {
 }
 
 fn show(all: &Inventory, wanted: &str, format: Format) -> anyhow::Result<Exit> {
-    let found: Vec<&Key> = all.keys.iter().filter(|key| key.is(wanted)).collect();
+    let mut found: Vec<&Key> = all.keys.iter().filter(|key| key.is(wanted)).collect();
+    if found.is_empty() {
+        found = all.keys.iter().filter(|key| key.begins(wanted)).collect();
+        if found.len() > 1 {
+            let names: Vec<String> = found.iter().take(5).map(|key| plain(&key.name()).to_string()).collect();
+            let more = if found.len() > names.len() { ", ..." } else { "" };
+            let told = format!("{} keys begin with `{wanted}`: {}{more}", found.len(), names.join(", "));
+            return Err(Failure::new(Exit::FOUND, told).help("write more of it").into());
+        }
+    }
     if found.is_empty() {
         let failure = Failure::new(Exit::FOUND, format!("no key `{wanted}` was seen"));
         return Err(failure.help("`logwarden keys list` shows them all").into());

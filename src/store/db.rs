@@ -74,6 +74,12 @@ pub enum StoreError {
         /// Version of this program.
         wanted: i64,
     },
+    /// Nothing can be written there, and something waits to be.
+    #[error(
+        "the state in {0} is in use or was not closed, and nothing can be written there to read all of it; copy the directory to where you \
+         may write, and look at the copy"
+    )]
+    Unmerged(String),
     /// No room left.
     #[error("no space left for the state; free some and it goes on")]
     Full,
@@ -166,7 +172,32 @@ impl Store {
     /// # Errors
     /// When there is nothing, or it cannot be read.
     pub fn open_read_only(dir: &Path) -> Result<Self, StoreError> {
-        Self::open_existing(dir, OpenFlags::SQLITE_OPEN_READ_ONLY)
+        match Self::open_existing(dir, OpenFlags::SQLITE_OPEN_READ_ONLY) {
+            Err(StoreError::Database(error))
+                if matches!(error.sqlite_error_code(), Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly)) =>
+            {
+                Self::open_still(dir)
+            }
+            other => other,
+        }
+    }
+
+    /// Opens `dir` where nothing can be written, such as a snapshot or a mounted backup: SQLite cannot make the files
+    /// there by which readers and a writer know of each other, so what stands there is read as it stands. What a writer
+    /// has left in the log beside the database would be missing then, so that is said instead.
+    fn open_still(dir: &Path) -> Result<Self, StoreError> {
+        let path = dir.join(DATABASE);
+        let log = fs::metadata(dir.join(format!("{DATABASE}-wal"))).map_or(0, |meta| meta.len());
+        if log > 0 {
+            return Err(StoreError::Unmerged(dir.display().to_string()));
+        }
+        let file = fs::metadata(&path).map(|meta| (meta.dev(), meta.ino())).map_err(|e| io_error(&path, e))?;
+        let mut uri = url::Url::from_file_path(fs::canonicalize(&path).map_err(|e| io_error(&path, e))?)
+            .map_err(|()| io_error(&path, io::ErrorKind::InvalidInput.into()))?;
+        uri.set_query(Some("immutable=1"));
+        let mode = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
+        let db = Connection::open_with_flags(uri.as_str(), mode)?;
+        Self::existing(dir, db, Some(file))
     }
 
     /// Opens `dir` for a word of the operator (an acknowledgement, a silence) while a service may be writing: without the
@@ -219,6 +250,11 @@ impl Store {
         };
         let db = Connection::open_with_flags(&path, mode | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
         db.busy_timeout(BUSY)?;
+        Self::existing(dir, db, file)
+    }
+
+    fn existing(dir: &Path, db: Connection, file: Option<(u64, u64)>) -> Result<Self, StoreError> {
+        let shown = || dir.display().to_string();
         let found: i64 = db.pragma_query_value(None, "user_version", |r| r.get(0))?;
         if found != schema::VERSION {
             return Err(StoreError::Version { dir: shown(), found, wanted: schema::VERSION });

@@ -223,3 +223,81 @@ fn a_silence_for_a_kind_that_there_is_not_is_refused() {
         assert_eq!(run(&["alerts", "silence", "add", kind, "--state", state], b"").code, 74);
     }
 }
+
+/// Runs the program as somebody who may read `dir` and write nowhere in it.
+fn run_read_only(dir: &Path, args: &[&str]) -> crate::support::Ran {
+    use std::os::unix::fs::PermissionsExt;
+    let entries = walk(dir);
+    let root = rustix::process::getuid().is_root();
+    let owned = |path: &Path, by: u32, file, dir| {
+        fs::set_permissions(path, fs::Permissions::from_mode(if path.is_dir() { dir } else { file })).unwrap();
+        if root {
+            std::os::unix::fs::chown(path, Some(by), Some(by)).unwrap();
+        }
+    };
+    entries.iter().for_each(|path| owned(path, 65_534, 0o400, 0o500));
+    // root may write anywhere, so it has to become somebody else; a copy of the program lies where that one may read
+    let place = tempfile::tempdir().unwrap();
+    fs::set_permissions(place.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let program = place.path().join("logwarden");
+    fs::copy(env!("CARGO_BIN_EXE_logwarden"), &program).unwrap();
+    let mut command = std::process::Command::new(if root { Path::new("setpriv") } else { &program });
+    if root {
+        command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(&program);
+    }
+    command.args(args).env("NO_COLOR", "1").env_remove("LOGWARDEN_PSEUDONYM_KEY");
+    let ran = crate::support::run_command(&mut command, b"");
+    entries.iter().for_each(|path| owned(path, 0, 0o600, 0o700));
+    ran
+}
+
+/// `dir` and everything in it.
+fn walk(dir: &Path) -> Vec<std::path::PathBuf> {
+    let mut all = vec![dir.to_owned()];
+    for entry in fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()) {
+        if entry.is_dir() {
+            all.extend(walk(&entry));
+        } else {
+            all.push(entry);
+        }
+    }
+    all
+}
+
+#[test]
+fn reading_verbs_read_where_nothing_can_be_written() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = tempfile::tempdir().unwrap();
+    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let path = dir.path().join("state");
+    let line = b"{\"time\":1777884000,\"apiKeyId\":\"k1\",\"status\":200}\n";
+    let config = dir.path().join("c.toml");
+    fs::write(&config, "[receivers.none]\ntype = \"webhook\"\nurl = \"http://127.0.0.1:9/\"\n").unwrap();
+    let (config, state_dir) = (config.to_str().unwrap(), path.to_str().unwrap());
+    let watched = run(&["--config", config, "--state", state_dir], line);
+    assert_eq!(watched.code, 0, "{}", watched.err);
+    state(&path);
+    let store = Store::open(&path, Timestamp::from_secs(0)).unwrap();
+    store.flush_audit().unwrap();
+    drop(store);
+    let before = walk(&path);
+    for (verb, want) in [
+        (&["alerts", "list"][..], "volume_spike"),
+        (&["alerts", "show", "01JA"], "a stolen key"),
+        (&["alerts", "queue"], ""),
+        (&["alerts", "silence", "list"], ""),
+        (&["keys", "list"], "k1"),
+        (&["keys", "show", "k"], "k1"),
+        (&["audit", "verify"], "the audit log is whole"),
+        (&["audit", "export"], "alert.firing"),
+    ] {
+        let ran = run_read_only(&path, &[verb, &["--state", state_dir]].concat());
+        assert_eq!(ran.code, 0, "{verb:?}: {}", ran.err);
+        assert!(ran.text().contains(want), "{verb:?}: {}", ran.text());
+    }
+    assert_eq!(walk(&path), before, "nothing was made");
+    // with a log beside it that nobody can merge, it is not shown by halves
+    fs::write(path.join("state.db-wal"), [0; 4096]).unwrap();
+    let ran = run_read_only(&path, &["alerts", "list", "--state", state_dir]);
+    assert!(ran.code == 74 && ran.err.contains("copy the directory"), "{} {}{}", ran.code, ran.text(), ran.err);
+}

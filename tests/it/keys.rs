@@ -51,6 +51,10 @@ fn a_key_is_shown_with_its_age_its_use_and_the_narrowest_policy() {
     ] {
         assert!(show.contains(part), "{part}\n{show}");
     }
+    let several = run(&["keys", "show", "k", "--config", config], b"");
+    assert!(several.code == 1 && several.err.contains("2 keys begin with `k`: "), "{}", several.err);
+    let part = run(&["keys", "show", "API_KEY_ID:k2", "--config", config], b"");
+    assert_eq!((part.code, part.text()), (0, gone));
     // What is proposed can be pasted as it stands.
     let pasted = dir.path().join("pasted.toml");
     let policy: String = show.lines().filter_map(|l| l.strip_prefix("    ")).map(|l| format!("{l}\n")).collect();

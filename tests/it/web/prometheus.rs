@@ -60,7 +60,8 @@ fn names_and_labels_are_as_promised_in_both_formats() {
     let service = start(RECEIVER);
     append(&service, std::str::from_utf8(&lines()).unwrap());
     get_when(&service, "/api/v1/status", |s| {
-        s["now"]["lines"] == 3 && s["alerts"]["told_by_kind"].as_object().is_some_and(|o| !o.is_empty())
+        let filled = |v: &serde_json::Value| v.as_object().is_some_and(|o| !o.is_empty());
+        s["now"]["lines"] == 3 && filled(&s["alerts"]["told_by_kind"]) && filled(&s["receivers"][0]["causes"])
     });
     let open = "Accept: application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5,*/*;q=0.1";
     for (accept, kind) in
