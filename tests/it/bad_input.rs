@@ -1,15 +1,16 @@
 //! What logs do to a watcher: wrong clocks, hidden names, absurd numbers, minted keys. Each case goes through the running
 //! service, and afterwards a plain attack in well-made lines must still be seen: no flood, no silence, no crash.
 
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs::{self, OpenOptions};
-use std::io::Write as _;
+use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::process::{Running, signal, wait};
+use crate::process::{Running, grows_to, signal, wait};
 use crate::receive::kit::until;
 use crate::support::{logwarden, run};
 
@@ -17,7 +18,9 @@ use crate::support::{logwarden, run};
 struct Service {
     dir: tempfile::TempDir,
     child: Running,
-    lines: usize,
+    lines: u64,
+    /// Bytes and lines of the output that were there.
+    seen: (u64, u64),
 }
 
 impl Service {
@@ -32,7 +35,7 @@ impl Service {
         let errors = fs::File::create(dir.path().join("errors")).unwrap();
         let mut command = logwarden();
         command.args(["run", "--config"]).arg(dir.path().join("c.toml")).stdin(Stdio::null()).stderr(errors);
-        Self { child: Running(command.spawn().unwrap()), dir, lines: 0 }
+        Self { child: Running(command.spawn().unwrap()), dir, lines: 0, seen: (0, 0) }
     }
 
     fn path(&self, name: &str) -> std::path::PathBuf {
@@ -47,9 +50,28 @@ impl Service {
     fn append(&mut self, text: &str) {
         let mut file = OpenOptions::new().create(true).append(true).open(self.path("app.log")).unwrap();
         file.write_all(text.as_bytes()).unwrap();
-        self.lines += text.lines().count();
-        let out = || fs::read_to_string(self.path("out.log")).unwrap_or_default();
-        assert!(until(|| out().lines().count() == self.lines), "{}", self.errors());
+        self.lines += text.lines().count() as u64;
+        let (path, offset) = (self.path("out.log"), self.seen.0);
+        let mut out = None;
+        let seen = Cell::new(self.seen);
+        let more = RefCell::new(move || {
+            let mut text = Vec::new();
+            if out.is_none() {
+                out = fs::File::open(&path).ok();
+                out.as_mut().map(|file| file.seek(SeekFrom::Start(offset)));
+            }
+            out.as_mut().map(|file| file.read_to_end(&mut text));
+            text
+        });
+        let count = || {
+            let text = more.borrow_mut()();
+            let (bytes, lines) = seen.get();
+            seen.set((bytes + text.len() as u64, lines + text.iter().filter(|b| **b == b'\n').count() as u64));
+            seen.get().1
+        };
+        let whole = grows_to(self.lines, count);
+        self.seen = seen.get();
+        assert!(whole, "{}", self.errors());
     }
 
     /// How many alerts of each kind have begun.
