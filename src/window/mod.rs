@@ -9,6 +9,7 @@ mod distinct;
 mod extra;
 mod few;
 mod habits;
+mod hash;
 mod id;
 mod meter;
 mod networks;
@@ -26,6 +27,7 @@ pub use distinct::Distinct;
 pub use extra::{Place, Where};
 pub use few::Few;
 pub use habits::{Habit, Seen};
+pub use hash::KeyHash;
 pub use id::{KeyId, Network};
 pub use meter::Meter;
 pub use networks::Known;
@@ -39,7 +41,3 @@ pub use tally::{
     bucket, bucket_start,
 };
 pub use words::{Word, Words};
-
-/// Makes the hashes of [`KeyId`]s for tables in memory. Whoever writes into a log can choose the names of keys, so they
-/// start from numbers that are drawn anew in each process.
-pub type KeyHash = foldhash::quality::RandomState;

@@ -2,7 +2,7 @@
 
 use std::hash::BuildHasher;
 
-use super::KeyHash;
+use super::hash::KeyHash;
 use super::id::KeyId;
 use super::state::KeyState;
 use super::words::ByHash;

@@ -4,8 +4,8 @@ use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 
-use super::KeyHash;
 use super::few::Few;
+use super::hash::KeyHash;
 use super::id::{KeyId, mix, spread_of};
 use super::samples::{Lines, Samples};
 use super::sighting::{Aspect, Chain, Sighting, Sightings};
