@@ -2,12 +2,13 @@
 //! pass from one to the next in order, and what comes out is the same as from one thread.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Condvar, Mutex, PoisonError};
 
 use super::chunk::FAILED;
 use crate::line::lines;
 use crate::redact::{Finder, Found, Redacted, Redactor, Stream};
 
-/// Pieces for each hand in one round; a round costs two starts of each thread but the first.
+/// Pieces for each hand in one round; a round costs a start of each thread but the first, and a wait for the last piece.
 const PIECES: usize = 4;
 
 /// The hands at a stream, and what it has taught so far.
@@ -64,30 +65,75 @@ impl Crew {
             slots.resize_with(pieces.len(), Slot::default);
         }
         let slots = &mut slots[..pieces.len()];
-        on_all(hands, pieces, slots, |finder, (bytes, withheld), slot| {
-            slot.failed = withheld.is_none() && !guarded(|| finder.find(bytes, &mut slot.found));
-        });
-        for ((bytes, withheld), slot) in pieces.iter().zip(&mut *slots) {
-            if withheld.is_none() && !slot.failed {
-                slot.failed = !guarded(|| hands[0].recall(bytes, stream, &mut slot.found));
-            }
-            if slot.failed {
-                // What was learned of the stream may be broken: begin anew.
-                *stream = Stream::default();
-            }
+        let bytes: usize = pieces.iter().map(|(bytes, _)| bytes.len()).sum();
+        let useful = (bytes / SHARE).clamp(1, hands.len());
+        let heap = Heap { rest: Mutex::new(pieces.iter().zip(&mut *slots).enumerate()), turns: Turns::new(stream) };
+        if let Some((first, others)) = hands[..useful].split_first_mut() {
+            std::thread::scope(|scope| {
+                others.iter_mut().for_each(|hand| drop(scope.spawn(|| heap.share(hand))));
+                heap.share(first);
+            });
         }
-        on_all(hands, pieces, slots, |finder, (bytes, withheld), slot| {
+        if slots.iter().any(|slot| slot.failed) {
+            hands.iter_mut().for_each(|hand| *hand = redactor.finder());
+        }
+    }
+}
+
+/// The pieces of one round, of which each hand takes the next until none is left.
+struct Heap<'s, I> {
+    rest: Mutex<I>,
+    turns: Turns<'s>,
+}
+
+impl<'p, I: Iterator<Item = (usize, (&'p Piece<'p>, &'p mut Slot))>> Heap<'_, I> {
+    /// One hand's share: to look through a piece and to write it takes no order, to pass on what it teaches does.
+    fn share(&self, finder: &mut Finder) {
+        loop {
+            let next = self.rest.lock().unwrap_or_else(PoisonError::into_inner).next();
+            let Some((n, ((bytes, withheld), slot))) = next else { return };
             let Slot { found, failed, redacted } = slot;
+            *failed = withheld.is_none() && !guarded(|| finder.find(bytes, found));
+            self.turns.take(n, |stream| {
+                if withheld.is_none() && !*failed {
+                    *failed = !guarded(|| finder.recall(bytes, stream, found));
+                }
+                if *failed {
+                    // What was learned of the stream may be broken: begin anew.
+                    *stream = Stream::default();
+                }
+            });
             *failed = *failed || withheld.is_none() && !guarded(|| finder.finish(bytes, found, redacted));
             if let Some(reason) = withheld {
                 redacted.withhold(std::iter::once(*bytes), reason);
             } else if *failed {
                 redacted.withhold(lines(bytes), FAILED);
             }
-        });
-        if slots.iter().any(|slot| slot.failed) {
-            hands.iter_mut().for_each(|hand| *hand = redactor.finder());
         }
+    }
+}
+
+/// The stream, for one piece after the other.
+struct Turns<'s> {
+    /// Whose turn it is.
+    next: Mutex<(usize, &'s mut Stream)>,
+    passed: Condvar,
+}
+
+impl<'s> Turns<'s> {
+    fn new(stream: &'s mut Stream) -> Self {
+        Self { next: Mutex::new((0, stream)), passed: Condvar::new() }
+    }
+
+    /// Does `work` when all pieces before the `n`th had their turn.
+    fn take(&self, n: usize, work: impl FnOnce(&mut Stream)) {
+        let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
+        while next.0 != n {
+            next = self.passed.wait(next).unwrap_or_else(PoisonError::into_inner);
+        }
+        work(next.1);
+        next.0 += 1;
+        self.passed.notify_all();
     }
 }
 
@@ -96,30 +142,6 @@ pub type Piece<'p> = (&'p [u8], Option<&'static str>);
 
 /// Least bytes for each hand: below that, starting a thread costs more than it saves.
 const SHARE: usize = 64 << 10;
-
-/// Does `work` on each piece and its slot, spread over as many hands as are worth it.
-fn on_all(
-    hands: &mut [Finder],
-    pieces: &[Piece<'_>],
-    slots: &mut [Slot],
-    work: impl Fn(&mut Finder, &Piece<'_>, &mut Slot) + Sync,
-) {
-    let bytes: usize = pieces.iter().map(|(bytes, _)| bytes.len()).sum();
-    let share = pieces.len().div_ceil(hands.len().min(bytes / SHARE).max(1)).max(1);
-    let mut shares = hands.iter_mut().zip(pieces.chunks(share).zip(slots.chunks_mut(share)));
-    let first = shares.next();
-    let all = |finder: &mut Finder, pieces: &[Piece<'_>], slots: &mut [Slot]| {
-        pieces.iter().zip(slots).for_each(|(piece, slot)| work(finder, piece, slot));
-    };
-    std::thread::scope(|scope| {
-        for (finder, (pieces, slots)) in shares {
-            scope.spawn(|| all(finder, pieces, slots));
-        }
-        if let Some((finder, (pieces, slots))) = first {
-            all(finder, pieces, slots);
-        }
-    });
-}
 
 /// Whether `work` came to its end.
 fn guarded(work: impl FnOnce()) -> bool {
