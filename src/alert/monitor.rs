@@ -128,6 +128,11 @@ impl Monitor {
         self.pending.merge(tally);
     }
 
+    /// How many keys wait to be looked at.
+    pub fn waiting(&self) -> usize {
+        self.pending.keys.len()
+    }
+
     /// Hears of a condition from outside, for example that the audit log is broken; it holds now, and is over when it was
     /// not heard of for the kind's `resolve_after`.
     pub fn notice(&mut self, notice: Notice, at: Timestamp) {

@@ -294,6 +294,11 @@ impl Keeper {
         if let Some(layout) = &mut self.layout {
             layout.lay(self.watcher.monitor(), now());
         }
+        if self.watcher.crowded() && self.settled(beat) {
+            (beat.committed, beat.ticked) = (Instant::now(), Instant::now());
+            self.deliver(beat)?;
+            self.commit(true);
+        }
         let group = if self.written.is_empty() { GROUP } else { PROMPT };
         if beat.committed.elapsed() >= group && !self.committer.busy() {
             beat.committed = Instant::now();

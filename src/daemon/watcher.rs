@@ -36,6 +36,9 @@ pub(super) struct Seen {
 /// Looks that change at most this many keys happen with every commit, others once a second.
 const FEW: usize = 512;
 
+/// Most keys that may wait to be looked at while a commit takes its time: about 50 MB, when somebody mints keys.
+const CROWD: usize = 1 << 16;
+
 impl Watcher {
     /// A monitor as configured, with what it knew when the store was written.
     pub(super) fn new(
@@ -58,6 +61,11 @@ impl Watcher {
         if !tally.is_empty() {
             self.monitor.absorb(tally);
         }
+    }
+
+    /// Whether so many keys wait to be looked at that nothing more is to be taken over before.
+    pub(super) fn crowded(&self) -> bool {
+        self.monitor.waiting() >= CROWD
     }
 
     /// Says that a sink or the state (`what`) has not been writable for `seconds`, because of `why`.
