@@ -212,6 +212,10 @@ pub(super) fn mix(mut x: u64) -> u64 {
     x ^ (x >> 31)
 }
 
+/// Makes the hashes of [`KeyId`]s for tables in memory. Whoever writes into a log can choose the names of keys, so they
+/// start from numbers that are drawn anew in each process.
+pub type KeyHash = foldhash::quality::RandomState;
+
 #[cfg(test)]
 mod tests {
     use super::*;

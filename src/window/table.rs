@@ -2,8 +2,7 @@
 
 use std::hash::BuildHasher;
 
-use super::hash::KeyHash;
-use super::id::KeyId;
+use super::id::{KeyHash, KeyId};
 use super::state::KeyState;
 use super::words::ByHash;
 

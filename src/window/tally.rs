@@ -5,8 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 
 use super::few::Few;
-use super::hash::KeyHash;
-use super::id::{KeyId, mix, spread_of};
+use super::id::{KeyHash, KeyId, mix, spread_of};
 use super::samples::{Lines, Samples};
 use super::sighting::{Aspect, Chain, Sighting, Sightings};
 use super::words::{Word, Words};
