@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::units::Tz;
 use serde::{Deserialize, Serialize};
 
 use super::detector::Signal;
 use super::words;
+use crate::units::Tz;
 use crate::window::{KeyId, KeyState, Keys, RING, hour_of_week};
 
 /// Keys that must take part.

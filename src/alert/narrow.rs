@@ -2,10 +2,8 @@
 
 use std::fmt::Write;
 
-use crate::units::Tz;
-
 use super::policy::Policy;
-use crate::units::Timestamp;
+use crate::units::{Timestamp, Tz};
 use crate::window::{Aspect, KeyId, KeyState, WEEK, Words};
 
 /// Networks that are remembered at most; a key with as many may have had more.

@@ -2,9 +2,10 @@
 
 use std::borrow::Cow;
 
-use crate::units::Tz;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
+
+use crate::units::Tz;
 
 /// An IANA time zone, written by name: `Europe/Berlin`. The default is UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -85,7 +85,7 @@ impl Drops {
         source.tell(&mut spell, now, SPAN);
     }
 
-    /// Tells what is not told yet, when that is at least `span` ago.
+    /// Tells in the log what is not told yet: when the last time is [`SPAN`] ago, or at once when `all` is to be told.
     pub(super) fn tell(&self, now: Instant, all: bool) {
         let span = if all { Duration::ZERO } else { SPAN };
         self.sources.iter().for_each(|source| source.tell(&mut source.spell(), now, span));

@@ -294,15 +294,12 @@ impl Keeper {
         if let Some(layout) = &mut self.layout {
             layout.lay(self.watcher.monitor(), now());
         }
-        if self.watcher.crowded() && self.settled(beat) {
-            (beat.committed, beat.ticked) = (Instant::now(), Instant::now());
-            self.deliver(beat)?;
-            self.commit(true);
-        }
         let group = if self.written.is_empty() { GROUP } else { PROMPT };
-        if beat.committed.elapsed() >= group && !self.committer.busy() {
+        let due = beat.committed.elapsed() >= group && !self.committer.busy();
+        let crowded = self.watcher.crowded() && self.settled(beat);
+        if due || crowded {
             beat.committed = Instant::now();
-            let look = self.watcher.light() || beat.ticked.elapsed() >= TICK;
+            let look = crowded || self.watcher.light() || beat.ticked.elapsed() >= TICK;
             if look {
                 beat.ticked = Instant::now();
             }

@@ -3,7 +3,6 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use crate::units::Tz;
 use chrono::Datelike;
 use ipnet::IpNet;
 
@@ -21,7 +20,7 @@ use super::value;
 use super::walk::{Kind, Walker};
 use crate::line::SourceId;
 use crate::redact::RedactedLine;
-use crate::units::Timestamp;
+use crate::units::{Timestamp, Tz};
 
 /// How far ahead of its arrival a line's own time may be before it is not believed.
 pub const MAX_AHEAD: Duration = Duration::from_secs(300);

@@ -5,10 +5,9 @@
 //! RFC 2822 dates, `asctime`, syslog's `May  1 12:00:00` (year of arrival), US dates with AM and PM, and seconds,
 //! milliseconds, microseconds or nanoseconds since 1970, told apart by magnitude, with or without decimals.
 
-use crate::units::Tz;
 use chrono::{NaiveDate, TimeZone};
 
-use crate::units::Timestamp;
+use crate::units::{Timestamp, Tz};
 
 /// 2000-01-01 and 2100-01-01: numbers that mean an instant outside are no time.
 const EARLIEST: i64 = 946_684_800;

@@ -4,14 +4,13 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::units::Tz;
 use ipnet::IpNet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::net::ServerTls;
 use crate::secret::Secret;
-use crate::units::{duration, size};
+use crate::units::{Tz, duration, size};
 
 /// How the lines of a source are read as events. These keys stand in the section of every source.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

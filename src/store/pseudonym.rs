@@ -92,7 +92,7 @@ pub fn rotate_pseudonym_key(dir: &Path, now: Timestamp) -> Result<PseudonymKey, 
     let epoch = epochs(&path, &text)?.last().map_or(0, |e| e.number.wrapping_add(1) % 32);
     push_random(&path, &mut text, epoch, Some(seconds(now)))?;
     write(&path, &text, true)?;
-    newest(&path, &text, |newest, _| newest.key())
+    Ok(last_two(&path, &text)?.0.key())
 }
 
 fn seconds(at: Timestamp) -> i64 {
@@ -111,24 +111,19 @@ fn from_file(dir: &Path, now: Timestamp) -> Result<PseudonymKey, StoreError> {
             read(&path)?.unwrap_or(text)
         }
     };
-    newest(&path, &text, |newest, before| {
-        let in_grace = newest.began.is_some_and(|began| seconds(now) - began < GRACE_SECONDS);
-        match before.filter(|_| in_grace) {
-            Some(before) => newest.key().after(before.key()),
-            None => newest.key(),
-        }
+    let (newest, before) = last_two(&path, &text)?;
+    let in_grace = newest.began.is_some_and(|began| seconds(now) - began < GRACE_SECONDS);
+    Ok(match before.filter(|_| in_grace) {
+        Some(before) => newest.key().after(before.key()),
+        None => newest.key(),
     })
 }
 
-/// The key that the last two lines make.
-fn newest(
-    path: &Path,
-    text: &[u8],
-    key: impl FnOnce(Epoch, Option<Epoch>) -> PseudonymKey,
-) -> Result<PseudonymKey, StoreError> {
+/// The epoch in use and the one before it.
+fn last_two(path: &Path, text: &[u8]) -> Result<(Epoch, Option<Epoch>), StoreError> {
     let mut all = epochs(path, text)?;
     let newest = all.pop().ok_or_else(|| problem(path, "it is empty; restore it, or delete it to begin anew"))?;
-    Ok(key(newest, all.pop()))
+    Ok((newest, all.pop()))
 }
 
 fn problem(path: &Path, text: &str) -> StoreError {

@@ -2,11 +2,10 @@
 //!
 //! Amounts are measured in the key's own usual amount per request, so that the formulas for requests hold for them.
 
-use crate::units::Tz;
-
 use super::pack::{Pack, Unpack};
 use super::profile::Profile;
 use super::state::{RING, hour_of_week};
+use crate::units::Tz;
 
 /// Amounts in a ring of 5-minute buckets, and what is usual of them.
 #[derive(Clone, Debug, PartialEq)]

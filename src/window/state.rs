@@ -2,7 +2,6 @@
 
 use std::cell::Cell;
 
-use crate::units::Tz;
 use chrono::{Datelike, Timelike};
 
 use super::day::Day;
@@ -14,7 +13,7 @@ use super::networks::{Known, MAX_KNOWN};
 use super::profile::{Profile, WEEK};
 use super::sighting::Sighting;
 use super::tally::{BUCKET_S, Counts, Slice, Visit, bucket, bucket_start};
-use crate::units::Timestamp;
+use crate::units::{Timestamp, Tz};
 
 /// Buckets in the ring: one hour.
 pub const RING: usize = 12;

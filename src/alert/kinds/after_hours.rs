@@ -8,14 +8,13 @@
 //! a week, so an hour used once is forgotten within months. At least 48 hours of the week must be quiet, 14 days learned
 //! and 40 hours used, else the key keeps no hours.
 
-use crate::units::Tz;
-
 use super::super::calendar::Calendar;
 use super::super::detector::{Detector, Signal, View};
 use super::super::kind::{Kind, KindInfo};
 use super::super::object::Urgency;
 use super::super::settings::{HOUR, kind_settings};
 use super::super::words;
+use crate::units::Tz;
 use crate::window::{RING, bucket_start, hour_of_week};
 
 /// What is fixed about it.

@@ -6,14 +6,13 @@
 
 use std::time::Duration;
 
-use crate::units::Tz;
-
 use super::super::detector::{Detector, Signal, View};
 use super::super::kind::{Kind, KindInfo};
 use super::super::object::Urgency;
 use super::super::settings::{DAY, HOUR, MINUTE, kind_settings};
 use super::super::words;
 use super::excess::{self, Bounds, Excess};
+use crate::units::Tz;
 use crate::window::RING;
 
 /// What is fixed about it.

@@ -4,10 +4,9 @@
 //! 5-minute window [`Profile::expected_burst`]. The score is the log likelihood ratio of negative binomials with the
 //! key's own over-dispersion alpha ([`excess_score`]), at least 0.03 over 60 minutes and 0.2 over 5.
 
-use crate::units::Tz;
-
 use super::super::detector::View;
 use super::super::stats::excess_score;
+use crate::units::Tz;
 use crate::window::{BUCKET_S, Profile, RING, hour_of_week};
 
 /// When too much is far too much.

@@ -76,10 +76,9 @@ pub use volume_drop::VolumeDropConfig;
 pub use volume_ramp::VolumeRampConfig;
 pub use volume_spike::VolumeSpikeConfig;
 
-use crate::units::Tz;
-
 use super::config::DetectConfig;
 use super::detector::Detector;
+use crate::units::Tz;
 
 /// The detectors that look at one key at a time, in the order in which they are asked.
 pub(super) fn detectors(d: &DetectConfig, zone: Tz) -> Vec<Box<dyn Detector>> {

@@ -47,7 +47,6 @@ pub(super) fn slack(alert: &Alert, said: &Said) -> Value {
     let headline = said.subject.clone().unwrap_or_else(|| clean::slack(&words::headline(alert)));
     let title = said.subject.clone().unwrap_or_else(|| format!("*{headline}*"));
     let section = |text: String| json!({"type": "section", "text": {"type": "mrkdwn", "text": text}});
-    let small = |text: &str| json!({"type": "context", "elements": [{"type": "mrkdwn", "text": clean::slack(text)}]});
     let mut blocks = Vec::new();
     match &said.body {
         Some(body) => blocks.push(section(cut(body, 2_900))),
@@ -71,6 +70,11 @@ fn cut(text: &str, limit: usize) -> String {
     text.chars().take(limit).collect()
 }
 
+/// A block of small print.
+fn small(text: &str) -> Value {
+    json!({"type": "context", "elements": [{"type": "mrkdwn", "text": clean::slack(text)}]})
+}
+
 fn slack_body(alert: &Alert, section: &impl Fn(String) -> Value, blocks: &mut Vec<Value>) {
     blocks.push(section(clean::slack(&clean::line(&alert.why, PROSE))));
     let figures = figures(alert);
@@ -78,7 +82,7 @@ fn slack_body(alert: &Alert, section: &impl Fn(String) -> Value, blocks: &mut Ve
         blocks.push(section(clean::slack(&figures)));
     }
     if let Some(day) = day(alert) {
-        blocks.push(json!({"type": "context", "elements": [{"type": "mrkdwn", "text": clean::slack(&day)}]}));
+        blocks.push(small(&day));
     }
     let steps = words::steps(alert).into_iter().take(LINES).enumerate();
     let steps: Vec<String> = steps
@@ -94,9 +98,7 @@ fn slack_body(alert: &Alert, section: &impl Fn(String) -> Value, blocks: &mut Ve
     if !evidence.is_empty() {
         blocks.push(section(format!("```{}```", clean::slack(&evidence))));
     }
-    if let Some(witness) = witness(alert) {
-        blocks.push(json!({"type": "context", "elements": [{"type": "mrkdwn", "text": clean::slack(&witness)}]}));
-    }
+    blocks.extend(witness(alert).map(|witness| small(&witness)));
 }
 
 /// Discord webhook: one embed; nobody is mentioned whatever the text says.
