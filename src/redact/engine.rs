@@ -2,14 +2,16 @@
 
 use std::sync::Arc;
 
+use super::again::look_again;
 use super::config::RedactConfig;
+use super::index::Index;
 use super::memory::{Memory, Notes, Question, Seed};
 use super::near::{self, NearMiss};
 use super::output::{Redacted, RuleId};
 use super::policy::{Policy, RedactError};
 use super::remark;
 use super::resolve::{resolve, splice, write_label};
-use super::scan::{Hit, Mode, Shared, rank, resume_block, scan};
+use super::scan::{Hit, Shared, rank, resume_block, scan_lines};
 use super::set::RuleSet;
 use super::tag::{PseudonymKey, Tags};
 use crate::rules::{Pack, PackError, RuleDef, load_embedded, load_user_packs, rule_line};
@@ -135,6 +137,8 @@ pub struct Found {
     hits: Vec<Hit>,
     notes: Notes,
     pem_open: bool,
+    /// What was seen of the chunk, from its finding to its finishing.
+    index: Option<Index>,
 }
 
 /// Refuses a user's pack when a rule fails its own examples beside the embedded rules.
@@ -196,7 +200,9 @@ impl Finder {
         self.shared.notes.clear();
         self.shared.near.iter_mut().for_each(Vec::clear);
         self.shared.pem_open = false;
-        scan(&self.redactor.inner.set, &mut self.shared, chunk, Mode::First, &mut found.hits);
+        let mut index = found.index.take().or_else(|| self.shared.indexes.pop()).unwrap_or_default();
+        scan_lines(&self.redactor.inner.set, &mut self.shared, chunk, &mut index, &mut found.hits);
+        found.index = Some(index);
         std::mem::swap(&mut found.notes, &mut self.shared.notes);
         found.pem_open = self.shared.pem_open;
     }
@@ -219,7 +225,8 @@ impl Finder {
     /// Every line that was changed is scanned again as it would go out, and goes out only when nothing more is found
     /// in it: what is written is at rest, so that redacting it again changes nothing.
     pub fn finish(&mut self, chunk: &[u8], found: &mut Found, out: &mut Redacted) {
-        let hits = &mut found.hits;
+        let Found { hits, index, .. } = found;
+        let index = index.take().unwrap_or_default();
         let redactor = self.redactor.clone();
         let Inner { set, policy, key, remark } = &*redactor.inner;
         let write = |h: &Hit, out: &mut Vec<u8>| {
@@ -236,7 +243,7 @@ impl Finder {
             splice(chunk, hits, write, out);
             let known = hits.len();
             let mut restless = Vec::new();
-            if out.findings.is_empty() || !self.again(set, out, hits, &mut restless) {
+            if out.findings.is_empty() || !self.again((chunk, &index), out, hits, &mut restless) {
                 settled = true;
                 break;
             }
@@ -246,10 +253,11 @@ impl Finder {
                 break;
             }
             if round == ROUNDS {
-                out.replace_lines(&restless, RESTLESS);
+                out.replace_lines(&mut restless, RESTLESS);
             }
             resolve(hits);
         }
+        self.shared.indexes.push(index);
         out.renamed.append(&mut self.shared.tags.renamed);
         if let Some(near) = &mut self.shared.near {
             near::settle(near, hits, chunk);
@@ -259,28 +267,16 @@ impl Finder {
         }
     }
 
-    /// Scans the changed lines of `out` once more; what is found is added to the hits, at its place in the chunk.
-    /// True when there was anything. `lines` collects the numbers of the lines in which there was.
-    fn again(&mut self, set: &RuleSet, out: &Redacted, hits: &mut Vec<Hit>, lines: &mut Vec<u32>) -> bool {
+    /// Looks through the changed lines of `out` once more; what is found is added to the hits, at its place in the chunk,
+    /// and its place in `out` to `places`. True when there was anything.
+    fn again(&mut self, chunk: (&[u8], &Index), out: &Redacted, hits: &mut Vec<Hit>, places: &mut Vec<u32>) -> bool {
         let before = hits.len();
-        let mut next = 0;
-        while let Some(f) = out.findings.get(next) {
-            let start = memchr::memrchr(b'\n', &out.bytes[..f.start as usize]).map_or(0, |n| n + 1);
-            let end =
-                memchr::memchr(b'\n', &out.bytes[f.end as usize..]).map_or(out.bytes.len(), |n| f.end as usize + n);
-            let first = hits.len();
-            scan(set, &mut self.shared, &out.bytes[start..end], Mode::Again, hits);
-            for h in &mut hits[first..] {
-                h.start = out.origin(h.start + start as u32, next, false);
-                h.end = out.origin(h.end + start as u32, next, true);
-                h.quote = h.quote.map(|(a, b)| {
-                    (out.origin(a + start as u32, next, false), out.origin(b + start as u32, next, true))
-                });
-            }
-            if hits.len() > first {
-                lines.push(f.line);
-            }
-            next += out.findings[next..].iter().take_while(|f| (f.start as usize) < end).count();
+        look_again(&self.redactor.inner.set, &mut self.shared, chunk, out, hits);
+        for h in &mut hits[before..] {
+            places.push(h.start);
+            h.start = out.origin(h.start, false);
+            h.end = out.origin(h.end, true);
+            h.quote = h.quote.map(|(a, b)| (out.origin(a, false), out.origin(b, true)));
         }
         hits.len() > before
     }

@@ -5,6 +5,7 @@
 //! list is never looked at again. Two of the bitmaps are kept, so that a check can ask where a token or a name ends
 //! without going through its bytes.
 
+use super::again::Piece;
 use super::runs::Runs;
 use super::tile::{TILE, Tile};
 
@@ -60,6 +61,26 @@ impl List {
 
     pub(super) fn as_mut_slice(&mut self) -> &mut [u32] {
         &mut self.buffer[..self.len]
+    }
+
+    /// Becomes what `kept` and `near` say of some pieces, each position moved to where its piece is.
+    fn compose(&mut self, kept: &Self, near: &Self, pieces: &[Piece]) {
+        self.len = 0;
+        let most = kept.len + near.len;
+        if self.buffer.len() < most {
+            self.buffer.resize(most.next_power_of_two(), 0);
+        }
+        let (mut kept, mut near) = (kept.as_slice(), near.as_slice());
+        for p in pieces {
+            let list = if p.near { &mut near } else { &mut kept };
+            while let Some((at, rest)) = list.split_first().filter(|(at, _)| (**at as usize) < p.from + p.len) {
+                if *at as usize >= p.from {
+                    self.buffer[self.len] = (*at as usize - p.from + p.start) as u32;
+                    self.len += 1;
+                }
+                *list = rest;
+            }
+        }
     }
 
     /// Keeps the first `len` positions.
@@ -193,6 +214,29 @@ impl Index {
             tile.advance(count);
         }
         self.tile = Some(tile);
+    }
+
+    /// Fills the lists for parts of a text of `len` bytes, emptying them first, with what was seen of them elsewhere: near
+    /// replacements, or in `kept`. Positions outside of the parts are of no meaning.
+    pub(super) fn compose(&mut self, len: usize, kept: &Self, near: &Self, pieces: &[Piece]) {
+        let to = [
+            (&mut self.assigns, &kept.assigns, &near.assigns),
+            (&mut self.rares, &kept.rares, &near.rares),
+            (&mut self.prefixes, &kept.prefixes, &near.prefixes),
+            (&mut self.marked, &kept.marked, &near.marked),
+            (&mut self.spaced, &kept.spaced, &near.spaced),
+            (&mut self.numbers, &kept.numbers, &near.numbers),
+        ];
+        to.into_iter().for_each(|(to, kept, near)| to.compose(kept, near, pieces));
+        let to = [
+            (&mut self.tokens, &kept.tokens, &near.tokens),
+            (&mut self.idents, &kept.idents, &near.idents),
+            (&mut self.digits, &kept.digits, &near.digits),
+        ];
+        for (to, kept, near) in to {
+            to.begin(len / 64 + 1);
+            pieces.iter().for_each(|p| to.put(p.start, if p.near { near } else { kept }, p.from, p.len));
+        }
     }
 
     /// Adds what the `count` blocks of a tile hold, the first of which has the number `first`.

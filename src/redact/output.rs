@@ -49,12 +49,11 @@ impl Redacted {
         }
     }
 
-    /// Where the output byte at `at` comes from in the chunk; `end` says that `at` is the end of a span. `first` is the
-    /// first finding of the line. Places inside a replacement give the start or the end of what was replaced.
-    pub(super) fn origin(&self, at: u32, first: usize, end: bool) -> u32 {
+    /// Where the output byte at `at` comes from in the chunk; `end` says that `at` is the end of a span. Places inside a
+    /// replacement give the start or the end of what was replaced.
+    pub(super) fn origin(&self, at: u32, end: bool) -> u32 {
         let n = self.findings.partition_point(|f| f.written.0 < at || (!end && f.written.0 == at && f.written.1 > at));
         let Some(f) = n.checked_sub(1).and_then(|n| self.findings.get(n)) else {
-            debug_assert!(first <= self.findings.len());
             return at;
         };
         if at >= f.written.1 {
@@ -66,8 +65,9 @@ impl Redacted {
         }
     }
 
-    /// Replaces whole lines, given by number in order, by a note that they were withheld.
-    pub(super) fn replace_lines(&mut self, numbers: &[u32], reason: &'static str) {
+    /// Replaces the lines in which these places stand by a note that they were withheld.
+    pub(super) fn replace_lines(&mut self, places: &mut [u32], reason: &'static str) {
+        places.sort_unstable();
         let old = std::mem::take(&mut self.bytes);
         let found = std::mem::take(&mut self.findings);
         let mut at = 0u32;
@@ -75,7 +75,8 @@ impl Redacted {
             let n = n as u32;
             let end = at + line.len() as u32;
             let moved = self.bytes.len() as u32;
-            if numbers.binary_search(&n).is_ok() {
+            let next = places.partition_point(|p| *p < at);
+            if places.get(next).is_some_and(|p| *p < end) {
                 self.withhold_line(n, line, reason);
             } else {
                 self.bytes.extend_from_slice(line);

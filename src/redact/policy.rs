@@ -93,12 +93,18 @@ impl Policy {
         hits.truncate(kept);
     }
 
-    /// Widens the hits that are to be dropped to the JSON values that they stand in.
+    /// Widens the hits that are to be dropped to the JSON values that they stand in. Hits are in order and stay apart: two
+    /// that share a quote, which valid JSON does not have, are not widened over it.
     pub(super) fn widen(&self, chunk: &[u8], hits: &mut [Hit]) {
         if !self.active {
             return;
         }
-        for h in hits {
+        let mut free = 0;
+        for n in 0..hits.len() {
+            let before = free;
+            let next = hits.get(n + 1).map_or(u32::MAX, |next| next.start);
+            let h = &mut hits[n];
+            free = h.end;
             if h.null || h.depth > 0 || self.strategy(chunk, h) != Strategy::Drop {
                 continue;
             }
@@ -107,10 +113,13 @@ impl Policy {
             if h.quote.take().is_some() {
                 h.null = true;
             } else if let Some(lead) = lead
+                && before < h.start
+                && h.end < next
                 && chunk.get(end) == Some(&b'"')
                 && matches!(lead.trim_ascii_end().last(), Some(b':' | b'[' | b','))
             {
                 (h.start, h.end, h.null) = (h.start - 1, h.end + 1, true);
+                free = h.end;
             }
         }
     }

@@ -9,15 +9,36 @@ pub(super) struct Runs {
 }
 
 impl Runs {
-    /// Makes room for this many blocks. One more stands behind them, in which is nothing.
+    /// Makes room for this many blocks. One more stands behind them, in which is nothing, as there is in the last of them
+    /// until it is filled.
     pub(super) fn begin(&mut self, blocks: usize) {
         self.words.resize(blocks + 1, 0);
-        self.words[blocks] = 0;
+        self.words[blocks.saturating_sub(1)..].fill(0);
     }
 
     /// The bitmaps of some blocks, from `first` on.
     pub(super) fn set(&mut self, first: usize, masks: &[u64]) {
         self.words[first..first + masks.len()].copy_from_slice(masks);
+    }
+
+    /// Makes the `len` bytes from `at` on be what those from `start` on are in `from`.
+    pub(super) fn put(&mut self, at: usize, from: &Self, start: usize, len: usize) {
+        let head = len.min(at.next_multiple_of(64) - at);
+        let (whole, tail) = ((len - head) / 64, (len - head) % 64);
+        self.put_some(at, from.window(start), head);
+        let (at, start) = (at + head, start + head);
+        let source = from.words[start / 64..].array_windows();
+        for (word, [low, high]) in self.words[at / 64..][..whole].iter_mut().zip(source) {
+            *word = low >> (start % 64) | high << 1 << (63 - start % 64);
+        }
+        self.put_some(at + whole * 64, from.window(start + whole * 64), tail);
+    }
+
+    /// Makes `len` bytes from `at` on, all in one word, be what the lowest bits of `bits` say.
+    fn put_some(&mut self, at: usize, bits: u64, len: usize) {
+        let mask = !u64::MAX.unbounded_shl(len as u32) << (at % 64);
+        let word = &mut self.words[at / 64];
+        *word = *word & !mask | bits << (at % 64) & mask;
     }
 
     /// Which of the 64 bytes from `at` on are in the class, the first in the lowest bit.

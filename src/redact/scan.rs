@@ -5,12 +5,14 @@
 
 use std::ops::Range;
 
+use super::again::Again;
 use super::bytes::{ALNUM, before, begins_json, is, label_len, skip, skip_back, starts_word, work};
 use super::decode::{self, View};
 use super::index::{Cursor, Index};
 use super::memory::{Notes, Seed};
 use super::names::NameCache;
 use super::near::NearMiss;
+use super::output::Finding;
 use super::set::RuleSet;
 use super::sieve::is_assigned;
 use super::survey;
@@ -66,7 +68,8 @@ pub(super) struct Shared {
     pub(super) pem_open: bool,
     /// What nearly matched, when somebody wants to know.
     pub(super) near: Option<Vec<NearMiss>>,
-    indexes: Vec<Index>,
+    pub(super) indexes: Vec<Index>,
+    pub(super) again: Again,
     pub(super) views: Vec<View>,
 }
 
@@ -81,20 +84,10 @@ impl Shared {
             pem_open: false,
             near: None,
             indexes: Vec::new(),
+            again: Again::default(),
             views: Vec::new(),
         }
     }
-}
-
-/// What kind of text is scanned.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Mode {
-    /// Lines as they came in.
-    First,
-    /// A line as it would go out: nothing is learned and nothing is carried over to the next line.
-    Again,
-    /// A text decoded from a part of a line, and how many levels of encoding were undone; learning or not.
-    Inner(u8, bool),
 }
 
 /// One text under the lens.
@@ -126,46 +119,47 @@ pub(super) struct Scan<'a> {
     pub(super) list_until: usize,
     /// End of the last value that goes whole because of its name: what is inside needs no look at names.
     pub(super) taken: usize,
+    /// On a second look, what was replaced in the line: no string without any of it is decoded again.
+    pub(super) replaced: Option<&'a [Finding]>,
 }
 
-/// Finds everything in `text` that must go; `hits` are in no order and may overlap.
+/// Finds everything in the lines of `text` that must go; `hits` are in no order and may overlap. What was seen of the text
+/// is left in `index`.
 ///
-/// A raw chunk is gone through line by line, so that what is found does not depend on where chunks are cut; a decoded
-/// text is taken as one piece.
-pub(super) fn scan(set: &RuleSet, shared: &mut Shared, text: &[u8], mode: Mode, hits: &mut Vec<Hit>) {
+/// They are gone through line by line, so that what is found does not depend on where chunks are cut.
+pub(super) fn scan_lines(set: &RuleSet, shared: &mut Shared, text: &[u8], index: &mut Index, hits: &mut Vec<Hit>) {
+    let survey = survey::best();
+    (survey.build)(index, text);
+    shared.notes.ask_all(&index.marked);
+    (survey.sieve)(index, text, set, &mut shared.names);
+    let mut s = Scan::new(set, shared, text, index, hits, (0, true));
+    s.key_blocks();
+    let mut rest = index.cursor();
+    let ends = index.lines.as_slice().iter().map(|n| *n as usize).chain(std::iter::once(text.len()));
+    for end in ends {
+        if rest.any_before(end as u32) {
+            s.text = &text[..end];
+            s.shared.line = s.start;
+            s.line(&mut rest);
+        }
+        s.start = end + 1;
+    }
+}
+
+/// The same for a text that was decoded from a part of a line, which is taken as one piece, and how many levels of
+/// encoding were undone.
+fn scan_inner(set: &RuleSet, shared: &mut Shared, text: &[u8], hits: &mut Vec<Hit>, (depth, learns): (u8, bool)) {
     let mut index = shared.indexes.pop().unwrap_or_default();
     let survey = survey::best();
     (survey.build)(&mut index, text);
-    let (depth, learns) = match mode {
-        Mode::First => (0, true),
-        Mode::Again => (0, false),
-        Mode::Inner(depth, learns) => (depth, learns),
-    };
-    match depth {
-        _ if !learns => {}
-        0 => shared.notes.ask_all(&index.marked),
-        _ => {
-            let (line, seed) = (shared.line, shared.seed);
-            index.marked.as_slice().iter().for_each(|w| shared.notes.ask(text, *w as usize, line, depth, seed));
-        }
+    if learns {
+        let (line, seed) = (shared.line, shared.seed);
+        index.marked.as_slice().iter().for_each(|w| shared.notes.ask(text, *w as usize, line, depth, seed));
     }
     (survey.sieve)(&mut index, text, set, &mut shared.names);
     let mut s = Scan::new(set, shared, text, &index, hits, (depth, learns));
     s.key_blocks();
-    let mut rest = index.cursor();
-    if depth == 0 {
-        let ends = index.lines.as_slice().iter().map(|n| *n as usize).chain(std::iter::once(text.len()));
-        for end in ends {
-            if rest.any_before(end as u32) {
-                s.text = &text[..end];
-                s.shared.line = s.start;
-                s.line(&mut rest);
-            }
-            s.start = end + 1;
-        }
-    } else {
-        s.line(&mut rest);
-    }
+    s.line(&mut index.cursor());
     shared.indexes.push(index);
 }
 
@@ -179,7 +173,7 @@ pub(super) fn resume_block(set: &RuleSet, shared: &mut Shared, text: &[u8], hits
 }
 
 impl<'a> Scan<'a> {
-    fn new(
+    pub(super) fn new(
         set: &'a RuleSet,
         shared: &'a mut Shared,
         text: &'a [u8],
@@ -204,6 +198,7 @@ impl<'a> Scan<'a> {
             bare: (0, 0),
             list_until: 0,
             taken: 0,
+            replaced: None,
         }
     }
 
@@ -214,7 +209,7 @@ impl<'a> Scan<'a> {
     }
 
     /// Goes through the candidates of the line that ends with `self.text`.
-    fn line(&mut self, rest: &mut Cursor<'_>) {
+    pub(super) fn line(&mut self, rest: &mut Cursor<'_>) {
         let end = self.text.len() as u32;
         self.enter(self.start);
         for p in rest.assigns.up_to(end) {
@@ -355,7 +350,7 @@ impl<'a> Scan<'a> {
         let first = self.hits.len();
         let near = self.shared.near.as_ref().map_or(0, Vec::len);
         let asked = self.shared.notes.asked();
-        scan(self.set, self.shared, &view.text, Mode::Inner(self.depth + 1, self.learns), self.hits);
+        scan_inner(self.set, self.shared, &view.text, self.hits, (self.depth + 1, self.learns));
         let place = |start, end| {
             let (start, end) = view.original(start, end);
             (start + from as u32, end + from as u32)
@@ -408,6 +403,13 @@ impl<'a> Scan<'a> {
 
     /// Decodes and scans a part of the line, the first escape of which is the first of `places`.
     fn region(&mut self, part: Range<usize>, places: &[u32]) {
+        let touched = |all: &[Finding]| {
+            let next = all.partition_point(|f| f.written.1 as usize <= part.start);
+            all.get(next).is_some_and(|f| (f.written.0 as usize) < part.end)
+        };
+        if !self.replaced.is_none_or(touched) {
+            return;
+        }
         let mut view = self.shared.views.pop().unwrap_or_default();
         let start = part.start;
         if decode::unescape_part(self.text, part, places, &mut view) {
@@ -438,7 +440,7 @@ impl<'a> Scan<'a> {
             let first = self.hits.len();
             let near = self.shared.near.as_ref().map_or(0, Vec::len);
             let asked = self.shared.notes.asked();
-            scan(self.set, self.shared, &view.text, Mode::Inner(self.depth + 1, self.learns), self.hits);
+            scan_inner(self.set, self.shared, &view.text, self.hits, (self.depth + 1, self.learns));
             for n in self.shared.near.iter_mut().flat_map(|all| &mut all[near..]) {
                 (n.start, n.end) = (start as u32, end as u32);
             }

@@ -234,6 +234,9 @@ pub(super) struct Prefixes {
     buckets: Vec<std::ops::Range<u32>>,
     /// Literals with their rules: by pair, the longest first.
     literals: Vec<Literal>,
+    /// Length of the longest literal, in bytes, and of the longest with a bracket in it.
+    pub(super) longest: usize,
+    pub(super) bracketed: usize,
 }
 
 /// Bytes that a rule's matches begin with.
@@ -282,7 +285,10 @@ impl Prefixes {
         let words = WORDS.iter().map(|s| (*s, [None; HEAD]));
         let all = literals.iter().map(|l| (&*l.bytes, patterns[usize::from(l.rule)].heads(&l.bytes)));
         let heads = Heads::new(all.chain(words));
-        Self { heads, pairs, buckets, literals }
+        let longest = |all: &mut dyn Iterator<Item = &Literal>| all.map(|l| l.bytes.len()).max().unwrap_or(0);
+        let bracketed = longest(&mut literals.iter().filter(|l| l.bytes.contains(&b'[')));
+        let longest = longest(&mut literals.iter());
+        Self { heads, pairs, buckets, literals, longest, bracketed }
     }
 
     /// Whether a literal or one of the words stands at `at`, where one may.

@@ -1,0 +1,353 @@
+//! The second look: a line that was changed is looked through once more as it would go out.
+//!
+//! A check that reads the same bytes as before comes to the same end, and what it found then is gone. So only what stands
+//! near a replacement goes through the first pass and the glance anew; the places beyond, which passed both before, are
+//! moved to where they stand now. All these places are checked, but of the strings that hold escapes only those are
+//! decoded in which something was replaced. A test holds this against looking at whole lines.
+
+use super::bytes::{IDENT, TOKEN, begins_json, is, skip, skip_back};
+use super::index::Index;
+use super::output::{Finding, Redacted};
+use super::scan::{Hit, Scan, Shared};
+use super::set::{Prefixes, RuleSet};
+use super::survey;
+
+/// How far the first pass and the glance look: ahead of a place, in bytes, beside the token that begins there and the
+/// literals of the rules; behind one, beside the name that ends there.
+const AHEAD: usize = 18;
+const BEHIND: usize = 20;
+
+/// How much of a token or a name they look at, in bytes.
+const RUN: usize = 68;
+
+/// What a second look needs; kept for the next one.
+#[derive(Default)]
+pub(super) struct Again {
+    /// The places in the changed lines as they would go out.
+    index: Index,
+    /// The places near replacements, in `texts`.
+    near: Index,
+    /// What stands near the replacements, one piece behind the other.
+    texts: Vec<u8>,
+    lines: Vec<Line>,
+    pieces: Vec<Piece>,
+}
+
+/// A changed line as it would go out, and its findings, by number.
+struct Line {
+    start: usize,
+    end: usize,
+    first: usize,
+    next: usize,
+}
+
+/// Part of a changed line: `len` bytes at `start`, which were seen at `from` of the chunk or of `texts`.
+#[derive(Clone, Copy)]
+pub(super) struct Piece {
+    pub(super) start: usize,
+    pub(super) len: usize,
+    pub(super) from: usize,
+    pub(super) near: bool,
+}
+
+/// Adds to `hits` what must still go from the changed lines of `out`, in places of `out`. `chunk` is what came in and
+/// `seen` what was seen of it.
+pub(super) fn look_again(
+    set: &RuleSet,
+    shared: &mut Shared,
+    (chunk, seen): (&[u8], &Index),
+    out: &Redacted,
+    hits: &mut Vec<Hit>,
+) {
+    let mut again = std::mem::take(&mut shared.again);
+    again.plan(out, &set.prefixes);
+    let survey = survey::best();
+    (survey.build)(&mut again.near, &again.texts);
+    (survey.sieve)(&mut again.near, &again.texts, set, &mut shared.names);
+    again.index.compose(out.bytes.len(), seen, &again.near, &again.pieces);
+    #[cfg(test)]
+    tests::compare(set, shared, out, &again);
+    let mut s = Scan::new(set, shared, &out.bytes, &again.index, hits, (0, false));
+    s.key_blocks();
+    let mut rest = again.index.cursor();
+    for line in &again.lines {
+        let found = &out.findings[line.first..line.next];
+        s.text = &out.bytes[..line.end];
+        s.start = line.start;
+        s.replaced = strings_are_the_same(chunk, out, line.start, found).then_some(found);
+        #[cfg(test)]
+        if tests::WHOLE.get() {
+            s.replaced = None;
+        }
+        s.line(&mut rest);
+    }
+    shared.again = again;
+}
+
+/// Whether the line at `start`, in which this was found, is cut into strings as it was when it came in.
+fn strings_are_the_same(chunk: &[u8], out: &Redacted, start: usize, found: &[Finding]) -> bool {
+    let raw = found.first().map_or(0, |f| f.raw_start as usize - (f.written.0 as usize - start));
+    begins_json(chunk, raw) == begins_json(&out.bytes, start)
+        && found.iter().all(|f| memchr::memchr(b'"', &chunk[f.raw_start as usize..f.raw_end as usize]).is_none())
+}
+
+impl Again {
+    /// Cuts the changed lines of `out` into what stands near a replacement and what does not.
+    fn plan(&mut self, out: &Redacted, prefixes: &Prefixes) {
+        self.lines.clear();
+        self.pieces.clear();
+        self.texts.clear();
+        let mut first = 0;
+        while let Some(f) = out.findings.get(first) {
+            let start = memchr::memrchr(b'\n', &out.bytes[..f.written.0 as usize]).map_or(0, |n| n + 1);
+            let behind = f.written.1 as usize;
+            let end = memchr::memchr(b'\n', &out.bytes[behind..]).map_or(out.bytes.len(), |n| behind + n);
+            let here = out.findings[first..].iter().take_while(|f| (f.written.0 as usize) < end).count();
+            let next = first + here.max(1);
+            self.lines.push(Line { start, end, first, next });
+            self.cut(out, start, end, &out.findings[first..next], prefixes);
+            first = next;
+        }
+        for piece in self.pieces.iter_mut().filter(|p| p.near) {
+            let (from, to) = seen_from(&out.bytes, piece.start, piece.start + piece.len, prefixes.longest);
+            piece.from = self.texts.len() + (piece.start - from);
+            self.texts.extend_from_slice(&out.bytes[from..to]);
+            self.texts.push(b'\n');
+        }
+    }
+
+    /// Cuts one line, with the newlines on both sides of it.
+    fn cut(&mut self, out: &Redacted, start: usize, end: usize, found: &[Finding], prefixes: &Prefixes) {
+        let stop = (end + 1).min(out.bytes.len());
+        let mut at = start.saturating_sub(1);
+        // From the output to the input, which may be longer.
+        let mut shift = found.first().map_or(0, |f| f.raw_start.wrapping_sub(f.written.0));
+        let first = self.pieces.len();
+        for f in found {
+            let (from, to) = look_different(&out.bytes, f, prefixes);
+            #[cfg(test)]
+            let (from, to) = if tests::WHOLE.get() { (0, stop) } else { (from, to) };
+            let (from, to) = (from.max(at), to.min(stop));
+            if from > at {
+                self.kept(at, from, shift);
+            }
+            match self.pieces[first..].last_mut() {
+                Some(last) if last.near => last.len = to - last.start,
+                _ => self.pieces.push(Piece { start: from, len: to - from, from: 0, near: true }),
+            }
+            at = to;
+            shift = f.raw_end.wrapping_sub(f.written.1);
+        }
+        if at < stop {
+            self.kept(at, stop, shift);
+        }
+    }
+
+    fn kept(&mut self, start: usize, end: usize, shift: u32) {
+        let from = (start as u32).wrapping_add(shift) as usize;
+        self.pieces.push(Piece { start, len: end - start, from, near: false });
+    }
+}
+
+/// The places around a replacement that may look different for its sake.
+fn look_different(bytes: &[u8], f: &Finding, prefixes: &Prefixes) -> (usize, usize) {
+    let (start, end) = (f.written.0 as usize, f.written.1 as usize);
+    // A literal that goes on into a label has a bracket in it.
+    let literal = if bytes[start] == b'[' { prefixes.bracketed } else { prefixes.longest };
+    let ahead = AHEAD.max(literal);
+    let from = skip_back(bytes, start, RUN, |b| is(b, TOKEN)).min(start.saturating_sub(ahead));
+    let name = skip(&bytes[..bytes.len().min(end + RUN)], end, |b| is(b, IDENT));
+    (from, (name + 3).max(end + BEHIND))
+}
+
+/// What is seen from the places `start..end`.
+fn seen_from(bytes: &[u8], start: usize, end: usize, longest: usize) -> (usize, usize) {
+    let from = skip_back(bytes, start.saturating_sub(BEHIND), RUN, |b| is(b, IDENT));
+    let to = (end + AHEAD.max(longest)).min(bytes.len());
+    let to = skip(&bytes[..bytes.len().min(to + RUN)], to, |b| is(b, TOKEN));
+    (from.saturating_sub(1), to)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::sync::LazyLock;
+
+    use proptest::prelude::*;
+
+    use super::super::config::RedactConfig;
+    use super::super::engine::Redactor;
+    use super::super::tag::PseudonymKey;
+    use super::*;
+
+    thread_local! {
+        /// This thread looks at changed lines as a whole.
+        pub(super) static WHOLE: Cell<bool> = const { Cell::new(false) };
+    }
+
+    /// All that the first pass and the glance see in a changed line is among what was put together.
+    pub(super) fn compare(set: &RuleSet, shared: &mut Shared, out: &Redacted, again: &Again) {
+        // At the ends of a text the glance sees too little to judge.
+        const PAD: usize = 80;
+        let padded = [&[b'\n'; PAD], &out.bytes[..], &[b'\n'; PAD]].concat();
+        let mut fresh = Index::default();
+        (survey::best().build)(&mut fresh, &padded);
+        (survey::best().sieve)(&mut fresh, &padded, set, &mut shared.names);
+        let lists = |index: &Index| {
+            let Index { assigns, rares, prefixes, marked, spaced, numbers, .. } = index;
+            [assigns, rares, prefixes, marked, spaced, numbers].map(|list| list.as_slice().to_vec())
+        };
+        let line = |at| again.lines.iter().find(|l| (l.start..l.end).contains(&(at as usize)));
+        for (n, (fresh, put)) in lists(&fresh).into_iter().zip(lists(&again.index)).enumerate() {
+            assert!(put.is_sorted());
+            for at in fresh
+                .into_iter()
+                .filter_map(|at| at.checked_sub(PAD as u32).filter(|at| *at > 20))
+                .filter(|at| put.binary_search(at).is_err())
+            {
+                let Some(line) = line(at) else { continue };
+                let text = out.bytes[line.start..line.end].escape_ascii();
+                panic!("list {n} lacks {} of {text}", at as usize - line.start);
+            }
+        }
+        let runs = |index: &Index, at| [&index.tokens, &index.idents, &index.digits].map(|runs| runs.window(at) & 1);
+        for at in again.lines.iter().flat_map(|l| l.start.saturating_sub(1)..(l.end + 1).min(out.bytes.len())) {
+            assert_eq!(runs(&fresh, at + PAD), runs(&again.index, at), "{at} of {}", out.bytes.escape_ascii());
+        }
+    }
+
+    fn redactor(config: &str) -> Redactor {
+        let config: RedactConfig = toml::from_str(config).unwrap();
+        Redactor::configured(PseudonymKey::new(0, b"k"), &[], &config).unwrap()
+    }
+
+    static PLAIN: LazyLock<Redactor> = LazyLock::new(|| redactor(""));
+    static OTHER: LazyLock<Redactor> = LazyLock::new(|| {
+        redactor(
+            "allow_values = ['hunter2']\nstrategies = { PASSWORD = 'drop', PIN = 'drop', EMAIL = 'tag', CARD = 'mask', PHONE = 'keep' }",
+        )
+    });
+
+    /// Both ways give the same bytes.
+    fn check(redactor: &Redactor, text: &str) -> Result<(), TestCaseError> {
+        let with = |whole: bool| {
+            WHOLE.set(whole);
+            let out = redactor.worker().redact_line(text.as_bytes());
+            WHOLE.set(false);
+            out.escape_ascii().to_string()
+        };
+        prop_assert_eq!(with(false), with(true), "of {}", text);
+        Ok(())
+    }
+
+    const PIECES: [&str; 72] = [
+        "hunter2",
+        "a1b2c3d4e5f6g7h8",
+        "jane@example.com",
+        "+1 415 555 0132",
+        "4111111111111111",
+        "4111 1111 1111 1111",
+        "Bearer abcDEF123456ghiJKL789",
+        "Basic Y2xpZW50LTc6czNjcjN0LUVYQU1QTEU=",
+        "ghp_A1b2C3d4E5f6G7h8I9j0K1l2M3n4O5p6Q7r8",
+        "AKIAQ3EGRIFSKZ5TUZ2A",
+        "postgres://u:pa55w0rd@db:5432/x",
+        "https://a1b2c3d4e5f6g7h8:x@h",
+        "219-09-9999",
+        "-----BEGIN RSA PRIVATE KEY-----",
+        "MIIEowIBAAKCAQEA",
+        "-----END RSA PRIVATE KEY-----",
+        "password",
+        "\"password\":",
+        "\"pin\":",
+        "\"token\":\"",
+        "\"name\":\"",
+        "\"value\":\"",
+        "token=",
+        "password is ",
+        "api key ",
+        "stripe ",
+        "--password ",
+        "--user ",
+        "<password>",
+        "</password>",
+        "(\"secret\", \"",
+        "[\"x-api-key\",\"",
+        "aws_secret_access_key",
+        "twilio",
+        "[PASSWORD]",
+        "[API_KEY:0123456789abcd]",
+        "[",
+        "]",
+        ":",
+        "=",
+        "{",
+        "}",
+        "\"",
+        "\"",
+        "\",\"",
+        "\\",
+        "\\\"",
+        "\\n",
+        "%40",
+        "%22",
+        "&quot;",
+        "\\u0022",
+        " ",
+        " ",
+        ",",
+        "'",
+        "@",
+        "/",
+        ".",
+        "-",
+        "_",
+        "x",
+        "7",
+        "1234",
+        "1234567890",
+        "word",
+        "Camel1Case",
+        "some_long_name_of_a_field_here",
+        "eyJhbGciOiJIUzI1NiJ9",
+        "[112,97,115,115,61,120,121,122,49]",
+        "null",
+        "\n",
+    ];
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 1000, ..ProptestConfig::default() })]
+        #[test]
+        fn a_look_near_replacements_sees_what_a_look_at_whole_lines_sees(
+            pieces in prop::collection::vec(prop::sample::select(&PIECES[..]), 1..30),
+            json in any::<bool>(),
+        ) {
+            let text = if json { format!("{{\"a\":\"{}\"}}", pieces.concat()) } else { pieces.concat() };
+            check(&PLAIN, &text)?;
+            check(&OTHER, &text)?;
+        }
+    }
+
+    #[test]
+    fn so_it_is_for_the_examples_of_all_rules() {
+        let examples = PLAIN.rules().iter().flat_map(|r| r.examples.iter().chain(&r.negatives));
+        let bare: Vec<String> = examples.map(|e| e.replace(['«', '»', '\n'], "")).collect();
+        let mut found = Redacted::default();
+        PLAIN.worker().redact(bare.join("\n").as_bytes(), &mut found);
+        assert!(found.findings().len() > 1000, "{}", found.findings().len());
+        for (n, e) in bare.iter().enumerate() {
+            let next = &bare[(n + 1) % bare.len()];
+            let inner = e.replace('\\', "").replace('"', "\\\"");
+            for text in [
+                format!("{e}{next}"),
+                format!("x={e}&{next} {e}"),
+                format!(
+                    "{{\"password\":\"{inner}\",\"log\":\"{{\\\"a\\\":\\\"{inner}\\\"}}\",\"b\":\"jane@example.com {inner}\"}}"
+                ),
+            ] {
+                check(&PLAIN, &text).unwrap();
+                check(&OTHER, &text).unwrap();
+            }
+        }
+    }
+}
