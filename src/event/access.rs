@@ -94,7 +94,7 @@ pub(super) fn leading_time(text: &[u8], range: Range<usize>) -> Range<usize> {
         if n >= 6 {
             break;
         }
-        if super::time::parse(&rest[..end], 2000).is_some() {
+        if super::time::is_time(&rest[..end]) {
             best = from..from + end;
         }
     }
@@ -140,7 +140,7 @@ fn front(text: &[u8], range: Range<usize>, found: &mut Access) {
         } else if rest[0] == b'[' {
             let len = memchr::memchr(b']', rest).unwrap_or(rest.len());
             let inside = at + 1..at + len;
-            if found.time.is_empty() && super::time::parse(&text[inside.clone()], 2000).is_some() {
+            if found.time.is_empty() && super::time::is_time(&text[inside.clone()]) {
                 found.time = inside;
             } else if found.ip.is_empty() && rest.contains(&b':') {
                 // A bracketed address with its port.
@@ -156,7 +156,7 @@ fn front(text: &[u8], range: Range<usize>, found: &mut Access) {
             if found.ip.is_empty() && value::ip(word).is_some() {
                 found.ip = at..at + len;
                 words = 0;
-            } else if found.time.is_empty() && super::time::parse(word, 2000).is_some() {
+            } else if found.time.is_empty() && super::time::is_time(word) {
                 found.time = at..at + len;
             } else if !found.ip.is_empty() {
                 words += 1;

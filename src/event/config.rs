@@ -43,6 +43,18 @@ impl Default for EventConfig {
     }
 }
 
+impl EventConfig {
+    /// Whether a role is of use in every line; otherwise it only makes an explanation complete.
+    pub(super) fn asks_for(&self, role: Role) -> bool {
+        match role {
+            Role::User => self.identity.contains(&Identity::User),
+            Role::Tenant => self.identity.contains(&Identity::Tenant),
+            Role::RequestId => false,
+            _ => true,
+        }
+    }
+}
+
 /// A role that may stand in for a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]

@@ -1,7 +1,8 @@
 //! Why a line was read the way it was.
 
 use super::model::{Clock, KeyRef};
-use super::reader::{Pick, Reader, Why};
+use super::picks::{Pick, Why};
+use super::reader::Reader;
 use super::role::{Role, Unit};
 use crate::redact::RedactedLine;
 use crate::units::Timestamp;
@@ -46,7 +47,7 @@ impl Reader {
     /// Reads a line as [`Reader::read`] does and says which field had which role, and why.
     pub fn explain(&mut self, line: RedactedLine<'_>, arrived: Timestamp) -> Explanation {
         let mut out = Explanation::default();
-        match self.read(line, arrived) {
+        match self.read_complete(line, arrived) {
             None => out.notes.push("the line says nothing about a caller, a request or a secret".to_owned()),
             Some(event) => {
                 out.schema = event.schema.map(str::to_owned);
@@ -69,8 +70,8 @@ impl Reader {
         }
         let text = self.text(&line);
         for role in Role::ALL {
-            if let Some(pick) = self.picks[role as usize] {
-                out.roles.push(self.role_found(role, &pick, text));
+            if let Some(pick) = self.picks.any(role) {
+                out.roles.push(self.role_found(role, pick, text));
             }
         }
         let has = |role: Role| out.roles.iter().any(|r| r.role == role && !r.masked);
@@ -94,11 +95,12 @@ impl Reader {
         let bare = value.bytes().next_back().is_some_and(|b| b.is_ascii_digit());
         let why = match pick.why {
             Why::Config => "set in [event]".to_owned(),
-            Why::Schema(at) => format!("schema {}", self.schema_name(at)),
+            Why::Schema(at) => format!("schema {}", self.schema_name(usize::from(at))),
             Why::Name => "known name".to_owned(),
             Why::Form => "form of the text".to_owned(),
         };
         let unit = (role == Role::Latency && bare).then_some(pick.unit);
-        RoleFound { role, field: self.field(&pick.cap).to_owned(), value, unit, masked: pick.masked, why }
+        let masked = self.picks.is_masked(role);
+        RoleFound { role, field: self.field(&pick.cap).to_owned(), value, unit, masked, why }
     }
 }

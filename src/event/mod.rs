@@ -9,6 +9,7 @@
 
 mod access;
 mod attack;
+mod build;
 mod config;
 mod endpoint;
 mod explain;
@@ -16,6 +17,8 @@ mod join;
 mod model;
 mod nested;
 mod paths;
+mod picks;
+mod plan;
 mod reader;
 mod role;
 mod scan;

@@ -103,12 +103,6 @@ pub struct Event<'a> {
     pub service: Option<Text<'a>>,
     /// The signature of the attack that the request line shows.
     pub attack: Option<&'a str>,
-    /// User or account.
-    pub user: Option<Text<'a>>,
-    /// Customer, team or organisation.
-    pub tenant: Option<Text<'a>>,
-    /// Identity of the request.
-    pub request_id: Option<Text<'a>>,
     /// Whether words of the line say that the caller was let in (`true`) or refused (`false`).
     pub let_in: Option<bool>,
     /// Whether the line stands for one use of the key; false for a further line of the same request.

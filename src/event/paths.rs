@@ -42,8 +42,6 @@ pub(super) struct Spot {
     pub exact: Option<u16>,
     /// The number of the list of roles that go by its name.
     pub names: Option<u32>,
-    /// Those roles, one bit each.
-    pub roles: u32,
     /// What a redaction means here.
     pub place: Place,
     /// What came first inside, and what came next, last time.
@@ -101,7 +99,6 @@ impl Paths {
             parts: Box::default(),
             exact: None,
             names: None,
-            roles: 0,
             place: Place::Other,
             first: NONE,
             next: NONE,
@@ -219,7 +216,6 @@ impl Paths {
         let roles = names.map_or(&[][..], |n| tables.roles_of(n));
         let place = place(roles.iter().map(|a| a.role), &norm, &parts);
         let names = names.filter(|_| !roles.is_empty());
-        let roles = roles.iter().fold(0, |bits, a| bits | 1 << a.role as u32);
         Spot {
             parent,
             key: key.into(),
@@ -229,7 +225,6 @@ impl Paths {
             parts: parts.into(),
             exact,
             names,
-            roles,
             place,
             first: NONE,
             next: NONE,

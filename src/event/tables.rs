@@ -58,9 +58,9 @@ impl Roles {
             }
             let choice = Choice { exact: tables.exact(pointer), unit: config.latency_unit };
             tables.overrides[role as usize].push(choice);
-            tables.overridden |= 1 << role as u32;
         }
         tables.attacks = Attacks::embedded()?;
+        tables.asked = Role::ALL.into_iter().filter(|role| config.asks_for(*role)).fold(0, |b, r| b | 1 << r as u32);
         tables.identity.clone_from(&config.identity);
         tables.latency_unit = config.latency_unit;
         tables.masked = config.masked.iter().map(|m| m.as_bytes().into()).collect();
@@ -132,9 +132,8 @@ pub(super) struct Schema {
     /// The conditions: a pointer and what must be true of its value.
     pub tests: Vec<(u16, Test)>,
     pub roles: [Vec<Choice>; Role::COUNT],
-    pub without: [bool; Role::COUNT],
-    /// Roles that the schema names a field for, one bit each.
-    pub named: u32,
+    /// Roles that no field of this software has, one bit each.
+    pub without: u32,
     pub latency_unit: Option<Unit>,
     pub request: Option<u16>,
     /// Whether it comes from a pack of the user's own.
@@ -155,8 +154,8 @@ pub(super) struct Tables {
     roles: Vec<Vec<Alias>>,
     pub schemas: Vec<Schema>,
     pub overrides: [Vec<Choice>; Role::COUNT],
-    /// Roles that the configuration names a field for, one bit each.
-    pub overridden: u32,
+    /// Roles that are asked for in every line, one bit each; the others only make a reading complete.
+    pub asked: u32,
     pub identity: Vec<Identity>,
     pub latency_unit: Option<Unit>,
     pub masked: Vec<Box<[u8]>>,
@@ -233,14 +232,10 @@ impl Tables {
         for (&role, pointers) in &def.roles {
             roles[role as usize] = self.choices(pointers)?;
         }
-        let mut without = [false; Role::COUNT];
-        for &role in &def.without {
-            without[role as usize] = true;
-        }
+        let without = def.without.iter().fold(0, |bits, role| bits | 1 << *role as u32);
         let request = def.request.as_ref().map(|p| self.exact(p));
         let all = u32::MAX >> (32 - def.when.len());
         let (latency_unit, library) = (def.latency_unit, def.library);
-        let named = roles.iter().enumerate().fold(0, |bits, (i, r)| bits | u32::from(!r.is_empty()) << i);
         let id = def.id.as_str().into();
         self.schemas.push(Schema {
             id,
@@ -248,7 +243,6 @@ impl Tables {
             tests,
             roles,
             without,
-            named,
             latency_unit,
             request,
             own: false,

@@ -5,7 +5,7 @@
 //! RFC 2822 dates, `asctime`, syslog's `May  1 12:00:00` (year of arrival), US dates with AM and PM, and seconds,
 //! milliseconds, microseconds or nanoseconds since 1970, told apart by magnitude, with or without decimals.
 
-use chrono::{NaiveDate, TimeZone};
+use chrono::{Datelike, NaiveDate, TimeZone};
 
 use crate::units::{Timestamp, Tz};
 
@@ -46,8 +46,8 @@ impl Parsed {
     }
 }
 
-/// Reads a time; `year` is used for formats that leave the year out.
-pub(super) fn parse(text: &[u8], year: i32) -> Option<Parsed> {
+/// Reads a time; formats that leave the year out are taken to be of the year of `arrived`.
+pub(super) fn parse(text: &[u8], arrived: Timestamp) -> Option<Parsed> {
     if let [b'0'..=b'9', .., b'0'..=b'9'] = text
         && (10..=19).contains(&text.len())
         && let Some(found) = bare(text)
@@ -60,9 +60,9 @@ pub(super) fn parse(text: &[u8], year: i32) -> Option<Parsed> {
     }
     let found = match text[0] {
         b'0'..=b'9' => numeric(text),
-        b'A'..=b'Z' | b'a'..=b'z' => worded(text, year),
+        b'A'..=b'Z' | b'a'..=b'z' => worded(text, arrived),
         b'/' => dotnet(text),
-        b'[' => parse(text.strip_prefix(b"[")?.strip_suffix(b"]")?, year),
+        b'[' => parse(text.strip_prefix(b"[")?.strip_suffix(b"]")?, arrived),
         _ => None,
     }?;
     let micros = match found {
@@ -70,6 +70,13 @@ pub(super) fn parse(text: &[u8], year: i32) -> Option<Parsed> {
         Parsed::Local(t) => t,
     };
     (EARLIEST..LATEST).contains(&micros.div_euclid(1_000_000)).then_some(found)
+}
+
+/// Whether a text is a time, in whatever year it came.
+pub(super) fn is_time(text: &[u8]) -> bool {
+    // Of a leap year, which has every day.
+    const LEAP: Timestamp = Timestamp::from_secs(951_782_400);
+    parse(text, LEAP).is_some()
 }
 
 /// Nothing but digits, which is the shortest way to write a time, and the most frequent.
@@ -294,7 +301,7 @@ fn epoch(text: &[u8], run: usize) -> Option<Parsed> {
 }
 
 /// `Fri, 01 May 2026 12:00:00 GMT`, `Fri May  1 12:00:00 2026`, `May  1 12:00:00`.
-fn worded(text: &[u8], year: i32) -> Option<Parsed> {
+fn worded(text: &[u8], arrived: Timestamp) -> Option<Parsed> {
     let mut c = Cursor(text);
     if month(c.0).is_none() || c.0.get(3).is_some_and(u8::is_ascii_alphabetic) {
         let word = c.0.iter().take_while(|b| b.is_ascii_alphabetic()).count();
@@ -322,7 +329,7 @@ fn worded(text: &[u8], year: i32) -> Option<Parsed> {
     c.eat(b" ")?;
     let clock = c.clock()?;
     if c.0.is_empty() {
-        return Some(at(days(i64::from(year), m, d)?, clock, None));
+        return Some(at(days(i64::from(arrived.to_utc().year()), m, d)?, clock, None));
     }
     c.eat(b" ")?;
     Some(at(days(c.digits(4)?, m, d)?, clock, c.zone()?))
@@ -338,10 +345,13 @@ fn dotnet(text: &[u8]) -> Option<Parsed> {
 mod tests {
     use super::*;
 
+    /// In the year 2026.
+    const NOW: Timestamp = Timestamp::from_secs(1_780_000_000);
+
     const NOON: i64 = 1_777_636_800; // 2026-05-01T12:00:00Z
 
     fn instant(text: &str) -> Option<Timestamp> {
-        match parse(text.as_bytes(), 2026)? {
+        match parse(text.as_bytes(), NOW)? {
             Parsed::Instant(t) => Some(t),
             Parsed::Local(_) => None,
         }
@@ -392,22 +402,22 @@ mod tests {
             "May  1 12:00:00",
             "20260501T120000",
         ] {
-            assert_eq!(parse(text.as_bytes(), 2026), Some(Parsed::Local(NOON * 1_000_000)), "{text}");
+            assert_eq!(parse(text.as_bytes(), NOW), Some(Parsed::Local(NOON * 1_000_000)), "{text}");
         }
-        let midnight = parse(b"11/22/2026, 12:13:14 AM", 2026).unwrap();
+        let midnight = parse(b"11/22/2026, 12:13:14 AM", NOW).unwrap();
         assert_eq!(midnight.instant(Some(Tz::UTC)).unwrap().rfc3339(), "2026-11-22T00:13:14.000Z");
     }
 
     #[test]
     fn zones_are_applied_across_clock_changes() {
         let at = |text: &str| {
-            parse(text.as_bytes(), 2026).unwrap().instant(Some("Europe/Berlin".parse().unwrap())).unwrap().rfc3339()
+            parse(text.as_bytes(), NOW).unwrap().instant(Some("Europe/Berlin".parse().unwrap())).unwrap().rfc3339()
         };
         assert_eq!(at("2026-01-01 12:00:00"), "2026-01-01T11:00:00.000Z");
         assert_eq!(at("2026-07-01 12:00:00"), "2026-07-01T10:00:00.000Z");
         assert_eq!(at("2026-10-25 02:30:00"), "2026-10-25T00:30:00.000Z");
         assert_eq!(at("2026-03-29 02:30:00"), "2026-03-29T01:30:00.000Z");
-        assert_eq!(parse(b"2026-05-01 12:00:00", 2026).unwrap().instant(None), None);
+        assert_eq!(parse(b"2026-05-01 12:00:00", NOW).unwrap().instant(None), None);
     }
 
     #[test]
@@ -431,7 +441,7 @@ mod tests {
             "Monday",
             "01/Foo/2026:12:00:00 +0000",
         ] {
-            assert_eq!(parse(text.as_bytes(), 2026), None, "{text}");
+            assert_eq!(parse(text.as_bytes(), NOW), None, "{text}");
         }
     }
 }

@@ -35,11 +35,13 @@ pub(super) struct Leaf<'w> {
     pub kind: Kind,
     /// Whether a string holds a backslash.
     pub escaped: bool,
+    /// Whether its place may be of interest; also the first of a walk.
+    pub known: bool,
 }
 
 /// Receives the scalars in order of place.
 pub(super) trait Visit {
-    /// One scalar.
+    /// One scalar. Those whose place is of no interest are shown when [`Visit::wants`] says so, and may be otherwise.
     fn leaf(&mut self, leaf: &Leaf<'_>);
 
     /// Whether a scalar that ends at `end` is of interest although its place is of none.
@@ -73,6 +75,8 @@ struct Walk<'w, V> {
     visit: &'w mut V,
     /// Open brackets below [`MAX_DEPTH`].
     too_deep: usize,
+    /// Whether nothing was shown yet.
+    fresh: bool,
     /// The last value, as far as the road is remembered, and the byte behind it.
     node: u32,
     mark: usize,
@@ -98,7 +102,7 @@ impl Walker {
     pub(super) fn walk(&mut self, text: &[u8], at: usize, tables: &Tables, visit: &mut impl Visit) -> Option<u32> {
         self.stack.clear();
         self.attribute = None;
-        let mut walk = Walk { text, tables, visit, too_deep: 0, node: START, mark: at };
+        let mut walk = Walk { text, tables, visit, too_deep: 0, fresh: true, node: START, mark: at };
         let shape = self.follow(&mut walk);
         if shape.is_none() {
             let behind = usize::from(matches!(self.trail.node(walk.node).form, Form::Element | Form::Member));
@@ -119,9 +123,10 @@ impl Walker {
                 Form::Element | Form::Member => Kind::Str,
             };
             if node.known || walk.visit.wants(step.end, step.escaped) {
-                let (at, start, end, escaped) = (node.at, step.start, step.end, step.escaped);
-                walk.visit.leaf(&Leaf { at, spot: paths.get(at), start, end, kind, escaped });
+                let (at, known, start, end, escaped) = (node.at, node.known, step.start, step.end, step.escaped);
+                walk.visit.leaf(&Leaf { at, spot: paths.get(at), start, end, kind, escaped, known });
             }
+            walk.fresh = false;
             (walk.node, walk.mark) = (step.node, step.end);
         }
         stack.extend_from_slice(&trail.node(walk.node).stack);
@@ -233,7 +238,9 @@ impl Walker {
         if walk.node != NONE {
             self.remember(walk, at, start, end, kind);
         }
-        walk.visit.leaf(&Leaf { at, spot: self.paths.get(at), start, end, kind, escaped });
+        let spot = self.paths.get(at);
+        let known = std::mem::take(&mut walk.fresh) | spot.is_known();
+        walk.visit.leaf(&Leaf { at, spot, start, end, kind, escaped, known });
     }
 
     /// Whether the value stands in an element of an array, or in its `value` (OpenTelemetry's lists of attributes).
@@ -264,7 +271,7 @@ impl Walker {
 
     /// Shows the `key=value` pairs of a text line (logfmt and its relatives).
     pub(super) fn pairs(&mut self, text: &[u8], tables: &Tables, visit: &mut impl Visit) {
-        let (mut from, mut last) = (0, NONE);
+        let (mut from, mut last, mut fresh) = (0, NONE, true);
         while let Some(eq) = memchr::memchr(b'=', &text[from..]).map(|i| from + i) {
             let name = |b: &&u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.' | b'@');
             let len = text[from..eq].iter().rev().take_while(name).count();
@@ -289,7 +296,9 @@ impl Walker {
             let number = !value.is_empty() && dots < 2 && value.iter().all(|b| b.is_ascii_digit() || *b == b'.');
             let kind = if number { Kind::Num } else { Kind::Str };
             last = self.paths.child(ROOT, last, key, false, tables);
-            visit.leaf(&Leaf { at: last, spot: self.paths.get(last), start, end, kind, escaped: false });
+            let spot = self.paths.get(last);
+            let known = std::mem::take(&mut fresh) | spot.is_known();
+            visit.leaf(&Leaf { at: last, spot, start, end, kind, escaped: false, known });
         }
     }
 }
