@@ -37,20 +37,87 @@ pub(super) enum Form {
     End,
 }
 
-/// A value on the road.
+/// A value on the road, as far as it is looked at in every line.
 pub(super) struct Node {
-    gap: Box<[u8]>,
+    /// The text between it and the value before.
+    gap: Gap,
     /// What it is.
     pub form: Form,
     /// Its place.
     pub at: u32,
     /// Whether it is always to be shown.
     pub known: bool,
-    /// What is open around it.
-    pub stack: Box<[Frame]>,
-    /// Where the road goes on; the first way that was taken, and all others.
+    /// Where the road goes on: the first way that was taken.
     first: u32,
+}
+
+impl Node {
+    /// The step to the value behind the gap at `at`, when one of that form stands there.
+    #[inline(always)]
+    fn value(&self, node: u32, text: &[u8], at: usize) -> Option<Step> {
+        let start = at + self.gap.len;
+        match self.form {
+            Form::End => Some(Step { node, start, end: start, escaped: false }),
+            Form::Bare => {
+                let end = bare_end(text, start);
+                (end > start).then_some(Step { node, start, end, escaped: false })
+            }
+            Form::Element | Form::Member => {
+                let (end, escaped) = string_end(text, start);
+                (self.form == Form::Element || !is_key(text, end)).then_some(Step { node, start, end, escaped })
+            }
+        }
+    }
+}
+
+/// The rest of a value on the road.
+struct Junction {
+    /// The text before it.
+    gap: Box<[u8]>,
+    /// What is open around it.
+    stack: Box<[Frame]>,
+    /// Where else the road goes on.
     others: Vec<u32>,
+}
+
+/// The text between two values, in words of eight bytes.
+struct Gap {
+    len: usize,
+    /// The first eight bytes, and which of them count.
+    head: u64,
+    mask: u64,
+    /// Whole words behind the first.
+    body: Box<[u64]>,
+    /// The last eight bytes of more than eight.
+    tail: u64,
+}
+
+impl Gap {
+    fn new(gap: &[u8]) -> Self {
+        let mut first = [0; 8];
+        let n = gap.len().min(8);
+        first[..n].copy_from_slice(&gap[..n]);
+        let mask = if n == 8 { u64::MAX } else { (1 << (8 * n)) - 1 };
+        let tail = gap.last_chunk().map_or(0, |tail| u64::from_le_bytes(*tail));
+        let body =
+            gap.get(8..).unwrap_or_default().as_chunks().0.iter().map(|word| u64::from_le_bytes(*word)).collect();
+        Self { len: gap.len(), head: u64::from_le_bytes(first), mask, body, tail }
+    }
+
+    /// Whether a text begins with it; `None` when the text is shorter than eight bytes.
+    #[inline(always)]
+    fn begins(&self, text: &[u8]) -> Option<bool> {
+        let head = u64::from_le_bytes(*text.first_chunk()?);
+        if (head ^ self.head) & self.mask != 0 {
+            return Some(false);
+        }
+        if self.len <= 8 {
+            return Some(true);
+        }
+        let Some((_, tail)) = text.get(..self.len).and_then(|all| all.split_last_chunk()) else { return Some(false) };
+        let words = text[8..].as_chunks().0.iter().map(|word| u64::from_le_bytes(*word));
+        Some(u64::from_le_bytes(*tail) == self.tail && words.zip(&self.body).all(|(word, body)| word == *body))
+    }
 }
 
 /// A step that was made.
@@ -68,13 +135,15 @@ pub(super) struct Step {
 /// All roads of a stream.
 pub(super) struct Trail {
     nodes: Vec<Node>,
+    /// One for each node.
+    junctions: Vec<Junction>,
     bytes: usize,
     rest: u32,
 }
 
 impl Trail {
     pub(super) fn new() -> Self {
-        let mut this = Self { nodes: Vec::new(), bytes: 0, rest: 0 };
+        let mut this = Self { nodes: Vec::new(), junctions: Vec::new(), bytes: 0, rest: 0 };
         this.clear();
         this
     }
@@ -82,10 +151,10 @@ impl Trail {
     /// Forgets all roads.
     pub(super) fn clear(&mut self) {
         self.nodes.clear();
+        self.junctions.clear();
         self.bytes = 0;
-        let (gap, stack) = (Box::default(), Box::default());
-        let (first, others) = (NONE, Vec::new());
-        self.nodes.push(Node { gap, form: Form::Bare, at: NONE, known: false, stack, first, others });
+        self.nodes.push(Node { gap: Gap::new(b""), form: Form::Bare, at: NONE, known: false, first: NONE });
+        self.junctions.push(Junction { gap: Box::default(), stack: Box::default(), others: Vec::new() });
     }
 
     /// Forgets all roads when there are too many, and says so; only between lines.
@@ -104,64 +173,66 @@ impl Trail {
         self.nodes.get(node as usize).unwrap_or(&self.nodes[0])
     }
 
-    /// The step that the text at `at`, behind the value `from`, makes; `None` when it was not made before.
-    pub(super) fn step(&self, from: u32, text: &[u8], at: usize) -> Option<Step> {
-        let rest = text.get(at..)?;
-        let before = self.nodes.get(from as usize)?;
-        self.to(before.first, rest, text, at)
-            .or_else(|| before.others.iter().find_map(|&node| self.to(node, rest, text, at)))
+    /// What is open around a value that was stepped to.
+    pub(super) fn stack(&self, node: u32) -> &[Frame] {
+        self.junctions.get(node as usize).map_or(&[], |junction| &junction.stack)
     }
 
-    /// The step to `node`, when that is where `rest`, the text from `at` on, leads.
-    #[inline]
-    fn to(&self, node: u32, rest: &[u8], text: &[u8], at: usize) -> Option<Step> {
-        let Node { gap, form, .. } = self.nodes.get(node as usize)?;
-        if !rest.starts_with(gap) {
-            return None;
+    /// The step that the text at `at`, behind the value `from`, makes; `None` when it was not made before.
+    #[inline(always)]
+    pub(super) fn step(&self, from: u32, text: &[u8], at: usize) -> Option<Step> {
+        let first = self.nodes.get(from as usize)?.first;
+        if let Some(node) = self.nodes.get(first as usize)
+            && let Some(rest) = text.get(at..)
+            && node.gap.begins(rest).unwrap_or_else(|| self.begins(first, rest))
+            && let Some(step) = node.value(first, text, at)
+        {
+            return Some(step);
         }
-        let start = at + gap.len();
-        match form {
-            Form::End => Some(Step { node, start, end: start, escaped: false }),
-            Form::Bare => {
-                let end = bare_end(text, start);
-                (end > start).then_some(Step { node, start, end, escaped: false })
-            }
-            Form::Element | Form::Member => {
-                let (end, escaped) = string_end(text, start);
-                (*form == Form::Element || !is_key(text, end)).then_some(Step { node, start, end, escaped })
-            }
-        }
+        self.aside(from, text, at)
+    }
+
+    /// The same on another way than the first.
+    #[inline(never)]
+    fn aside(&self, from: u32, text: &[u8], at: usize) -> Option<Step> {
+        let rest = text.get(at..)?;
+        let others = self.junctions.get(from as usize)?.others.iter().filter(|to| self.begins(**to, rest));
+        others.copied().find_map(|to| self.nodes.get(to as usize)?.value(to, text, at))
+    }
+
+    /// Whether a text begins with all that stands before `node`.
+    #[inline(never)]
+    fn begins(&self, node: u32, text: &[u8]) -> bool {
+        self.junctions.get(node as usize).is_some_and(|junction| text.starts_with(&junction.gap))
     }
 
     /// Remembers a step from `from` over `gap`; gives where it leads, [`NONE`] when it is not to be remembered.
     pub(super) fn add(&mut self, from: u32, gap: &[u8], to: (Form, u32, bool), stack: &[Frame]) -> u32 {
         let node = self.nodes.len() as u32;
         let full = node as usize >= MAX_NODES || self.bytes >= MAX_BYTES || self.rest > 0 || gap.len() > MAX_GAP;
-        let Some(before) = self.nodes.get_mut(from as usize).filter(|n| !full && n.others.len() + 1 < MAX_WAYS) else {
+        let (Some(before), Some(junction)) = (self.nodes.get_mut(from as usize), self.junctions.get_mut(from as usize))
+        else {
             return NONE;
         };
+        if full || junction.others.len() + 1 >= MAX_WAYS {
+            return NONE;
+        }
         if before.first == NONE {
             before.first = node;
         } else {
-            before.others.push(node);
+            junction.others.push(node);
         }
         let (form, at, known) = to;
         self.bytes += gap.len() + size_of_val(stack);
         let known = known || from == START;
-        self.nodes.push(Node {
-            gap: gap.into(),
-            form,
-            at,
-            known,
-            stack: stack.into(),
-            first: NONE,
-            others: Vec::new(),
-        });
+        self.nodes.push(Node { gap: Gap::new(gap), form, at, known, first: NONE });
+        self.junctions.push(Junction { gap: gap.into(), stack: stack.into(), others: Vec::new() });
         node
     }
 }
 
 /// Whether a colon follows the string that ends at `end`, which makes it a key.
+#[inline(always)]
 pub(super) fn is_key(text: &[u8], end: usize) -> bool {
     match text.get(end + 1) {
         Some(b',' | b'}' | b']') | None => false,

@@ -129,7 +129,7 @@ impl Walker {
             walk.fresh = false;
             (walk.node, walk.mark) = (step.node, step.end);
         }
-        stack.extend_from_slice(&trail.node(walk.node).stack);
+        stack.extend_from_slice(trail.stack(walk.node));
         None
     }
 
@@ -324,39 +324,57 @@ const ENDS: [bool; 256] = {
     ends
 };
 
+/// How far a string is looked through word by word, in bytes.
+const SHORT: usize = 32;
+
 /// The place of the first quote or backslash from `from` on.
 ///
 /// Most strings are short: eight bytes are looked at together, first by arithmetic on one word (a byte less one borrows
 /// only when it is zero; Mycroft 1987), and only what is longer goes the way that is made for length.
+#[inline(always)]
 fn quote(text: &[u8], from: usize) -> Option<usize> {
     const ONES: u64 = u64::from_ne_bytes([1; 8]);
     const TOPS: u64 = u64::from_ne_bytes([0x80; 8]);
-    let zero = |x: u64| x.wrapping_sub(ONES) & !x & TOPS;
+    let zero = |x: u64| x.wrapping_sub(ONES) & !x;
     let rest = text.get(from..)?;
-    let mut at = 0;
-    while let Some(word) = rest.get(at..at + 8).filter(|_| at < 32) {
-        let word = u64::from_le_bytes(word.try_into().ok()?);
-        let hits = zero(word ^ (ONES * b'"' as u64)) | zero(word ^ (ONES * b'\\' as u64));
+    for (n, word) in rest.as_chunks().0.iter().take(SHORT / 8).enumerate() {
+        let word = u64::from_le_bytes(*word);
+        let hits = (zero(word ^ (ONES * b'"' as u64)) | zero(word ^ (ONES * b'\\' as u64))) & TOPS;
         if hits != 0 {
-            return Some(from + at + hits.trailing_zeros() as usize / 8);
+            return Some(from + n * 8 + hits.trailing_zeros() as usize / 8);
         }
-        at += 8;
     }
-    memchr::memchr2(b'"', b'\\', &rest[at..]).map(|i| from + at + i)
+    far_quote(rest).map(|at| from + at)
+}
+
+/// The same where the first words hold none.
+#[inline(never)]
+fn far_quote(rest: &[u8]) -> Option<usize> {
+    let from = (rest.len() & !7).min(SHORT);
+    memchr::memchr2(b'"', b'\\', &rest[from..]).map(|at| from + at)
 }
 
 /// The place of the closing quote of the string that starts at `at`, and whether a backslash stands before it.
+#[inline(always)]
 pub(super) fn string_end(text: &[u8], at: usize) -> (usize, bool) {
-    let mut from = at;
-    let mut escaped = false;
-    while let Some(i) = quote(text, from) {
-        if text[i] == b'"' {
-            return (i, escaped);
-        }
-        escaped = true;
-        from = i + 2;
+    match quote(text, at) {
+        Some(end) if text[end] == b'"' => (end, false),
+        Some(escape) => (escaped_end(text, escape), true),
+        None => (text.len(), false),
     }
-    (text.len(), escaped)
+}
+
+/// The same of a string whose first backslash stands at `escape`.
+#[inline(never)]
+fn escaped_end(text: &[u8], escape: usize) -> usize {
+    let mut from = escape + 2;
+    while let Some(at) = quote(text, from) {
+        if text[at] == b'"' {
+            return at;
+        }
+        from = at + 2;
+    }
+    text.len()
 }
 
 #[cfg(test)]
