@@ -16,6 +16,9 @@ const MAX_LINE: usize = 512;
 /// Room for this many bytes is made with the first line.
 const FIRST_BYTES: usize = 4 << 10;
 
+/// By how much there is more room each time: few large steps, since each moves all that is there.
+const GROWTH: usize = 4;
+
 /// Bytes of lines kept per tally; what comes later is not kept.
 const MAX_BYTES: usize = 16 << 20;
 
@@ -38,8 +41,9 @@ impl Lines {
         if self.0.len() + line[0].len() > MAX_BYTES {
             return None;
         }
-        if self.0.capacity() == 0 {
-            self.0.reserve(FIRST_BYTES);
+        let needed = self.0.len() + line[0].len() + line[1].len();
+        if needed > self.0.capacity() {
+            self.0.reserve_exact((GROWTH * self.0.len()).max(FIRST_BYTES).max(needed) - self.0.len());
         }
         let start = self.0.len() as u32;
         line.iter().for_each(|piece| self.0.extend_from_slice(piece));

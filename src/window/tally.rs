@@ -8,7 +8,7 @@ use super::few::Few;
 use super::id::{KeyHash, KeyId, mix, spread_of};
 use super::samples::{Lines, Samples};
 use super::sighting::{Aspect, Chain, Sighting, Sightings};
-use super::words::{Word, Words};
+use super::words::{Lately, Word, Words};
 use crate::event::{Clock, Event, KeyRef, SourceId, endpoint};
 use crate::redact::{RedactedLine, RuleId, Tag};
 use crate::units::Timestamp;
@@ -266,6 +266,8 @@ pub struct Tally {
     pub sightings: Sightings,
     /// The names behind words.
     pub words: Words,
+    /// Endpoints seen lately, by method and path.
+    lately: Lately,
     /// The text of lines kept as evidence.
     pub lines: Lines,
     /// After a rotation of pseudonyms: what a key was called before, and what it is called now.
@@ -342,15 +344,19 @@ impl Tally {
         let samples = if refused || failed { &mut delta.bad } else { &mut delta.good };
         samples.offer(lot, event.time, line.bytes(), &mut self.lines);
         let (words, sightings) = (&mut self.words, &mut self.sightings);
-        let mut note = |aspect: Aspect, text: &[u8]| {
-            let word = Word::of(text);
-            words.keep(word, text);
+        let mut see = |aspect: Aspect, word: Word| {
             sightings.note(&mut delta.sightings, Sighting { aspect, word, first: event.time, uses: 1 });
         };
-        let mut buf = [0; 160];
         if let Some(path) = event.path {
-            note(Aspect::Endpoint, endpoint(event.method, path, &mut buf));
+            let method = event.method.map_or(&b""[..], |m| m.raw());
+            let word = self.lately.word((method, path.raw()), || {
+                let mut buf = [0; 160];
+                let text = endpoint(event.method, path, &mut buf);
+                words.keep_of(text)
+            });
+            see(Aspect::Endpoint, word);
         }
+        let mut note = |aspect: Aspect, text: &[u8]| see(aspect, words.keep_of(text));
         let named = [
             (Aspect::Model, event.model),
             (Aspect::Region, event.region),
@@ -375,8 +381,7 @@ impl Tally {
     }
 
     fn add_attack(&mut self, name: &str, key: Option<KeyId>, event: &Event<'_>, line: RedactedLine<'_>, lot: u64) {
-        let signature = Word::of(name.as_bytes());
-        self.words.keep(signature, name.as_bytes());
+        let signature = self.words.keep_of(name.as_bytes());
         let id = AttackId { signature, source: event.source, key };
         let new = || AttackDelta { first: event.time, ..AttackDelta::default() };
         let attack = self.attacks.entry(id).or_insert_with(new);

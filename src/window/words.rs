@@ -1,7 +1,7 @@
 //! Names that many keys share (endpoints, models, origins), each kept once and known by a hash.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
+use std::hash::{BuildHasher, BuildHasherDefault, Hash, Hasher};
 
 use siphasher::sip::SipHasher13;
 
@@ -18,6 +18,32 @@ impl Word {
         let mut hash = SipHasher13::new_with_keys(0x6c6f_6777_6172_6465, 0x6e2d_776f_7264_732e);
         hash.write(text);
         Self(hash.finish())
+    }
+}
+
+/// Words of texts that were seen lately, so that what leads to a word is not done again: each has one place, which the
+/// next one with that place takes.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Lately {
+    hash: foldhash::quality::RandomState,
+    places: Vec<(u64, Word)>,
+}
+
+impl Lately {
+    /// Number of places.
+    const PLACES: usize = 64;
+
+    /// The word of what is behind `parts`; unequal parts share one by chance only.
+    pub(super) fn word<P: Hash>(&mut self, parts: P, make: impl FnOnce() -> Word) -> Word {
+        let hash = self.hash.hash_one(parts);
+        if self.places.is_empty() {
+            self.places = vec![(0, Word(0)); Self::PLACES];
+        }
+        let place = &mut self.places[hash as usize % Self::PLACES];
+        if place.0 != hash {
+            *place = (hash, make());
+        }
+        place.1
     }
 }
 
@@ -72,6 +98,13 @@ impl Words {
         let clean = cut.chars().map(|c| if c.is_control() { '_' } else { c }).collect::<String>();
         self.texts.insert(word, clean.into());
         true
+    }
+
+    /// Keeps a name and gives its word.
+    pub fn keep_of(&mut self, text: &[u8]) -> Word {
+        let word = Word::of(text);
+        self.keep(word, text);
+        word
     }
 
     /// The name, when it was kept.
