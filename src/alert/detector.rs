@@ -113,6 +113,11 @@ pub trait Detector: Send {
     /// What it raises.
     fn kind(&self) -> Kind;
 
+    /// Whether the condition can hold for keys of a policy; where it cannot, the detector is not asked.
+    fn concerns(&self, _policy: &Policy) -> bool {
+        true
+    }
+
     /// The condition, when it holds.
     fn look(&self, view: &View<'_>) -> Option<Signal>;
 }

@@ -52,6 +52,8 @@ pub struct Monitor {
     pub(super) policies: Policies,
     pub(super) rules: RuleNotes,
     pub(super) detectors: Vec<(Box<dyn Detector>, Common)>,
+    /// For each policy, the positions of the detectors that it concerns.
+    pub(super) asked: Vec<Vec<usize>>,
     pub(super) clock: Clockwork,
     pub(super) keys: Keys,
     pub(super) words: Words,
@@ -92,11 +94,14 @@ impl Monitor {
             let common = d.common(k.kind());
             (k, common)
         });
-        let detectors = with_settings.filter(|(_, c)| c.enabled).collect();
+        let detectors: Vec<(Box<dyn Detector>, Common)> = with_settings.filter(|(_, c)| c.enabled).collect();
+        let concerned = |policy| (0..detectors.len()).filter(|n| detectors[*n].0.concerns(policy)).collect();
+        let asked = policies.all().map(concerned).collect();
         Ok(Self {
             policies,
             rules: RuleNotes::new(redactor),
             detectors,
+            asked,
             clock: Clockwork::new(d.zone.0, d.volume_spike.learn.as_secs() as i64),
             keys: Keys::new(d.max_keys),
             words: Words::new(MAX_WORDS),

@@ -100,6 +100,11 @@ impl Policies {
         self.rules.get(at as usize).unwrap_or(&self.usual)
     }
 
+    /// All policies, in order of position; the last is that of keys that the operator says nothing about.
+    pub fn all(&self) -> impl Iterator<Item = &Policy> {
+        self.rules.iter().chain([&self.usual])
+    }
+
     /// The position of a key's policy.
     pub fn find(&self, id: &KeyId, kind: &str) -> u32 {
         let fits = |c: &KeyConfig| {

@@ -1,6 +1,7 @@
 //! The last lines that were kept, as evidence.
 
 use std::collections::{HashMap, VecDeque};
+use std::hash::BuildHasher;
 use std::sync::Arc;
 
 use crate::units::Timestamp;
@@ -15,10 +16,10 @@ const BAD: usize = 4096;
 /// Bytes of text that each of the two may hold on to, but for the newest tally's.
 const MAX_BYTES: usize = 16 << 20;
 
-/// The lines that one tally brought; nothing of them is copied.
+/// The lines that one tally brought, each with the hash of its key; nothing of them is copied.
 struct Block {
     text: Arc<Lines>,
-    lines: Vec<(KeyId, Sample)>,
+    lines: Vec<(u64, Sample)>,
 }
 
 /// The lines of the last tallies; the oldest make room.
@@ -51,11 +52,10 @@ impl Ring {
         }
     }
 
-    fn of<'r>(&'r self, key: &'r KeyId) -> impl Iterator<Item = (Timestamp, &'r Lines, &'r Sample)> {
-        let of_block = move |b: &'r Block| {
-            b.lines.iter().filter(move |(id, _)| id == key).map(|(_, sample)| (sample.time, &*b.text, sample))
-        };
-        self.blocks.iter().flat_map(of_block)
+    fn of(&self, key: u64) -> impl Iterator<Item = (Timestamp, &Lines, &Sample)> {
+        self.blocks.iter().flat_map(move |b| {
+            b.lines.iter().filter(move |(of, _)| *of == key).map(|(_, sample)| (sample.time, &*b.text, sample))
+        })
     }
 }
 
@@ -63,24 +63,31 @@ impl Ring {
 pub(super) struct Recent {
     good: Ring,
     bad: Ring,
+    hash: KeyHash,
 }
 
 impl Default for Recent {
     fn default() -> Self {
-        Self { good: Ring::new(GOOD), bad: Ring::new(BAD) }
+        Self { good: Ring::new(GOOD), bad: Ring::new(BAD), hash: KeyHash::default() }
     }
 }
 
 impl Recent {
     /// Remembers the lines of a tally.
     pub(super) fn add(&mut self, keys: &HashMap<KeyId, KeyDelta, KeyHash>, text: &Arc<Lines>) {
-        let block = |lines: Vec<(KeyId, Sample)>| Block { text: Arc::clone(text), lines };
-        self.good.put(block(keys.iter().flat_map(|(id, d)| d.good.iter().map(|s| (*id, *s))).collect()));
-        self.bad.put(block(keys.iter().flat_map(|(id, d)| d.bad.iter().map(|s| (*id, *s))).collect()));
+        let (mut good, mut bad) = (Vec::with_capacity(keys.len()), Vec::new());
+        for (id, delta) in keys {
+            let hash = self.hash.hash_one(id);
+            good.extend(delta.good.iter().map(|s| (hash, *s)));
+            bad.extend(delta.bad.iter().map(|s| (hash, *s)));
+        }
+        self.good.put(Block { text: Arc::clone(text), lines: good });
+        self.bad.put(Block { text: Arc::clone(text), lines: bad });
     }
 
     /// Up to five of a key's last lines, oldest first; those that failed before all others when `bad`.
     pub(super) fn lines(&self, key: &KeyId, bad: bool) -> Vec<String> {
+        let key = self.hash.hash_one(key);
         let mut all: Vec<_> =
             self.good.of(key).map(|l| (false, l)).chain(self.bad.of(key).map(|l| (true, l))).collect();
         all.sort_by_key(|(failed, (time, ..))| (*failed && bad, *time));

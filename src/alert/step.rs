@@ -32,15 +32,17 @@ struct Step<'a> {
 impl Monitor {
     pub(super) fn look_at_keys(&mut self, tally: &Tally, now: Timestamp, out: &mut Vec<Alert>) {
         let limit = bucket(now.plus(AHEAD));
-        let mut steps: Vec<(i64, &KeyId, &KeyDelta, Slice)> = Vec::with_capacity(tally.keys.len());
+        let mut steps: Vec<(i64, u64, &KeyId, &KeyDelta, Slice)> = Vec::with_capacity(tally.keys.len());
         for (id, delta) in &tally.keys {
-            steps.extend(delta.slices.iter().map(|s| (s.bucket.min(limit), id, delta, *s)));
+            // An order that is the same in every process, and quicker to find than that of the names.
+            let spread = id.spread();
+            steps.extend(delta.slices.iter().map(|s| (s.bucket.min(limit), spread, id, delta, *s)));
         }
-        steps.sort_unstable_by_key(|s| (s.0, s.1));
+        steps.sort_unstable_by(|a, b| (a.0, a.1).cmp(&(b.0, b.1)).then_with(|| a.2.cmp(b.2)));
         let mut some = Vec::new();
-        for (n, &(b, id, delta, slice)) in steps.iter().enumerate() {
+        for (n, &(b, _, id, delta, slice)) in steps.iter().enumerate() {
             if n % NEAR == 0 {
-                self.keys.warm(steps[n..].iter().take(NEAR).map(|(_, id, ..)| *id));
+                self.keys.warm(steps[n..].iter().take(NEAR).map(|(_, _, id, ..)| *id));
             }
             let newest = self.newest.map_or(i64::MIN, bucket);
             if b < newest.saturating_sub(LATE_BUCKETS) {
@@ -138,7 +140,8 @@ impl Monitor {
             now: step.at,
         };
         let (mut signals, mut over) = (Vec::new(), Vec::new());
-        for (detector, common) in &self.detectors {
+        let asked = self.asked.get(slot.policy as usize).map_or(&[][..], Vec::as_slice);
+        for (detector, common) in asked.iter().map(|n| &self.detectors[*n]) {
             let kind = detector.kind();
             let phase = (slot.open >> kind as u32 & 1 == 1)
                 .then(|| {

@@ -267,7 +267,7 @@ pub struct Tally {
     /// The names behind words.
     pub words: Words,
     /// Endpoints seen lately, by method and path.
-    lately: Lately,
+    pub(crate) lately: Lately,
     /// The text of lines kept as evidence.
     pub lines: Lines,
     /// After a rotation of pseudonyms: what a key was called before, and what it is called now.

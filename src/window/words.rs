@@ -24,7 +24,7 @@ impl Word {
 /// Words of texts that were seen lately, so that what leads to a word is not done again: each has one place, which the
 /// next one with that place takes.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Lately {
+pub(crate) struct Lately {
     hash: foldhash::quality::RandomState,
     places: Vec<(u64, Word)>,
 }

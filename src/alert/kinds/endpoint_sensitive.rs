@@ -7,7 +7,7 @@
 use super::super::detector::{Detector, Signal, View};
 use super::super::kind::{Kind, KindInfo};
 use super::super::object::Urgency;
-use super::super::policy::like;
+use super::super::policy::{Policy, like};
 use super::super::settings::{HOUR, kind_settings};
 use super::super::words;
 use super::named;
@@ -42,6 +42,10 @@ pub(super) struct EndpointSensitive {
 impl Detector for EndpointSensitive {
     fn kind(&self) -> Kind {
         Kind::EndpointSensitive
+    }
+
+    fn concerns(&self, policy: &Policy) -> bool {
+        !policy.config.endpoints.is_empty() || !self.config.endpoints.is_empty()
     }
 
     fn look(&self, view: &View<'_>) -> Option<Signal> {

@@ -6,6 +6,7 @@
 use super::super::detector::{Detector, Signal, View};
 use super::super::kind::{Kind, KindInfo};
 use super::super::object::Urgency;
+use super::super::policy::Policy;
 use super::super::settings::{HOUR, kind_settings};
 use super::super::words;
 use crate::window::Aspect;
@@ -40,12 +41,13 @@ impl Detector for IpNotAllowed {
         Kind::IpNotAllowed
     }
 
+    fn concerns(&self, policy: &Policy) -> bool {
+        !policy.config.networks.is_empty() || !policy.config.countries.is_empty()
+    }
+
     fn look(&self, view: &View<'_>) -> Option<Signal> {
         let allowed = &view.policy.config.networks;
         let countries = &view.policy.config.countries;
-        if allowed.is_empty() && countries.is_empty() {
-            return None;
-        }
         let outside = view.visits.iter().filter(|v| !allowed.is_empty() && !allowed.iter().any(|n| n.contains(&v.ip)));
         let (mut names, mut uses) = (Vec::new(), 0);
         for visit in outside {

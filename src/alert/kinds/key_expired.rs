@@ -6,6 +6,7 @@
 use super::super::detector::{Detector, Signal, View};
 use super::super::kind::{Kind, KindInfo};
 use super::super::object::Urgency;
+use super::super::policy::Policy;
 use super::super::settings::{HOUR, kind_settings};
 use super::super::words;
 
@@ -36,6 +37,10 @@ pub(super) struct KeyExpired;
 impl Detector for KeyExpired {
     fn kind(&self) -> Kind {
         Kind::KeyExpired
+    }
+
+    fn concerns(&self, policy: &Policy) -> bool {
+        policy.config.expires.is_some()
     }
 
     fn look(&self, view: &View<'_>) -> Option<Signal> {

@@ -6,6 +6,7 @@
 use super::super::detector::{Detector, Signal, View};
 use super::super::kind::{Kind, KindInfo};
 use super::super::object::Urgency;
+use super::super::policy::Policy;
 use super::super::settings::{DAY, HOUR, kind_settings};
 use super::super::words;
 use crate::window::Aspect;
@@ -40,6 +41,10 @@ pub(super) struct KeyOverPlaintext;
 impl Detector for KeyOverPlaintext {
     fn kind(&self) -> Kind {
         Kind::KeyOverPlaintext
+    }
+
+    fn concerns(&self, policy: &Policy) -> bool {
+        !policy.config.plaintext
     }
 
     fn look(&self, view: &View<'_>) -> Option<Signal> {

@@ -7,6 +7,7 @@
 use super::super::detector::{Detector, Signal, View};
 use super::super::kind::{Kind, KindInfo};
 use super::super::object::Urgency;
+use super::super::policy::Policy;
 use super::super::settings::{HOUR, kind_settings};
 use super::super::words;
 
@@ -38,6 +39,10 @@ pub(super) struct KeyRetiredUsed;
 impl Detector for KeyRetiredUsed {
     fn kind(&self) -> Kind {
         Kind::KeyRetiredUsed
+    }
+
+    fn concerns(&self, policy: &Policy) -> bool {
+        policy.config.retired.is_some()
     }
 
     fn look(&self, view: &View<'_>) -> Option<Signal> {

@@ -6,6 +6,7 @@
 use super::super::detector::{Detector, Signal, View};
 use super::super::kind::{Kind, KindInfo};
 use super::super::object::Urgency;
+use super::super::policy::Policy;
 use super::super::settings::{HOUR, kind_settings};
 use super::named;
 use crate::window::Aspect;
@@ -37,6 +38,10 @@ pub(super) struct ModelNotAllowed;
 impl Detector for ModelNotAllowed {
     fn kind(&self) -> Kind {
         Kind::ModelNotAllowed
+    }
+
+    fn concerns(&self, policy: &Policy) -> bool {
+        !policy.config.models.is_empty()
     }
 
     fn look(&self, view: &View<'_>) -> Option<Signal> {

@@ -7,6 +7,7 @@
 use super::super::detector::{Detector, Signal, View};
 use super::super::kind::{Kind, KindInfo};
 use super::super::object::Urgency;
+use super::super::policy::Policy;
 use super::super::settings::{DAY, HOUR, MINUTE, kind_settings};
 use super::super::words;
 
@@ -37,6 +38,10 @@ pub(super) struct RateLimit;
 impl Detector for RateLimit {
     fn kind(&self) -> Kind {
         Kind::RateLimit
+    }
+
+    fn concerns(&self, policy: &Policy) -> bool {
+        policy.config.limit.is_some()
     }
 
     fn look(&self, view: &View<'_>) -> Option<Signal> {

@@ -6,6 +6,7 @@
 use super::super::detector::{Detector, Signal, View};
 use super::super::kind::{Kind, KindInfo};
 use super::super::object::Urgency;
+use super::super::policy::Policy;
 use super::super::settings::{HOUR, kind_settings};
 use super::named;
 use crate::window::Aspect;
@@ -34,6 +35,10 @@ pub(super) struct RegionNotAllowed;
 impl Detector for RegionNotAllowed {
     fn kind(&self) -> Kind {
         Kind::RegionNotAllowed
+    }
+
+    fn concerns(&self, policy: &Policy) -> bool {
+        !policy.config.regions.is_empty()
     }
 
     fn look(&self, view: &View<'_>) -> Option<Signal> {
