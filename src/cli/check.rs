@@ -50,7 +50,7 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
         let word = if usable { "ok" } else { "read, but not everything in it can be used" };
         writeln!(out, "{}: {word}", file.display())?;
     }
-    for line in plan(&config) {
+    for line in plan(&config, if core { Part::Core } else { Part::Whole }) {
         writeln!(out, "  {line}")?;
     }
     for doubt in doubts(&config) {

@@ -30,9 +30,16 @@ pub fn run(path: &Path, mut config: Config, woken: &Receiver<Wake>) -> anyhow::R
         }
         match woken.recv_timeout(LOOK) {
             Ok(Wake::Signal(SIGHUP)) => {
-                if let Some(new) = read(path) {
-                    config = new;
-                    sending.take().into_iter().for_each(|notifier| notifier.stop(DRAIN));
+                // at once: `systemctl reload` waits from here until we are ready
+                notify("RELOADING=1");
+                match read(path) {
+                    Some(new) => {
+                        config = new;
+                        // no word of an older refusal
+                        notify("STATUS=");
+                        sending.take().into_iter().for_each(|notifier| notifier.stop(DRAIN));
+                    }
+                    None => notify("READY=1"),
                 }
             }
             Ok(Wake::Signal(signal)) => {

@@ -4,15 +4,21 @@ use std::path::PathBuf;
 
 use crate::alert::KINDS;
 use crate::config::{Config, to_table};
+use crate::daemon::Part;
 use crate::sinks::SinkConfig;
 use crate::sources::SourceConfig;
+use crate::web::SOCKET_NAME;
 
-/// What the configuration would run, one line a thing.
-pub fn plan(config: &Config) -> Vec<String> {
+/// What the configuration would run in a process that is this part, one line a thing.
+pub fn plan(config: &Config, part: Part) -> Vec<String> {
     let mut lines: Vec<String> = config.sources.iter().map(|(name, source)| reads(name, source)).collect();
     lines.extend(config.sinks.iter().map(|(name, sink)| writes(name, sink)));
     lines.push(watches(config));
-    if let Some(http) = &config.http {
+    if let Some(http) = config.http.as_ref().filter(|_| part == Part::Core) {
+        let place = http.socket.clone().or_else(|| Some(config.state.resolve()?.join(SOCKET_NAME)));
+        lines.extend(place.map(|place| format!("page: at the Unix socket {} only", place.display())));
+    }
+    if let Some(http) = config.http.as_ref().filter(|_| part == Part::Whole) {
         let scheme = if http.tls.is_some() { "https" } else { "http" };
         let words = match (&http.token, http.listen.ip().to_canonical().is_loopback()) {
             (None, true) => "; to act takes its Unix socket, for there is no token",

@@ -70,15 +70,15 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
     daemon.note("service.started", &daemon.identity());
     notify("READY=1");
     tracing::info!("logwarden {} runs", env!("CARGO_PKG_VERSION"));
-    say(&config);
+    say(&config, part);
     let ended = service.watch(daemon, config, &woken);
     tracing::info!("stopped");
     ended
 }
 
 /// Says in the log what runs, and what of it may not be meant.
-fn say(config: &Config) {
-    plan(config).iter().for_each(|line| tracing::info!("{line}"));
+fn say(config: &Config, part: Part) {
+    plan(config, part).iter().for_each(|line| tracing::info!("{line}"));
     doubts(config).iter().for_each(|doubt| tracing::warn!("{doubt}"));
 }
 
@@ -148,6 +148,14 @@ impl Service {
 
     /// Reads the configuration again. When anything is wrong with it, the old one stays.
     fn reload(&mut self, daemon: Daemon, old: Config) -> anyhow::Result<(Daemon, Config)> {
+        // at once: `systemctl reload` waits from here until we are ready
+        notify("RELOADING=1");
+        let runs = self.replace(daemon, old)?;
+        notify("READY=1");
+        Ok(runs)
+    }
+
+    fn replace(&mut self, daemon: Daemon, old: Config) -> anyhow::Result<(Daemon, Config)> {
         let read = config::load(&self.path).map_err(anyhow::Error::from);
         let proved = read.and_then(|new| Daemon::prove(&new, &self.lasting).map(|()| new).map_err(Into::into));
         let new = match proved {
@@ -157,16 +165,17 @@ impl Service {
                 return Ok((daemon, old));
             }
         };
-        notify("RELOADING=1");
         if let Err(error) = daemon.stop(DRAIN, None) {
             tracing::warn!("{error:#}");
         }
-        let started = match self.start(&new) {
+        Ok(match self.start(&new) {
             Ok(daemon) => {
                 self.lasting.reloads.note(true, now());
                 tracing::info!("the new configuration runs");
-                say(&new);
+                say(&new, self.lasting.part);
                 daemon.note("config.loaded", &daemon.identity());
+                // no word of an older refusal
+                notify("STATUS=");
                 (daemon, new)
             }
             Err(error) => {
@@ -174,9 +183,7 @@ impl Service {
                 self.refuse(&error, &daemon);
                 (daemon, old)
             }
-        };
-        notify("READY=1");
-        Ok(started)
+        })
     }
 }
 

@@ -10,11 +10,12 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
 
 use super::clock::now;
+use super::lasting::{Lasting, Part};
 use super::service::StartError;
 use super::watcher::host;
 use crate::config::Config;
 use crate::delivery::{Counts, ReceiverConfig, kind};
-use crate::net::{Sockets, Token, proves_itself, server_tls};
+use crate::net::{Token, proves_itself, server_tls};
 use crate::redact::Redactor;
 use crate::sources::{Meter, SourceConfig};
 use crate::store::Store;
@@ -48,7 +49,7 @@ pub(super) struct Window {
 
 impl Window {
     /// Opens it.
-    pub(super) fn open(http: &HttpConfig, show: Show<'_>, sockets: &Sockets) -> Result<Self, StartError> {
+    pub(super) fn open(http: &HttpConfig, show: Show<'_>, lasting: &Lasting) -> Result<Self, StartError> {
         let runtime = Builder::new_multi_thread()
             .worker_threads(1)
             .max_blocking_threads(4)
@@ -56,8 +57,8 @@ impl Window {
             .enable_all()
             .build()?;
         let inside = runtime.enter();
-        let token = token(http)?;
-        let doors = doors(http, show.dir, sockets)?;
+        let token = token(http, lasting.part)?;
+        let doors = doors(http, show.dir, lasting)?;
         drop(inside);
         let (stop, stopped) = watch::channel(false);
         let web = Web::new(Arc::new(face(show)?), http, token, stopped);
@@ -77,10 +78,10 @@ impl Window {
 }
 
 /// Whether the window could be opened. Needs a runtime around it.
-pub(super) fn prove_window(config: &Config, dir: &Path, sockets: &Sockets) -> Result<(), StartError> {
+pub(super) fn prove_window(config: &Config, dir: &Path, lasting: &Lasting) -> Result<(), StartError> {
     let Some(http) = &config.http else { return Ok(()) };
-    token(http)?;
-    doors(http, dir, sockets).map(drop)
+    token(http, lasting.part)?;
+    doors(http, dir, lasting).map(drop)
 }
 
 /// The sockets that the window listens on.
@@ -93,7 +94,11 @@ fn socket_path(http: &HttpConfig, dir: &Path) -> PathBuf {
     http.socket.clone().unwrap_or_else(|| dir.join(SOCKET_NAME))
 }
 
-fn token(http: &HttpConfig) -> Result<Option<Token>, StartError> {
+/// What a client must show; nobody comes to the core of a split service but over the Unix socket, which asks for nothing.
+fn token(http: &HttpConfig, part: Part) -> Result<Option<Token>, StartError> {
+    if part == Part::Core {
+        return Ok(None);
+    }
     let certificates = http.tls.as_ref().is_some_and(|tls| tls.client_ca.is_some());
     proves_itself(http.listen, http.token.is_some(), http.tls.is_some(), certificates, http.allow_plain)
         .map_err(|e| StartError::Http(e.to_string()))?;
@@ -101,11 +106,14 @@ fn token(http: &HttpConfig) -> Result<Option<Token>, StartError> {
     token.map_err(|e| StartError::Http(e.to_string()))
 }
 
-fn doors(http: &HttpConfig, dir: &Path, sockets: &Sockets) -> Result<Doors, StartError> {
+fn doors(http: &HttpConfig, dir: &Path, lasting: &Lasting) -> Result<Doors, StartError> {
     let failed =
         |place: String| move |problem: io::Error| StartError::Http(format!("cannot listen on {place}: {problem}"));
-    let tls = http.tls.as_ref().map(server_tls).transpose().map_err(StartError::Http)?;
-    let tcp = sockets.tcp(http.listen).map_err(failed(http.listen.to_string()))?;
+    let sockets = &lasting.sockets;
+    // the core of a split service may not even ask for a port
+    let port = (lasting.part == Part::Whole).then_some(http);
+    let tls = port.and_then(|http| http.tls.as_ref()).map(server_tls).transpose().map_err(StartError::Http)?;
+    let tcp = port.map(|http| sockets.tcp(http.listen)).transpose().map_err(failed(http.listen.to_string()))?;
     let path = socket_path(http, dir);
     if http.socket.is_none() && path.as_os_str().len() > LONGEST_PATH {
         tracing::warn!(

@@ -89,7 +89,7 @@ pub(super) fn prove(config: &Config, dir: &Path, lasting: &Lasting) -> Result<()
         listen(name, source, &lasting.sockets)?;
         drop(guard);
     }
-    prove_window(config, dir, &lasting.sockets)
+    prove_window(config, dir, lasting)
 }
 
 impl Inputs {

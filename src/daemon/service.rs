@@ -379,7 +379,7 @@ fn open_window(
 ) -> Result<Option<(Window, Layout)>, StartError> {
     let Some(http) = &show.config.http else { return Ok(None) };
     let layout = Layout::new(Arc::clone(show.board), Stories::new(show.dir), readers(), lasting.monitor());
-    Ok(Some((Window::open(http, show, &lasting.sockets)?, layout)))
+    Ok(Some((Window::open(http, show, lasting)?, layout)))
 }
 
 /// Whether what is configured can work in a process that is this part.

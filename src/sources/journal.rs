@@ -4,7 +4,7 @@ use std::io::{self, Read};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::config::{JournalStart, JournaldSource};
 use super::lines::Piece;
@@ -140,14 +140,38 @@ impl Journal {
         let mut command = Command::new(&config.command);
         // all: fields over 4 KiB would be left out otherwise
         command.args(["--output=json", "--follow", "--all", "--no-pager"]);
+        // every entry of what is asked for has these fields
+        let mut fields = Vec::new();
+        // Following stops at the present boot otherwise, and leaves out what an earlier one still wrote when we had
+        // ended; with it other machines' journals, should there be any, have to be left out.
+        if let Some(id) = id("/etc/machine-id") {
+            command.arg("--merge");
+            fields.push(format!("_MACHINE_ID={id}"));
+        }
         match (&self.cursor, config.from) {
             (Some(cursor), _) => command.arg("--no-tail").arg(format!("--after-cursor={cursor}")),
             (None, JournalStart::All) => command.arg("--no-tail"),
-            (None, JournalStart::Boot) => command.args(["--no-tail", "--boot"]),
+            (None, JournalStart::Boot) => {
+                // `--boot` does not go with `--merge`; and a unit with ProcSubset=pid cannot read the boot's number
+                match id("/proc/sys/kernel/random/boot_id") {
+                    Some(id) => fields.push(format!("_BOOT_ID={id}")),
+                    None => {
+                        command.arg(format!("--since=@{}", booted()));
+                    }
+                }
+                command.arg("--no-tail")
+            }
             (None, JournalStart::Now) => command.arg("--lines=0"),
         };
         command.args(config.units.iter().map(|unit| format!("--unit={unit}")));
-        command.args(&config.matches);
+        command.args(&fields);
+        for field in &config.matches {
+            command.arg(field);
+            // the two sides of an "or" have no field in common
+            if field == "+" {
+                command.args(&fields);
+            }
+        }
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }
@@ -215,6 +239,19 @@ impl Drop for Ended {
         let _ended_already = self.0.kill();
         let _reaped = self.0.wait();
     }
+}
+
+/// A number of 128 bits that a file holds, as the journal writes it: 32 hexadecimal digits.
+fn id(path: &str) -> Option<String> {
+    let mut text = std::fs::read_to_string(path).ok()?;
+    text.retain(|c| c.is_ascii_hexdigit());
+    (text.len() == 32).then_some(text)
+}
+
+/// When the machine was started, in seconds since 1970.
+fn booted() -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    i64::try_from(now).unwrap_or(i64::MAX) - rustix::system::sysinfo().uptime - 1
 }
 
 /// The cursor of the last entry in `bytes`.

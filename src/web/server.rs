@@ -40,8 +40,8 @@ const MOST_BODIES: u64 = 1 << 20;
 
 /// What we listen on.
 pub struct Doors {
-    /// The port.
-    pub tcp: std::net::TcpListener,
+    /// The port; the part of a split service that has no network has none.
+    pub tcp: Option<std::net::TcpListener>,
     /// TLS of the port.
     pub tls: Option<TlsAcceptor>,
     /// The Unix socket.
@@ -90,12 +90,14 @@ impl Web {
             stop: this.stop.clone(),
             refused: Arc::new(|| tracing::debug!("a connection to the page was refused: there are too many")),
         };
-        let tcp = {
+        let tcp = async {
+            let Some(listener) = doors.tcp else { return Ok(()) };
             let web = Arc::clone(&this);
-            accept_tcp(doors.tcp, server(doors.tls), move |accepted| {
+            accept_tcp(listener, server(doors.tls), move |accepted| {
                 let web = Arc::clone(&web);
                 Box::pin(async move { web.connection(accepted, Way::Tcp).await })
             })
+            .await
         };
         let unix = async {
             let Some(listener) = doors.unix else { return Ok(()) };

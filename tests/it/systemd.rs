@@ -134,13 +134,15 @@ fn the_service_manager_hears_how_it_is() {
     // a broken configuration: no reload, and the reason
     fs::write(place.path("c.toml"), "[sorces.x]\n").unwrap();
     signal(&child, "-HUP");
+    assert_eq!(manager.next(), "RELOADING=1");
     let status = manager.next();
     assert!(status.starts_with("STATUS=") && status.contains("sorces"), "{status}");
+    assert_eq!(manager.next(), "READY=1");
     let check = run(&["check", "--config", place.path("c.toml").to_str().unwrap()], b"");
-    assert_eq!(check.code, 78, "what ExecReload asks first");
+    assert_eq!(check.code, 78, "what ExecReload asks then");
     place.configure("http://127.0.0.1:9/");
     signal(&child, "-HUP");
-    assert_eq!([manager.next(), manager.next()], ["RELOADING=1", "READY=1"]);
+    assert_eq!([manager.next(), manager.next(), manager.next()], ["RELOADING=1", "STATUS=", "READY=1"]);
     assert_eq!(manager.any(), "WATCHDOG=1");
     signal(&child, "-TERM");
     assert_eq!(manager.next(), "STOPPING=1");
@@ -184,6 +186,8 @@ async fn a_split_service_reads_here_and_sends_there() {
         links.filter(|to| inodes.iter().any(|inode| to.to_string_lossy() == format!("socket:[{inode}]"))).count()
     };
     assert_eq!(tcp(&core), 0);
+    // nor does it listen, whatever [http] says: in its unit it could not even ask for a port
+    assert!(place.errors().contains("page: at the Unix socket"), "{}", place.errors());
     let id = alert["id"].as_str().unwrap();
     let state = place.path("state");
     let show = || run(&["alerts", "show", id, "--state", state.to_str().unwrap()], b"").text();

@@ -68,9 +68,18 @@ fn entries_come_once_over_deaths_restarts_and_kills() {
         service.expect(&entries(1..=12 + round));
     }
     let calls = fs::read_to_string(service.path("calls")).unwrap();
-    let first = "--output=json --follow --all --no-pager --no-tail --boot --unit=api.service _UID=0";
-    assert_eq!(calls.lines().next(), Some(first));
-    assert!(calls.lines().nth(1).unwrap().contains("--after-cursor=c4 "), "{calls}");
+    // other boots' entries too, and no other machine's
+    let id = |path: &str| fs::read_to_string(path).unwrap_or_default().trim().replace('-', "");
+    let (machine, boot) = (id("/etc/machine-id"), id("/proc/sys/kernel/random/boot_id"));
+    let (merge, machine) = if machine.is_empty() {
+        (String::new(), machine)
+    } else {
+        ("--merge ".to_owned(), format!("_MACHINE_ID={machine} "))
+    };
+    let options = format!("--output=json --follow --all --no-pager {merge}");
+    let first = format!("{options}--no-tail --unit=api.service {machine}_BOOT_ID={boot} _UID=0");
+    let later = format!("{options}--no-tail --after-cursor=c4 --unit=api.service {machine}_UID=0");
+    assert_eq!(calls.lines().take(2).collect::<Vec<_>>(), [first, later]);
     assert_eq!(service.stop(), Some(0));
     // no child is left behind
     let left = || {
