@@ -17,7 +17,6 @@ use super::set::RuleSet;
 use super::sieve::is_assigned;
 use super::survey;
 use super::tag::{Tag, Tags};
-use super::value::{next_quote, quoted_end};
 
 /// How many levels of other spellings are undone.
 pub(super) const DEPTH: u8 = 4;
@@ -107,6 +106,8 @@ pub(super) struct Scan<'a> {
     pub(super) json: bool,
     /// A place outside of all strings of a JSON line, from which the next question goes on.
     outside: usize,
+    /// What lies behind `outside` up to here is known to be in the string that opens there.
+    inside: usize,
     /// End of the JSON tree under a strong name that was gone through last.
     pub(super) tree_until: usize,
     /// End of the last match of a rule with a prefix.
@@ -192,6 +193,7 @@ impl<'a> Scan<'a> {
             start: 0,
             json: false,
             outside: 0,
+            inside: 0,
             tree_until: 0,
             vendor_until: 0,
             no_scheme: 0,
@@ -205,7 +207,7 @@ impl<'a> Scan<'a> {
     /// Looks how the line that begins at `start` begins.
     pub(super) fn enter(&mut self, start: usize) {
         self.json = begins_json(self.text, start);
-        self.outside = start;
+        (self.outside, self.inside) = (start, start);
     }
 
     /// Goes through the candidates of the line that ends with `self.text`.
@@ -258,20 +260,29 @@ impl<'a> Scan<'a> {
         if p < self.outside {
             self.enter(self.start);
         }
-        while self.outside < p {
-            work(1);
-            let Some(open) = next_quote(&self.text[..p], self.outside) else {
-                self.outside = p;
-                return false;
-            };
-            let close = quoted_end(self.text, open);
-            if close >= p {
-                self.outside = open;
-                return true;
+        let mut from = self.outside.max(self.inside);
+        let mut inside = from > self.outside;
+        while from < p {
+            let rest = &self.text[from..p];
+            let piece = &rest[..memchr::memchr2(b'\\', b'\n', rest).unwrap_or(rest.len())];
+            work(piece.len());
+            if let Some(last) = memchr::memrchr(b'"', piece) {
+                // No quote of these is escaped, so that they come in pairs.
+                inside ^= memchr::memchr_iter(b'"', piece).count() % 2 == 1;
+                self.outside = from + last + usize::from(!inside);
             }
-            self.outside = close + 1;
+            from += piece.len();
+            match self.text[from..p].first() {
+                Some(b'\\') if inside => from += 2,
+                Some(_) => {
+                    inside &= self.text[from] != b'\n';
+                    from += 1;
+                }
+                None => {}
+            }
+            *if inside { &mut self.inside } else { &mut self.outside } = from;
         }
-        false
+        p > self.outside && self.inside > self.outside
     }
 
     /// `start..end` so that replacing it cannot break a JSON string: it ends before a quote that is not escaped, and
@@ -617,4 +628,40 @@ fn assignment_like(gap: &[u8]) -> bool {
                     | b'&'
             )
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tag::PseudonymKey;
+    use super::*;
+
+    #[test]
+    fn a_place_is_in_a_string_when_the_quotes_before_it_say_so() {
+        let set = RuleSet::new(Vec::new());
+        let key = PseudonymKey::new(0, b"k");
+        let mut shared = Shared::new(Tags::new(key, (1, 2)), (1, 2));
+        let (index, mut hits) = (Index::default(), Vec::new());
+        let letters = b"a\"\"\\\n";
+        for n in 0..letters.len().pow(7) {
+            let mut text = b"{".to_vec();
+            text.extend((0..7).map(|i| letters[n / letters.len().pow(i) % letters.len()]));
+            let mut s = Scan::new(&set, &mut shared, &text, &index, &mut hits, (1, false));
+            s.enter(0);
+            // Which places are asked for must not matter, nor in which order.
+            let asked: Vec<usize> = (0..=text.len()).filter(|at| n >> at & 1 == 1).chain([text.len(), n % 8]).collect();
+            for p in asked {
+                let (mut at, mut inside) = (0, false);
+                while at < p {
+                    match text[at] {
+                        b'"' => inside = !inside,
+                        b'\n' => inside = false,
+                        b'\\' if inside => at += 1,
+                        _ => {}
+                    }
+                    at += 1;
+                }
+                assert_eq!(s.in_string(p), inside, "{p} of {}", text.escape_ascii());
+            }
+        }
+    }
 }

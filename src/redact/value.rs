@@ -127,12 +127,6 @@ pub(super) fn tree_end(text: &[u8], at: usize) -> usize {
 /// How far a quote is looked for byte by byte.
 const NEAR: usize = 16;
 
-/// Position of the first double quote from `at` on.
-pub(super) fn next_quote(text: &[u8], at: usize) -> Option<usize> {
-    let near = text[at..].iter().take(NEAR).position(|b| *b == b'"');
-    near.or_else(|| memchr::memchr(b'"', text.get(at + NEAR..)?).map(|n| n + NEAR)).map(|n| at + n)
-}
-
 /// Position of the double quote that closes the one at `at`, or of the end of the line.
 pub(super) fn quoted_end(text: &[u8], at: usize) -> usize {
     let mut i = at + 1;
