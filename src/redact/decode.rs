@@ -31,16 +31,37 @@ impl View {
 
     /// The original place of the decoded span `start..end`, widened to whole escapes.
     pub(super) fn original(&self, start: u32, end: u32) -> (u32, u32) {
-        let (at, _) = self.place(start);
+        let before = |at| self.escapes.partition_point(|e| e.start <= at);
+        self.span(start, end, before(start), before(end.saturating_sub(1)))
+    }
+
+    /// The same, looking from where `known` says, which is moved along: for spans that come in order.
+    pub(super) fn original_near(&self, start: u32, end: u32, known: &mut usize) -> (u32, u32) {
+        let mut before = |at| {
+            while known.checked_sub(1).is_some_and(|last| self.escapes[last].start > at) {
+                *known -= 1;
+            }
+            while self.escapes.get(*known).is_some_and(|e| e.start <= at) {
+                *known += 1;
+            }
+            *known
+        };
+        let first = before(start);
+        self.span(start, end, first, before(end.saturating_sub(1)))
+    }
+
+    /// The same, knowing how many escapes begin up to the first and up to the last byte.
+    fn span(&self, start: u32, end: u32, first: usize, last: usize) -> (u32, u32) {
+        let (at, _) = self.place(start, first);
         if end <= start {
             return (at, at);
         }
-        (at, self.place(end - 1).1)
+        (at, self.place(end - 1, last).1)
     }
 
     /// First byte and end of the original spelling of the decoded byte at `at`.
-    fn place(&self, at: u32) -> (u32, u32) {
-        match self.escapes[..self.escapes.partition_point(|e| e.start <= at)].last() {
+    fn place(&self, at: u32, before: usize) -> (u32, u32) {
+        match self.escapes[..before].last() {
             Some(e) if at < e.start + e.len => (e.from, e.to),
             Some(e) => (at - (e.start + e.len) + e.to, at - (e.start + e.len) + e.to + 1),
             None => (at, at + 1),

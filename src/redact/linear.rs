@@ -6,7 +6,7 @@ use super::output::Redacted;
 use super::tag::PseudonymKey;
 
 /// Pieces that begin something: alone or many times in a row they are the worst that can be asked for.
-const PIECES: [&str; 52] = [
+const PIECES: [&str; 54] = [
     "@",
     "4",
     "\"",
@@ -50,6 +50,8 @@ const PIECES: [&str; 52] = [
     "[EMAIL]",
     "aB1",
     "aB1cD2eF3gH4iJ5k ",
+    "aB1cD2eF3gH4iJ5kL/",
+    "a-b.",
     "password is ",
     "{\"password\":{",
     "{\"k\":[\"password\",\"",

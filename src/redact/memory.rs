@@ -9,6 +9,7 @@ use siphasher::sip::SipHasher13;
 
 use super::bytes::{TOKEN, before, begins_json, is, skip};
 use super::index::List;
+use super::runs::Runs;
 use super::scan::is_labelled;
 use super::value::looks_secret;
 
@@ -35,7 +36,10 @@ pub(super) struct Notes {
     /// Starts of the tokens of the chunk as it is written that may have been redacted before.
     tokens: List,
     lessons: Vec<Lesson>,
+    /// About tokens of decoded texts, in the order of their lines.
     questions: Vec<Question>,
+    /// What the questions ask for, one behind the other.
+    asked: Vec<u8>,
 }
 
 /// A value that was redacted on the line that starts at `line`.
@@ -46,7 +50,6 @@ struct Lesson {
 }
 
 /// A token that may have been redacted before.
-#[derive(Clone, Copy)]
 pub(super) struct Question {
     /// Its place in the chunk, as written.
     pub(super) start: u32,
@@ -57,7 +60,8 @@ pub(super) struct Question {
     pub(super) depth: u8,
     /// It was written as a list of byte values.
     pub(super) numeric: bool,
-    hash: u64,
+    /// Where it stands in what is asked for.
+    asked: (u32, u32),
 }
 
 impl Notes {
@@ -65,10 +69,11 @@ impl Notes {
         self.tokens.clear();
         self.lessons.clear();
         self.questions.clear();
+        self.asked.clear();
     }
 
     /// How many questions there are.
-    pub(super) fn asked(&self) -> usize {
+    pub(super) fn count(&self) -> usize {
         self.questions.len()
     }
 
@@ -89,55 +94,70 @@ impl Notes {
         self.tokens.copy(tokens);
     }
 
-    /// Notes the question whether the token at `start` of `text` was redacted before. The text was decoded from a part
-    /// of the line that starts at `line`, and `depth` levels of encoding were undone.
-    pub(super) fn ask(&mut self, text: &[u8], start: usize, line: usize, depth: u8, seed: Seed) {
-        self.questions.extend(question(text, start, line, depth, seed));
+    /// Notes the question whether any of the tokens that start at `starts` of `text` was redacted before. The text was
+    /// decoded from a part of the line that starts at `line`, and `depth` levels of encoding were undone.
+    pub(super) fn ask(&mut self, text: &[u8], starts: &List, tokens: &Runs, line: usize, depth: u8) {
+        let json = begins_json(text, 0);
+        for &start in starts.as_slice() {
+            let end = tokens.end_near(start as usize, *LENGTH.end());
+            if is_asked(text, start as usize, end, json) {
+                let from = self.asked.len() as u32;
+                self.asked.extend_from_slice(&text[start as usize..end]);
+                let asked = (from, self.asked.len() as u32);
+                let (line, end) = (line as u32, end as u32);
+                self.questions.push(Question { start, end, line, depth, numeric: false, asked });
+            }
+        }
     }
 }
 
-/// The question about the token at `start` of `text`; none when it cannot be one that was learnt.
-fn question(text: &[u8], start: usize, line: usize, depth: u8, seed: Seed) -> Option<Question> {
-    let end = skip(&text[..text.len().min(start + LENGTH.end() + 1)], start, |b| is(b, TOKEN));
-    let previous = before(text, start);
-    let json = begins_json(text, if depth == 0 { line } else { 0 });
-    let asked = LENGTH.contains(&(end - start)) && !(json && previous == b'\\') && !is_labelled(text, start);
-    asked.then(|| {
-        let (line, hash) = (line as u32, hash(&text[start..end], seed));
-        Question { start: start as u32, end: end as u32, line, depth, numeric: false, hash }
-    })
+/// Whether the token at `start..end` of `text` can be one that was learnt.
+#[inline]
+fn is_asked(text: &[u8], start: usize, end: usize, json: bool) -> bool {
+    LENGTH.contains(&(end - start)) && !(json && before(text, start) == b'\\') && !is_labelled(text, start)
 }
 
 impl Memory {
     /// Goes through the notes of `chunk` line by line, first what a line teaches, then what it asks; `known` takes the
     /// questions that are answered with yes.
     pub(super) fn go_through(&mut self, notes: &mut Notes, chunk: &[u8], seed: Seed, mut known: impl FnMut(&Question)) {
-        let Notes { tokens, lessons, questions } = notes;
+        let Notes { tokens, lessons, questions, asked } = notes;
         lessons.iter().for_each(|lesson| self.expect(lesson));
         if self.filter.is_empty() {
             return;
         }
-        let asked = questions.len();
+        let Self { slots, filter } = self;
+        let expected = |value: &[u8]| {
+            let coarse = usize::from(coarse(value, seed));
+            filter[coarse / 64] >> (coarse % 64) & 1 == 1
+        };
+        let mut lessons = lessons.iter().peekable();
+        let mut was_seen = |line: u32, value: &[u8]| {
+            while let Some(lesson) = lessons.next_if(|lesson| lesson.line <= line) {
+                slots[lesson.hash as usize % SLOTS] = lesson.hash;
+            }
+            let hash = hash(value, seed);
+            slots[hash as usize % SLOTS] == hash
+        };
+        let value = |q: &Question| &asked[q.asked.0 as usize..q.asked.1 as usize];
+        let mut inner = questions.iter().filter(|q| expected(value(q))).peekable();
         let (mut line, mut done) = (0, 0);
-        for start in tokens.as_slice().iter().map(|start| *start as usize).filter(|at| self.may_know(chunk, *at, seed))
-        {
+        for start in tokens.as_slice().iter().map(|start| *start as usize).filter(|at| expected(&chunk[*at..])) {
             line = memchr::memrchr(b'\n', &chunk[done..start]).map_or(line, |n| done + n + 1);
             done = start;
-            questions.extend(question(chunk, start, line, 0, seed));
-        }
-        if asked > 0 && questions.len() > asked {
-            questions.sort_unstable_by_key(|q| q.line);
-        }
-        let mut lessons = lessons.iter().peekable();
-        for q in questions {
-            while let Some(lesson) = lessons.next_if(|lesson| lesson.line <= q.line) {
-                self.learn(lesson);
+            while let Some(q) = inner.next_if(|q| q.line as usize <= line) {
+                if was_seen(q.line, value(q)) {
+                    known(q);
+                }
             }
-            if self.slots[q.hash as usize % SLOTS] == q.hash {
-                known(q);
+            let end = skip(&chunk[..chunk.len().min(start + LENGTH.end() + 1)], start, |b| is(b, TOKEN));
+            if is_asked(chunk, start, end, begins_json(chunk, line)) && was_seen(line as u32, &chunk[start..end]) {
+                let (start, end) = (start as u32, end as u32);
+                known(&Question { start, end, line: line as u32, depth: 0, numeric: false, asked: (0, 0) });
             }
         }
-        lessons.for_each(|lesson| self.learn(lesson));
+        inner.filter(|q| was_seen(q.line, value(q))).for_each(&mut known);
+        lessons.for_each(|lesson| slots[lesson.hash as usize % SLOTS] = lesson.hash);
     }
 
     /// From now on, tokens that begin as the lesson's value are looked up.
@@ -147,16 +167,6 @@ impl Memory {
             self.filter = vec![0; 1024];
         }
         self.filter[usize::from(lesson.coarse) / 64] |= 1 << (lesson.coarse % 64);
-    }
-
-    fn learn(&mut self, lesson: &Lesson) {
-        self.slots[lesson.hash as usize % SLOTS] = lesson.hash;
-    }
-
-    #[inline(always)]
-    fn may_know(&self, chunk: &[u8], at: usize, seed: Seed) -> bool {
-        let coarse = coarse(&chunk[at..], seed);
-        self.filter.get(usize::from(coarse) / 64).is_some_and(|bits| bits >> (coarse % 64) & 1 == 1)
     }
 }
 

@@ -72,6 +72,19 @@ impl Runs {
         block * 64 + self.words.get(block).map_or(0, |w| w.trailing_ones() as usize)
     }
 
+    /// The same, giving up when a run is longer than `most`, with an end that is further away.
+    #[inline(always)]
+    pub(super) fn end_near(&self, at: usize, most: usize) -> usize {
+        let mut end = at;
+        loop {
+            let inside = self.window(end).trailing_ones() as usize;
+            end += inside;
+            if inside < 64 || end - at > most {
+                return end;
+            }
+        }
+    }
+
     /// How many bytes of the class stand directly before `end`; at most 64 are counted.
     #[inline(always)]
     pub(super) fn before(&self, end: usize) -> usize {
@@ -134,6 +147,8 @@ mod tests {
                 let count = text[at..(at + len).min(text.len())].iter().filter(|b| is(**b, TOKEN)).count();
                 assert_eq!(runs.count(at, len), count as u32, "{len} from {at}");
             }
+            let near = runs.end_near(at, 100);
+            assert!(near == runs.end(at) || near - at > 100, "end near {at}");
             assert_eq!(runs.before(at), (at - start).min(64), "before {at}");
             let near = runs.start(at, 64);
             assert!(near == start || (near > start && at - near > 64), "start near {at}");

@@ -154,8 +154,7 @@ fn scan_inner(set: &RuleSet, shared: &mut Shared, text: &[u8], hits: &mut Vec<Hi
     let survey = survey::best();
     (survey.build)(&mut index, text);
     if learns {
-        let (line, seed) = (shared.line, shared.seed);
-        index.marked.as_slice().iter().for_each(|w| shared.notes.ask(text, *w as usize, line, depth, seed));
+        shared.notes.ask(text, &index.marked, &index.tokens, shared.line, depth);
     }
     (survey.sieve)(&mut index, text, set, &mut shared.names);
     let mut s = Scan::new(set, shared, text, &index, hits, (depth, learns));
@@ -360,7 +359,7 @@ impl<'a> Scan<'a> {
     fn inner(&mut self, view: &View, from: usize, numeric: bool) -> usize {
         let first = self.hits.len();
         let near = self.shared.near.as_ref().map_or(0, Vec::len);
-        let asked = self.shared.notes.asked();
+        let asked = self.shared.notes.count();
         scan_inner(self.set, self.shared, &view.text, self.hits, (self.depth + 1, self.learns));
         let place = |start, end| {
             let (start, end) = view.original(start, end);
@@ -369,8 +368,10 @@ impl<'a> Scan<'a> {
         for n in self.shared.near.iter_mut().flat_map(|all| &mut all[near..]) {
             (n.start, n.end) = place(n.start, n.end);
         }
+        let mut known = 0;
         for q in self.shared.notes.questions_from(asked) {
-            (q.start, q.end) = place(q.start, q.end);
+            let (start, end) = view.original_near(q.start, q.end, &mut known);
+            (q.start, q.end) = (start + from as u32, end + from as u32);
             q.numeric |= numeric;
         }
         for h in &mut self.hits[first..] {
@@ -450,7 +451,7 @@ impl<'a> Scan<'a> {
         if decode::base64_text(&self.text[start..end], &mut view.text) {
             let first = self.hits.len();
             let near = self.shared.near.as_ref().map_or(0, Vec::len);
-            let asked = self.shared.notes.asked();
+            let asked = self.shared.notes.count();
             scan_inner(self.set, self.shared, &view.text, self.hits, (self.depth + 1, self.learns));
             for n in self.shared.near.iter_mut().flat_map(|all| &mut all[near..]) {
                 (n.start, n.end) = (start as u32, end as u32);
@@ -516,17 +517,17 @@ impl<'a> Scan<'a> {
 
     /// A whole token: is it base64 of text, does a keyword stand before it?
     fn token(&mut self, w: usize) {
-        let text = self.text;
-        let token = &text[w..self.index.tokens.end(w)];
+        let (text, tokens) = (self.text, &self.index.tokens);
         let previous = before(text, w);
         if previous == b'.' || is_labelled(self.text, w) {
             return;
         }
-        if token.len() >= 24 && previous != b'/' && decode::may_be_text(token) {
-            self.base64(w, w + token.len());
+        let near = &text[w..tokens.end_near(w, 64)];
+        if near.len() >= 24 && previous != b'/' && decode::may_be_text(near) {
+            self.base64(w, tokens.end(w));
         }
         if !is_assigned(text, w) {
-            self.context(w, token);
+            self.context(w, near);
         }
     }
 
