@@ -45,7 +45,7 @@ pub use geo::{Found, Geo};
 pub use key_config::KeyConfig;
 pub use kind::{KINDS, Kind, KindInfo, usual_severity};
 pub use kinds::*;
-pub use monitor::Monitor;
+pub use monitor::{Between, Monitor};
 pub use narrow::{Narrow, age, narrowest, used_for};
 pub use notice::Notice;
 pub use object::{Alert, AlertKey, Evidence, Links, RunbookStep, Severity, Status, Urgency};

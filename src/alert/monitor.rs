@@ -29,6 +29,12 @@ use crate::redact::Redactor;
 use crate::units::Timestamp;
 use crate::window::{Clockwork, Facts, KeyId, KeyState, Keys, Sighting, Slot, Tally, Word, Words};
 
+/// Who looks at the monitor in the middle of something that takes a while.
+pub type Between<'a> = &'a mut dyn FnMut(&Monitor);
+
+/// So many keys are worked on at a time: about three milliseconds.
+pub(super) const SOME: usize = 1024;
+
 /// How far ahead of the clock an event may be.
 pub(super) const AHEAD: Duration = Duration::from_secs(300);
 
@@ -152,6 +158,12 @@ impl Monitor {
     /// Looks at what was absorbed and at what time has ended; gives every transition: alerts that begin, go on for
     /// long, grow worse, or resolve. `now` is the clock's time, or event time in a replay.
     pub fn tick(&mut self, now: Timestamp) -> Vec<Alert> {
+        self.tick_with(now, &mut |_| {})
+    }
+
+    /// The same; with many keys that takes a while, and `between` is called now and then in the middle of it, when what
+    /// is known of each key holds together.
+    pub fn tick_with(&mut self, now: Timestamp, between: Between<'_>) -> Vec<Alert> {
         let mut out = Vec::new();
         let mut tally = std::mem::take(&mut self.pending);
         if !tally.is_empty() {
@@ -163,8 +175,9 @@ impl Monitor {
             tally.renamed.iter().for_each(|(before, now)| self.keys.rename(before, *now));
             let lines = Arc::new(std::mem::take(&mut tally.lines));
             self.recent.add(&tally.keys, &lines);
+            between(self);
             self.look_at_leaks(&tally, &lines, now, &mut out);
-            self.look_at_keys(&tally, now, &mut out);
+            self.look_at_keys(&tally, now, &mut out, between);
             self.look_at_attacks(&tally, &lines, now, &mut out);
             self.look_at_sources(&tally, now, &mut out);
         }

@@ -132,6 +132,21 @@ fn by_day(t: i64) -> f64 {
     if weekend { 0.2 } else { [0.1, 0.1, 0.3, 0.8, 1.0, 0.9, 0.5, 0.2][hour as usize / 3] }
 }
 
+/// Who asks about a key waits for about a thousand keys at most, not for all.
+#[test]
+fn somebody_may_look_in_the_middle_of_many_keys() {
+    let mut story = Story::plain();
+    for n in 0..5000 {
+        story.monitor.absorb(good(Box::leak(format!("key{n}").into_boxed_str()), 1).tally(START));
+    }
+    let mut known = Vec::new();
+    story.monitor.tick_with(Timestamp::from_secs(START + MINUTE), &mut |monitor| known.push(monitor.keys().len()));
+    assert_eq!(known, [0, 1023, 2047, 3071, 4095]);
+    let mut looks = 0;
+    let rows = story.monitor.dirty_with(&mut |_| looks += 1);
+    assert_eq!((looks, rows.iter().filter(|(row, _)| row.starts_with("API_KEY_ID:")).count()), (4, 5000));
+}
+
 #[test]
 fn steady_traffic_fires_nothing() {
     let mut story = Story::plain();

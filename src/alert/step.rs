@@ -6,7 +6,7 @@ use super::compose::About;
 use super::detector::{Signal, Travel, View};
 use super::episode::Phase;
 use super::kind::Kind;
-use super::monitor::{AHEAD, EpisodeId, Monitor};
+use super::monitor::{AHEAD, Between, EpisodeId, Monitor, SOME};
 use super::object::Alert;
 use super::settings::Common;
 use crate::units::Timestamp;
@@ -30,7 +30,7 @@ struct Step<'a> {
 }
 
 impl Monitor {
-    pub(super) fn look_at_keys(&mut self, tally: &Tally, now: Timestamp, out: &mut Vec<Alert>) {
+    pub(super) fn look_at_keys(&mut self, tally: &Tally, now: Timestamp, out: &mut Vec<Alert>, between: Between<'_>) {
         let limit = bucket(now.plus(AHEAD));
         let mut steps: Vec<(i64, u64, &KeyId, &KeyDelta, Slice)> = Vec::with_capacity(tally.keys.len());
         for (id, delta) in &tally.keys {
@@ -41,6 +41,9 @@ impl Monitor {
         steps.sort_unstable_by(|a, b| (a.0, a.1).cmp(&(b.0, b.1)).then_with(|| a.2.cmp(b.2)));
         let mut some = Vec::new();
         for (n, &(b, _, id, delta, slice)) in steps.iter().enumerate() {
+            if n % SOME == SOME - 1 {
+                between(self);
+            }
             if n % NEAR == 0 {
                 self.keys.warm(steps[n..].iter().take(NEAR).map(|(_, _, id, ..)| *id));
             }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::episode::{Episode, fingerprint};
 use super::fleet::Fleet;
 use super::kind::KINDS;
-use super::monitor::{EpisodeId, Monitor};
+use super::monitor::{Between, EpisodeId, Monitor, SOME};
 use super::origin::Origin;
 use super::storm::Storm;
 use crate::units::Timestamp;
@@ -55,7 +55,15 @@ impl Monitor {
     /// What changed since the last call, as (row, bytes); empty bytes mean that the row is gone. Call it right after
     /// [`Monitor::tick`], when nothing is pending.
     pub fn dirty(&mut self) -> Vec<(String, Vec<u8>)> {
-        let mut rows = self.keys.take_dirty();
+        self.dirty_with(&mut |_| {})
+    }
+
+    /// The same; `between` is called as by [`Monitor::tick_with`].
+    pub fn dirty_with(&mut self, between: Between<'_>) -> Vec<(String, Vec<u8>)> {
+        let mut rows = self.keys.take_gone();
+        while self.keys.take_dirty(SOME, &mut rows) {
+            between(self);
+        }
         let mut changed: Vec<EpisodeId> = self.changed.drain().collect();
         changed.sort_unstable();
         for id in changed {

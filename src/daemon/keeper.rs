@@ -199,6 +199,7 @@ impl Keeper {
             self.missed(missed);
         }
         if matches!(error, SinkError::Busy(_)) {
+            self.answer();
             std::thread::sleep(SHORTLY);
             return Ok(());
         }
@@ -282,6 +283,7 @@ impl Keeper {
                 return false;
             }
             beat.alive();
+            self.answer();
             std::thread::sleep(SHORTLY);
         }
         true
@@ -311,10 +313,15 @@ impl Keeper {
         Ok(())
     }
 
+    /// Answers who asks about keys.
+    fn answer(&self) {
+        self.layout.iter().for_each(|layout| layout.answer(self.watcher.monitor()));
+    }
+
     /// Has the monitor look, and answers meanwhile who asks about keys.
     fn look(&mut self, now: Timestamp) -> Seen {
         let layout = self.layout.as_ref();
-        self.watcher.look(now, |monitor| layout.into_iter().for_each(|layout| layout.answer(monitor)))
+        self.watcher.look(now, |monitor| layout.iter().for_each(|layout| layout.answer(monitor)))
     }
 
     /// Hands over what the monitor says, and nothing of what was read or written.

@@ -25,6 +25,9 @@ const EXPLAINED: Duration = Duration::from_secs(2);
 /// Lines of a chunk that are explained.
 const FIRST_LINES: usize = 8;
 
+/// So many rows of the list are made before anybody is answered.
+const ROWS: usize = 4096;
+
 /// An hour is written when late lines cannot reach it any more.
 const LATE: Duration = Duration::from_secs(15 * 60);
 
@@ -64,7 +67,7 @@ impl Layout {
         self.board.beat(now);
         self.answer(monitor);
         if self.board.wants_keys(now) {
-            self.board.set_keys(list(monitor, now));
+            self.board.set_keys(self.list(monitor, now));
         }
         if self.laid.is_some_and(|at| at.elapsed() < EVERY) {
             return;
@@ -97,6 +100,21 @@ impl Layout {
                 self.board.set_mapping(n, mapping);
             }
         }
+    }
+
+    /// All keys. Who asks about one of them meanwhile is answered.
+    fn list(&self, monitor: &Monitor, now: Timestamp) -> KeyList {
+        let mut names = Names::default();
+        let head = bucket(monitor.newest().unwrap_or(now));
+        let open = open_by_key(monitor);
+        let mut keys = Vec::with_capacity(monitor.keys().len());
+        for (n, (_, slot)) in monitor.keys().places().enumerate() {
+            if n % ROWS == ROWS - 1 {
+                self.answer(monitor);
+            }
+            keys.push(row(monitor, slot, head, &mut names, &open));
+        }
+        KeyList { at: now, newest: monitor.newest(), keys, ..KeyList::default() }
     }
 
     /// Hands the last hour that is over to the scribe, once.
@@ -175,15 +193,6 @@ impl Names {
         self.0.insert(Arc::clone(&new));
         new
     }
-}
-
-fn list(monitor: &Monitor, now: Timestamp) -> KeyList {
-    let mut names = Names::default();
-    let head = bucket(monitor.newest().unwrap_or(now));
-    let open = open_by_key(monitor);
-    let mut keys = Vec::with_capacity(monitor.keys().len());
-    keys.extend(monitor.keys().places().map(|(_, slot)| row(monitor, slot, head, &mut names, &open)));
-    KeyList { at: now, newest: monitor.newest(), keys }
 }
 
 /// Kinds of alerts that are firing, one bit each.

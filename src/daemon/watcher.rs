@@ -128,15 +128,14 @@ impl Watcher {
         &self.monitor
     }
 
-    /// Looks at what was absorbed, and at the clock. With many keys that takes a while; `between` may use the middle of
-    /// it.
-    pub(super) fn look(&mut self, now: Timestamp, between: impl FnOnce(&Monitor)) -> Seen {
-        let mut alerts = self.monitor.tick(now);
-        between(&self.monitor);
+    /// Looks at what was absorbed, and at the clock. With many keys that takes a while; `between` is called in the
+    /// middle of it.
+    pub(super) fn look(&mut self, now: Timestamp, mut between: impl FnMut(&Monitor)) -> Seen {
+        let mut alerts = self.monitor.tick_with(now, &mut between);
         for alert in &mut alerts {
             alert.links.page = self.http.as_ref().and_then(|http| http.page_of(&alert.id));
         }
-        let key_state = self.monitor.dirty();
+        let key_state = self.monitor.dirty_with(&mut between);
         self.changed = key_state.len();
         for alert in &alerts {
             let key = alert.key.as_ref().map(|k| format!(" [{}:{}]", k.kind, k.tag)).unwrap_or_default();

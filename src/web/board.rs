@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use serde::Serialize;
 use tokio::sync::{oneshot, watch};
 
+use super::order::NameOrder;
 use crate::alert::Counters;
 use crate::event::Explanation;
 use crate::units::Timestamp;
@@ -76,6 +77,8 @@ pub struct KeyList {
     pub newest: Option<Timestamp>,
     /// The keys, in no order.
     pub keys: Vec<KeyRow>,
+    /// The order of their names, once it was asked for.
+    pub names: OnceLock<Arc<NameOrder>>,
 }
 
 /// Something that a key was used for.
@@ -177,6 +180,8 @@ pub struct Board {
     trouble: Mutex<BTreeMap<String, Timestamp>>,
     numbers: Mutex<Numbers>,
     keys: watch::Sender<Option<Arc<KeyList>>>,
+    /// The order of the names in the list of which it was asked last.
+    names: Mutex<Option<Arc<NameOrder>>>,
     questions: Mutex<Vec<Question>>,
     mappings: Mutex<Vec<Vec<Mapping>>>,
 }
@@ -191,6 +196,7 @@ impl Board {
             trouble: Mutex::default(),
             numbers: Mutex::default(),
             keys: watch::Sender::new(None),
+            names: Mutex::default(),
             questions: Mutex::default(),
             mappings: Mutex::new(vec![Vec::new(); sources]),
         }
@@ -237,6 +243,7 @@ impl Board {
         let at = self.keys.borrow().as_ref().map(|list| list.at);
         if !wanted && at.is_some() {
             self.keys.send_replace(None);
+            *lock(&self.names) = None;
         }
         wanted && at.is_none_or(|at| now.since(at) >= FRESH || now < at)
     }
@@ -267,6 +274,18 @@ impl Board {
         let mut keys = self.keys.subscribe();
         let ready = tokio::time::timeout(patience, keys.wait_for(Option::is_some)).await;
         ready.ok()?.ok()?.clone()
+    }
+
+    /// The order of the names in `list`. Takes a while for a first list; never call it where nothing may wait.
+    pub fn names(&self, list: &KeyList) -> Arc<NameOrder> {
+        let find = || {
+            // who comes meanwhile wants the same
+            let mut last = lock(&self.names);
+            let order = NameOrder::of(&list.keys, last.as_ref());
+            *last = Some(Arc::clone(&order));
+            order
+        };
+        Arc::clone(list.names.get_or_init(find))
     }
 
     /// Asks about one key; `None` when it is not known, or nobody answers within `patience`.
@@ -318,8 +337,27 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
+
+    /// A row of a key that is called so.
+    pub(in crate::web) fn row_of(name: &str) -> KeyRow {
+        KeyRow {
+            id: KeyId::parse(name).unwrap(),
+            kind: Arc::from("API_KEY"),
+            label: None,
+            group: None,
+            first_seen: NOW,
+            last_seen: NOW,
+            total: 0,
+            uses: [0; RING],
+            hour: Counts::default(),
+            networks: 0,
+            active_hours: 0,
+            leaked_at: None,
+            open: 0,
+        }
+    }
 
     const NOW: Timestamp = Timestamp::from_secs(1_777_636_800);
 

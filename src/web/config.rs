@@ -3,7 +3,6 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::net::ServerTls;
@@ -13,32 +12,33 @@ use crate::secret::Secret;
 pub const SOCKET_NAME: &str = "http.sock";
 
 /// The page, the API and the metrics for operators. Without this section nothing listens.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct HttpConfig {
     /// Address and port to listen on. Beyond this machine a token and TLS are needed, or client certificates.
-    #[schemars(with = "String")]
+    #[cfg_attr(test, schemars(with = "String"))]
     pub listen: SocketAddr,
     /// A Unix socket that serves the same, for `logwarden top`. Who may open it may do everything. The default is
     /// `http.sock` in the state directory.
-    #[schemars(example = "/run/logwarden/http.sock")]
+    #[cfg_attr(test, schemars(example = "/run/logwarden/http.sock"))]
     pub socket: Option<PathBuf>,
     /// Who may open the socket, as its mode in octal.
     pub socket_mode: String,
     /// What must be shown to acknowledge and to silence, as `Authorization: Bearer`: `${env:NAME}`, `${file:/path}` or
     /// `${cred:NAME}`. Without it both work over the Unix socket only.
-    #[schemars(example = "${cred:http}")]
+    #[cfg_attr(test, schemars(example = "${cred:http}"))]
     pub token: Option<Secret>,
     /// Ask for the token before anything is shown, `/healthz` and `/readyz` excepted. Beyond this machine that is always
     /// so.
     pub token_for_reads: bool,
     /// Names by which browsers reach this page, beside `localhost` and addresses: a request under any other name is
     /// refused.
-    #[schemars(example = ["logwarden.example.com"])]
+    #[cfg_attr(test, schemars(example = ["logwarden.example.com"]))]
     pub hosts: Vec<String>,
     /// Address under which people reach the page, for the links in alerts: `https://logwarden.example.com`. Without it
     /// alerts have no link.
-    #[schemars(example = "https://logwarden.example.com")]
+    #[cfg_attr(test, schemars(example = "https://logwarden.example.com"))]
     pub public_url: Option<String>,
     /// TLS of this port.
     pub tls: Option<ServerTls>,

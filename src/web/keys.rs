@@ -1,11 +1,12 @@
 //! Keys: the list that sorts and searches, and one key's story.
 
-use std::cmp::Ordering;
+use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::board::{Detail, KeyList, KeyRow};
+use super::board::{Board, Detail, KeyList, KeyRow};
 use super::face::Face;
 use super::query::Query;
 use super::story::Entry;
@@ -18,28 +19,28 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// Keys of one answer.
 const MOST: usize = 500;
 
-/// How rows are compared. The number goes first, so that most rows are told apart without a look at them: a list of
-/// 100,000 is far more than what a processor keeps at hand.
+/// How rows are compared: by a number each, so that they are told apart without a look at them. A list of 100,000 is far
+/// more than what a processor keeps at hand.
 struct Order {
     name: &'static str,
-    /// Of a text the first bytes behind those that all begin with.
     rank: Rank,
-    /// Where numbers are equal.
-    rest: fn(&KeyRow, &KeyRow) -> Ordering,
 }
 
 /// How the number of a row is found.
 #[derive(Clone, Copy)]
 enum Rank {
     Number(fn(&KeyRow) -> u64),
+    /// Texts that many rows share.
     Text(fn(&KeyRow) -> Option<&str>),
+    /// The name of the key.
+    Name,
 }
 
 /// What a list can be sorted by, ascending.
 const ORDERS: [Order; 11] = [
-    Order { name: "key", rank: Rank::Text(|r| Some(r.id.as_str())), rest: |a, b| a.id.as_str().cmp(b.id.as_str()) },
-    Order { name: "type", rank: Rank::Text(|r| Some(&r.kind)), rest: |a, b| a.kind.cmp(&b.kind) },
-    Order { name: "label", rank: Rank::Text(|r| r.label.as_deref()), rest: |a, b| a.label.cmp(&b.label) },
+    Order { name: "key", rank: Rank::Name },
+    Order { name: "type", rank: Rank::Text(|r| Some(&r.kind)) },
+    Order { name: "label", rank: Rank::Text(|r| r.label.as_deref()) },
     number("requests", |r| r.total),
     number("hour", |r| r.hour.uses.into()),
     // shares are never below zero, and such numbers are in the order of their bits
@@ -52,30 +53,35 @@ const ORDERS: [Order; 11] = [
 ];
 
 const fn number(name: &'static str, rank: fn(&KeyRow) -> u64) -> Order {
-    Order { name, rank: Rank::Number(rank), rest: |_, _| Ordering::Equal }
+    Order { name, rank: Rank::Number(rank) }
 }
 
 impl Rank {
     /// The numbers of `rows`, in their order.
-    fn of(self, rows: &[(usize, &KeyRow)]) -> Vec<(u64, usize)> {
+    fn of(self, board: &Board, list: &KeyList, rows: &[(usize, &KeyRow)]) -> Vec<(u64, usize)> {
         match self {
             Self::Number(rank) => rows.iter().map(|(n, row)| (rank(row), *n)).collect(),
+            Self::Name => {
+                let names = board.names(list);
+                rows.iter().map(|(n, _)| (names.rank(*n).into(), *n)).collect()
+            }
             Self::Text(text) => {
-                let mut texts = rows.iter().filter_map(|(_, row)| text(row)).map(str::as_bytes);
-                let first = texts.next().unwrap_or_default();
-                let alike = |most: usize, text: &[u8]| {
-                    first[..most].iter().zip(text).position(|(a, b)| a != b).unwrap_or(most.min(text.len()))
-                };
-                let skip = texts.fold(first.len(), alike);
-                rows.iter().map(|(n, row)| (text(row).map_or(0, |text| head(&text.as_bytes()[skip..])), *n)).collect()
+                // each is kept once, and known by where it is kept
+                let place = |text: &str| (text.as_ptr() as usize, text.len());
+                let mut kept: HashMap<(usize, usize), &str> = HashMap::new();
+                for text in rows.iter().filter_map(|(_, row)| text(row)) {
+                    kept.entry(place(text)).or_insert(text);
+                }
+                let mut texts: Vec<&str> = kept.values().copied().collect();
+                texts.sort_unstable();
+                texts.dedup();
+                let before = |text: &str| texts.partition_point(|other| *other < text) as u64;
+                let places: HashMap<_, _> = kept.iter().map(|(place, text)| (*place, before(text) + 1)).collect();
+                let rank = |row| text(row).map_or(0, |text| places[&place(text)]);
+                rows.iter().map(|(n, row)| (rank(row), *n)).collect()
             }
         }
     }
-}
-
-/// The first bytes of a text, in its order.
-fn head(bytes: &[u8]) -> u64 {
-    u64::from_be_bytes(std::array::from_fn(|n| bytes.get(n).copied().unwrap_or(0)))
 }
 
 /// A moment as a number in the same order.
@@ -91,43 +97,35 @@ fn share(row: &KeyRow) -> f64 {
 /// `/api/v1/keys`; `None` when nothing could be had in time.
 pub(super) async fn keys(face: &Face, query: &Query) -> Option<Value> {
     let list = face.board.keys(face.now(), PATIENCE).await?;
-    let query = query.clone();
-    tokio::task::spawn_blocking(move || page(&list, &query)).await.ok()
+    let (query, board) = (query.clone(), Arc::clone(&face.board));
+    tokio::task::spawn_blocking(move || page(&board, &list, &query)).await.ok()
 }
 
 /// One page of the list.
-fn page(list: &KeyList, query: &Query) -> Value {
+fn page(board: &Board, list: &KeyList, query: &Query) -> Value {
     let wanted = Wanted::new(query);
     let sort = query.get("sort").unwrap_or("-last_seen");
     let (name, down) = sort.strip_prefix('-').map_or((sort, false), |name| (name, true));
     let order = ORDERS.iter().find(|order| order.name == name).unwrap_or(&ORDERS[9]);
     let rows: Vec<(usize, &KeyRow)> = list.keys.iter().enumerate().filter(|(_, row)| wanted.fits(row)).collect();
-    let mut found = order.rank.of(&rows);
+    let mut found = order.rank.of(board, list, &rows);
     if down {
         found.iter_mut().for_each(|(rank, _)| *rank = !*rank);
     }
     let matched = found.len();
     let (limit, offset) = (query.number("limit", 50, MOST), query.number("offset", 0, usize::MAX));
-    let by = |a: &(u64, usize), b: &(u64, usize)| {
-        let rest = || {
-            let rest = (order.rest)(&list.keys[a.1], &list.keys[b.1]);
-            if down { rest.reverse() } else { rest }
-        };
-        // the place in the list is the last word, so that pages do not overlap
-        a.0.cmp(&b.0).then_with(rest).then_with(|| a.1.cmp(&b.1))
-    };
-    // only the page that is shown is sorted
+    // only the page that is shown is sorted; the place in the list is the last word, so that pages do not overlap
     let end = offset.saturating_add(limit).min(found.len());
     let start = offset.min(end);
     if end < found.len() {
-        found.select_nth_unstable_by(end, by);
+        found.select_nth_unstable(end);
     }
     found.truncate(end);
     if start > 0 && start < end {
-        found.select_nth_unstable_by(start, by);
+        found.select_nth_unstable(start);
     }
     let shown = &mut found[start..];
-    shown.sort_unstable_by(by);
+    shown.sort_unstable();
     json!({
         "total": list.keys.len(),
         "matched": matched,
@@ -259,7 +257,7 @@ fn entry_json(at: Timestamp, entry: Option<Entry>) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
+    use std::cmp::Ordering;
 
     use super::*;
     use crate::window::{Counts, KeyId, RING};
@@ -286,7 +284,7 @@ mod tests {
 
     fn ask(query: &str) -> (usize, Vec<String>) {
         let list = KeyList { keys: (0..1000).map(row).collect(), ..KeyList::default() };
-        let got = page(&list, &Query::new(query));
+        let got = page(&Board::new(0, Timestamp(0)), &list, &Query::new(query));
         let keys = got["keys"].as_array().unwrap().iter().map(|k| k["key"].as_str().unwrap().to_owned()).collect();
         (got["matched"].as_u64().unwrap() as usize, keys)
     }

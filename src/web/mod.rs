@@ -18,6 +18,7 @@ mod guard;
 mod keys;
 mod live;
 mod metrics;
+mod order;
 mod page;
 mod query;
 mod route;

@@ -236,20 +236,23 @@ impl Keys {
         self.places().map(|(_, slot)| (&slot.id, &slot.state))
     }
 
-    /// What changed since the last call: (key, bytes), empty bytes for a key that is gone.
-    pub fn take_dirty(&mut self) -> Vec<(String, Vec<u8>)> {
-        let mut rows: Vec<(String, Vec<u8>)> = Vec::with_capacity(self.gone.len() + self.dirty.len());
-        // A key that went and came back has its row behind that of its going.
+    /// The keys that went since the last call, each with empty bytes. What [`Keys::take_dirty`] gives belongs behind
+    /// them: a key that went and came back has its row behind that of its going.
+    pub fn take_gone(&mut self) -> Vec<(String, Vec<u8>)> {
+        let mut rows = Vec::with_capacity(self.gone.len() + self.dirty.len());
         rows.extend(self.gone.drain(..).map(|id| (id.to_string(), Vec::new())));
-        rows.sort_unstable();
-        let before = rows.len();
-        for at in std::mem::take(&mut self.dirty) {
+        rows
+    }
+
+    /// Adds what changed of at most `most` keys as (key, bytes); whether there is more to take.
+    pub fn take_dirty(&mut self, most: usize, rows: &mut Vec<(String, Vec<u8>)>) -> bool {
+        let rest = self.dirty.len().saturating_sub(most);
+        for at in self.dirty.drain(rest..) {
             let slot = &mut self.pieces[at as usize / PIECE][at as usize % PIECE];
             slot.dirty = false;
             rows.push((slot.id.to_string(), slot.state.to_bytes()));
         }
-        rows[before..].sort_unstable();
-        rows
+        rest > 0
     }
 }
 
@@ -262,18 +265,25 @@ mod tests {
     use crate::units::Timestamp;
     use crate::window::{Clockwork, Counts, Facts, Slice, bucket};
 
+    /// All that changed, two keys at a time.
+    fn changed(keys: &mut Keys) -> Vec<(String, Vec<u8>)> {
+        let mut rows = keys.take_gone();
+        while keys.take_dirty(2, &mut rows) {}
+        rows
+    }
+
     #[test]
     fn a_renamed_key_keeps_its_memory() {
         let mut keys = Keys::new(100);
         let id = |n: u8| KeyId::named("key", Text::plain(&[b'a' + n]));
         let (old, new, other) = (id(1), id(2), id(3));
         keys.enter(&old, || KeyState::new("API_KEY", Timestamp(5_000_000)));
-        keys.take_dirty();
+        changed(&mut keys);
         keys.rename(&old, new);
         keys.rename(&other, new);
         assert!(keys.get(&old).is_none() && keys.len() == 1);
         assert_eq!(keys.get(&new).unwrap().first_seen, Timestamp(5_000_000));
-        let rows = keys.take_dirty();
+        let rows = changed(&mut keys);
         assert_eq!(rows.len(), 2);
         assert!(rows.contains(&(old.to_string(), Vec::new())), "the old row goes");
         // Renaming to a key that is there changes nothing; the old id can be used again.
@@ -305,8 +315,8 @@ mod tests {
         assert!(keys.len() <= 1000);
         assert!(keys.evicted() > 15_000);
         assert!((0..500).all(|n| keys.get(&id("TRUE", n)).is_some()));
-        let rows = keys.take_dirty();
+        let rows = changed(&mut keys);
         assert!(rows.iter().any(|(_, bytes)| bytes.is_empty()) && rows.iter().any(|(_, bytes)| !bytes.is_empty()));
-        assert!(keys.take_dirty().is_empty());
+        assert!(changed(&mut keys).is_empty());
     }
 }
