@@ -1,32 +1,33 @@
 //! Working hours: when use of a key is to be expected.
 
 use chrono::{Datelike, NaiveDate, NaiveTime, TimeDelta, Timelike};
-use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::zone::Zone;
 use crate::units::Timestamp;
 
 /// Working hours, on the clocks of a zone. The zone must be named, because hours without one mean nothing.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
-#[schemars(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(deny_unknown_fields))]
 pub struct CalendarConfig {
     /// The zone that the hours are meant in; an IANA name such as `Europe/Berlin`.
-    #[schemars(example = "Europe/Berlin")]
+    #[cfg_attr(test, schemars(example = "Europe/Berlin"))]
     pub zone: Zone,
     /// Hours of work on a working day, as `HH:MM-HH:MM`. `22:00-06:00` goes on into the next morning.
-    #[schemars(default = "office_hours")]
+    #[cfg_attr(test, schemars(default = "office_hours"))]
     pub hours: Vec<String>,
     /// Working days: `mon`, `tue`, `wed`, `thu`, `fri`, `sat`, `sun`.
-    #[schemars(default = "office_days")]
+    #[cfg_attr(test, schemars(default = "office_days"))]
     pub weekdays: Vec<Weekday>,
     /// Days without work, as `YYYY-MM-DD`, or `MM-DD` for every year.
-    #[schemars(default)]
+    #[cfg_attr(test, schemars(default))]
     pub holidays: Vec<String>,
 }
 
 /// A day of the week.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Weekday {
     /// Monday.

@@ -1,6 +1,5 @@
 //! The `[detect]` section: one part for each kind of alert.
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::kind::Kind;
@@ -21,7 +20,8 @@ use super::zone::Zone;
 macro_rules! section {
     ($( $(#[$doc:meta])* $field:ident: $ty:ty = $kind:ident, )*) => {
         /// What is looked for, and how the keys are watched. Everything has a default that was measured for few false alarms.
-        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+        #[cfg_attr(test, derive(schemars::JsonSchema))]
         #[serde(deny_unknown_fields, default)]
         pub struct DetectConfig {
             /// The zone whose clocks the learned hours follow; an IANA name such as `Europe/Berlin`.

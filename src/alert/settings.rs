@@ -38,7 +38,8 @@ macro_rules! kind_settings {
         }
     ) => {
         $(#[$doc])*
-        #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+        #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+        #[cfg_attr(test, derive(schemars::JsonSchema))]
         #[serde(deny_unknown_fields, default)]
         pub struct $name {
             /// Whether this is looked for.
@@ -50,19 +51,19 @@ macro_rules! kind_settings {
             pub severity: Option<crate::rules::Severity>,
             /// How long the condition must hold before it fires.
             #[serde(rename = "for", with = "crate::units::duration")]
-            #[schemars(with = "String")]
+            #[cfg_attr(test, schemars(with = "String"))]
             pub for_: std::time::Duration,
             /// How long the condition must be over before the alert resolves.
             #[serde(with = "crate::units::duration")]
-            #[schemars(with = "String")]
+            #[cfg_attr(test, schemars(with = "String"))]
             pub resolve_after: std::time::Duration,
             /// How often an alert that goes on is sent again; `0s` never.
             #[serde(with = "crate::units::duration")]
-            #[schemars(with = "String")]
+            #[cfg_attr(test, schemars(with = "String"))]
             pub renotify: std::time::Duration,
             /// How long after the beginning of an alert the same one cannot begin anew.
             #[serde(with = "crate::units::duration")]
-            #[schemars(with = "String")]
+            #[cfg_attr(test, schemars(with = "String"))]
             pub mute: std::time::Duration,
             $( $(#[$field_doc])* pub $field: $ty, )*
         }

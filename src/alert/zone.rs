@@ -1,7 +1,6 @@
 //! A time zone in the configuration.
 
-use std::borrow::Cow;
-
+#[cfg(test)]
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
@@ -18,8 +17,9 @@ impl Default for Zone {
     }
 }
 
+#[cfg(test)]
 impl JsonSchema for Zone {
-    fn schema_name() -> Cow<'static, str> {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
         "Zone".into()
     }
 

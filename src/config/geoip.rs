@@ -3,17 +3,17 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::alert::Geo;
 
 /// Databases in the MaxMind DB format. None is part of logwarden; MaxMind, DB-IP, IPinfo and others publish them.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct GeoipConfig {
     /// Files: any of city, country and autonomous system (ASN). They are read at the start and at each reload.
-    #[schemars(example = ["/var/lib/GeoIP/GeoLite2-City.mmdb", "/var/lib/GeoIP/GeoLite2-ASN.mmdb"])]
+    #[cfg_attr(test, schemars(example = ["/var/lib/GeoIP/GeoLite2-City.mmdb", "/var/lib/GeoIP/GeoLite2-ASN.mmdb"]))]
     pub databases: Vec<PathBuf>,
 }
 

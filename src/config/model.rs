@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::geoip::GeoipConfig;
@@ -18,7 +17,8 @@ use crate::store::{RetentionConfig, StateConfig};
 use crate::web::HttpConfig;
 
 /// Everything that `logwarden run` can be told. Every section may be left out.
-#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// Where lines come from, by name.

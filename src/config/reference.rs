@@ -5,15 +5,16 @@ use std::fmt::Write;
 
 use serde_json::{Map, Value};
 
-use super::model::Config;
+/// The schema as a file, since what makes it of the structs is half a megabyte of program. A test holds it to them:
+/// `UPDATE_DOCS=1 cargo test --lib config::` writes it anew.
+const SCHEMA: &str = include_str!("schema.json");
 
 /// The JSON Schema of the configuration file.
 pub fn schema() -> Value {
-    let mut schema = schemars::schema_for!(Config).to_value();
-    if let Value::Object(root) = &mut schema {
-        root.insert("title".into(), "Configuration of logwarden".into());
+    match serde_json::from_str(SCHEMA) {
+        Ok(schema) => schema,
+        Err(error) => unreachable!("the embedded schema is JSON: {error}"),
     }
-    schema
 }
 
 /// Every section and key with its documentation and default, as TOML.
@@ -188,6 +189,19 @@ fn toml_text(value: &Value) -> String {
 mod tests {
     use super::*;
     use crate::config::load::parse;
+    use crate::config::model::Config;
+
+    #[test]
+    fn the_embedded_schema_is_that_of_the_structs() {
+        let mut schema = schemars::schema_for!(Config).to_value();
+        schema["title"] = "Configuration of logwarden".into();
+        let want = format!("{schema:#}\n");
+        if std::env::var_os("UPDATE_DOCS").is_some() {
+            let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/config/schema.json");
+            return std::fs::write(path, want).unwrap();
+        }
+        assert!(SCHEMA == want, "src/config/schema.json is not current; run UPDATE_DOCS=1 cargo test --lib config::");
+    }
 
     #[test]
     fn the_reference_is_toml_and_names_every_section() {

@@ -2,16 +2,16 @@
 
 use std::path::PathBuf;
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Rule packs beside the built-in ones.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct RulesConfig {
     /// Files with rules of your own, with `*`, `?` and `[...]` as a shell knows them. They are read at the start and must
     /// prove themselves: `logwarden rules test FILE`.
-    #[schemars(example = ["/etc/logwarden/rules/*.toml"])]
+    #[cfg_attr(test, schemars(example = ["/etc/logwarden/rules/*.toml"]))]
     pub packs: Vec<String>,
 }
 

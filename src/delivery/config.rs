@@ -4,7 +4,6 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::pace::{Allowance, DayTime};
@@ -13,7 +12,8 @@ use crate::secret::Secret;
 use crate::units::duration;
 
 /// Somebody who wants to know.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "type", rename_all = "lowercase")]
 pub enum ReceiverConfig {
     /// Mail over SMTP.
@@ -25,7 +25,8 @@ pub enum ReceiverConfig {
 }
 
 /// How an SMTP connection is kept private.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum TlsMode {
     /// The connection begins in the clear and must be upgraded before anything is said. Port 587.
@@ -39,56 +40,58 @@ pub enum TlsMode {
 
 /// Texts of your own in place of the built-in ones, in the language of Jinja. `{{ summary }}`, `{{ key.label }}` and all
 /// other fields of the alert can be used; docs/alerting.md lists them.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct TemplateConfig {
     /// In place of the headline: a mail's subject, the first line in a chat, the summary of an incident.
-    #[schemars(example = &"{{ state }} {{ kind }}: {{ summary }}")]
+    #[cfg_attr(test, schemars(example = &"{{ state }} {{ kind }}: {{ summary }}"))]
     pub subject: Option<String>,
     /// In place of the text. With format `generic` it is the whole body and must make JSON; values bring their own quotes.
-    #[schemars(example = &"{{ why }}")]
+    #[cfg_attr(test, schemars(example = &"{{ why }}"))]
     pub body: Option<String>,
 }
 
 /// A receiver of type `email`.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct EmailConfig {
     /// Name or address of the SMTP server.
-    #[schemars(example = "mail.example.com")]
+    #[cfg_attr(test, schemars(example = "mail.example.com"))]
     pub host: String,
     /// Port. Default: 587 with `starttls`, 465 with `implicit`, 25 with `off`.
     #[serde(default)]
-    #[schemars(example = 587)]
+    #[cfg_attr(test, schemars(example = 587))]
     pub port: Option<u16>,
     /// `starttls` (the server must offer it), `implicit`, or `off` (only to this machine).
     #[serde(default)]
     pub tls: TlsMode,
     /// A file of certificates (PEM) to trust beside the system's, for a private authority.
     #[serde(default)]
-    #[schemars(example = "/etc/ssl/private-ca.pem")]
+    #[cfg_attr(test, schemars(example = "/etc/ssl/private-ca.pem"))]
     pub ca_file: Option<PathBuf>,
     /// User name, when the server wants one.
     #[serde(default)]
-    #[schemars(example = "logwarden@example.com")]
+    #[cfg_attr(test, schemars(example = "logwarden@example.com"))]
     pub username: Option<String>,
     /// Password: `${env:NAME}`, `${file:/path}` or `${cred:NAME}`.
     #[serde(default)]
-    #[schemars(example = "${cred:smtp}")]
+    #[cfg_attr(test, schemars(example = "${cred:smtp}"))]
     pub password: Option<Secret>,
     /// Sender, for example `Logwarden <logwarden@example.com>`.
-    #[schemars(example = "Logwarden <logwarden@example.com>")]
+    #[cfg_attr(test, schemars(example = "Logwarden <logwarden@example.com>"))]
     pub from: String,
     /// Recipients.
-    #[schemars(example = ["ops@example.com"])]
+    #[cfg_attr(test, schemars(example = ["ops@example.com"]))]
     pub to: Vec<String>,
     /// Longest time for a whole conversation with the server, from the connection to its last answer.
     #[serde(default = "smtp_timeout", with = "duration")]
-    #[schemars(with = "String")]
+    #[cfg_attr(test, schemars(with = "String"))]
     pub timeout: Duration,
     /// A message that could not be delivered for this long is given up, kept, and alerted through the other receivers.
     #[serde(default = "give_up_after", with = "duration")]
-    #[schemars(with = "String")]
+    #[cfg_attr(test, schemars(with = "String"))]
     pub give_up_after: Duration,
     /// When the daily digest leaves: alerts of urgency `digest`, together.
     #[serde(default)]
@@ -103,7 +106,7 @@ pub struct EmailConfig {
     /// How many messages may come one by one, on average. What is more is held back for a minute and told together, with
     /// exact counts; pages have an allowance of their own of the same size.
     #[serde(default = "rate")]
-    #[schemars(with = "String")]
+    #[cfg_attr(test, schemars(with = "String"))]
     pub rate: Rate,
     /// How many messages may come one by one at once.
     #[serde(default = "burst")]
@@ -114,7 +117,8 @@ pub struct EmailConfig {
 }
 
 /// The shape of a webhook's body.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum WebhookFormat {
     /// The alert object itself, schema `logwarden.alert/v1`.
@@ -137,13 +141,14 @@ pub enum WebhookFormat {
 }
 
 /// A receiver of type `webhook`.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct WebhookConfig {
     /// Where to post. Must be https, except to this machine. Chat URLs are secrets: `${env:NAME}` or `${file:/path}`.
     /// PagerDuty and Opsgenie have a default.
     #[serde(default)]
-    #[schemars(example = "https://hooks.example.com/logwarden")]
+    #[cfg_attr(test, schemars(example = "https://hooks.example.com/logwarden"))]
     pub url: Option<Secret>,
     /// Shape of the body.
     #[serde(default)]
@@ -151,30 +156,30 @@ pub struct WebhookConfig {
     /// Signing secret after the Standard Webhooks specification: `whsec_` and base64. Any receiver of any format may
     /// have one.
     #[serde(default)]
-    #[schemars(example = "${cred:webhook}")]
+    #[cfg_attr(test, schemars(example = "${cred:webhook}"))]
     pub secret: Option<Secret>,
     /// The former signing secret; while it is set, requests carry both signatures.
     #[serde(default)]
-    #[schemars(example = "${file:/etc/logwarden/webhook.old}")]
+    #[cfg_attr(test, schemars(example = "${file:/etc/logwarden/webhook.old}"))]
     pub previous_secret: Option<Secret>,
     /// PagerDuty: integration key. Opsgenie: API key. Else sent as `Authorization: Bearer`.
     #[serde(default)]
-    #[schemars(example = "${env:TOKEN}")]
+    #[cfg_attr(test, schemars(example = "${env:TOKEN}"))]
     pub token: Option<Secret>,
     /// Allow private, link-local and other inner addresses, and plain http to them.
     #[serde(default)]
     pub allow_private: bool,
     /// A file of certificates (PEM) to trust beside the system's, for a private authority.
     #[serde(default)]
-    #[schemars(example = "/etc/ssl/private-ca.pem")]
+    #[cfg_attr(test, schemars(example = "/etc/ssl/private-ca.pem"))]
     pub ca_file: Option<PathBuf>,
     /// Longest wait for a whole request.
     #[serde(default = "http_timeout", with = "duration")]
-    #[schemars(with = "String")]
+    #[cfg_attr(test, schemars(with = "String"))]
     pub timeout: Duration,
     /// A message that could not be delivered for this long is given up, kept, and alerted through the other receivers.
     #[serde(default = "give_up_after", with = "duration")]
-    #[schemars(with = "String")]
+    #[cfg_attr(test, schemars(with = "String"))]
     pub give_up_after: Duration,
     /// When the daily digest leaves: alerts of urgency `digest`, together. Only for formats that people read; programs
     /// get each at once.
@@ -191,7 +196,7 @@ pub struct WebhookConfig {
     /// exact counts; pages have an allowance of their own of the same size. Only for formats
     /// that people read; programs get each.
     #[serde(default = "rate")]
-    #[schemars(with = "String")]
+    #[cfg_attr(test, schemars(with = "String"))]
     pub rate: Rate,
     /// How many messages may come one by one at once.
     #[serde(default = "burst")]
@@ -203,38 +208,40 @@ pub struct WebhookConfig {
 
 /// A receiver of type `command`: a program that contains the damage, such as one that revokes the key. It runs only for
 /// alerts that a route leads to it, and gets the alert as JSON on its standard input.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct CommandConfig {
     /// The program, with its full path. It is run as it is, without a shell.
-    #[schemars(example = "/usr/local/sbin/revoke-key")]
+    #[cfg_attr(test, schemars(example = "/usr/local/sbin/revoke-key"))]
     pub program: PathBuf,
     /// Its arguments, as they are. Every user of the machine can read them: no secrets here.
     #[serde(default)]
-    #[schemars(example = ["--dry-run"])]
+    #[cfg_attr(test, schemars(example = ["--dry-run"]))]
     pub args: Vec<String>,
     /// Variables of our own environment that it may see; beside them it gets PATH, HOME, LANG and LOGWARDEN_*.
     #[serde(default)]
-    #[schemars(example = ["AWS_PROFILE"])]
+    #[cfg_attr(test, schemars(example = ["AWS_PROFILE"]))]
     pub pass_env: Vec<String>,
     /// How long it may run; then it and all it started are killed.
     #[serde(default = "command_timeout", with = "duration")]
-    #[schemars(with = "String")]
+    #[cfg_attr(test, schemars(with = "String"))]
     pub timeout: Duration,
     /// An alert for which the program did not succeed for this long is given up, kept, and alerted through the other
     /// receivers.
     #[serde(default = "command_give_up", with = "duration")]
-    #[schemars(with = "String")]
+    #[cfg_attr(test, schemars(with = "String"))]
     pub give_up_after: Duration,
 }
 
 /// Which alerts go to whom. Every route that fits applies; an alert that fits several goes to a receiver once. With no
 /// route at all every receiver gets every alert.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct RouteConfig {
     /// Names of receivers.
-    #[schemars(example = ["email"])]
+    #[cfg_attr(test, schemars(example = ["email"]))]
     pub receivers: Vec<String>,
     /// Only these urgencies: `page`, `ticket`, `digest`. Default: all.
     #[serde(default)]
@@ -247,11 +254,11 @@ pub struct RouteConfig {
     pub key_groups: Vec<String>,
     /// Only in the hours of this calendar (`[calendars.NAME]`). Who was told of the beginning hears of the end at any hour.
     #[serde(default)]
-    #[schemars(example = &"office")]
+    #[cfg_attr(test, schemars(example = &"office"))]
     pub during: Option<String>,
     /// Only outside of the hours of this calendar.
     #[serde(default)]
-    #[schemars(example = &"office")]
+    #[cfg_attr(test, schemars(example = &"office"))]
     pub outside: Option<String>,
     /// Also tell when an alert is over.
     #[serde(default = "yes")]

@@ -1,11 +1,11 @@
 //! How much people are told at once: a budget for storms, a time of day for the digest.
 
-use std::borrow::Cow;
 use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use chrono::{Days, NaiveTime, TimeZone, Utc};
+#[cfg(test)]
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -239,8 +239,9 @@ impl<'de> Deserialize<'de> for DayTime {
     }
 }
 
+#[cfg(test)]
 impl JsonSchema for DayTime {
-    fn schema_name() -> Cow<'static, str> {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
         "DayTime".into()
     }
 

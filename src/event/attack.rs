@@ -122,7 +122,6 @@ impl Default for Openings {
 
 impl Openings {
     fn add(&mut self, word: &str) {
-        let word = word.to_ascii_lowercase();
         if let Some(first) = word.bytes().next() {
             self.0[usize::from(first)].push(word.as_bytes().into());
         }
@@ -131,10 +130,7 @@ impl Openings {
     fn fit(&self, rest: &[u8]) -> bool {
         let Some(first) = rest.first() else { return false };
         let words = &self.0[usize::from(first.to_ascii_lowercase())];
-        // The second byte tells nearly all of them apart.
-        let second = rest.get(1).map(u8::to_ascii_lowercase);
-        let alike = |w: &[u8]| w.len() < 2 || second == Some(w[1]);
-        words.iter().any(|w| alike(w) && rest.get(..w.len()).is_some_and(|r| r.eq_ignore_ascii_case(w)))
+        words.iter().any(|w| rest.get(..w.len()).is_some_and(|r| r.eq_ignore_ascii_case(w)))
     }
 
     /// Whether a path holds anything that ordinary ones do not.

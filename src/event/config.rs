@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::role::{Role, Unit};
 
 /// How lines are read as events. Without it, known software is recognised and other fields are found by name;
 /// `logwarden explain` shows what was found and why.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct EventConfig {
     /// Where a role stands, as a JSON pointer, for logs that are read wrong: `roles = { ip = "/client/addr" }`.
@@ -17,7 +17,7 @@ pub struct EventConfig {
     pub roles: BTreeMap<Role, String>,
     /// Schema packs of your own: files with `[[schema]]` fingerprints and `[aliases]`, written like the built-in ones in
     /// `rules/schemas`; `*`, `?` and `[...]` as a shell knows them. Yours are tried before the built-in ones.
-    #[schemars(example = ["/etc/logwarden/schemas/*.toml"])]
+    #[cfg_attr(test, schemars(example = ["/etc/logwarden/schemas/*.toml"]))]
     pub packs: Vec<String>,
     /// Whether known software is recognised by its fields. Off: fields are found by name alone.
     pub recognise: bool,
@@ -56,7 +56,8 @@ impl EventConfig {
 }
 
 /// A role that may stand in for a key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Identity {
     /// The user.

@@ -9,23 +9,23 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio_rustls::TlsAcceptor;
 
 /// TLS of a port: version 1.2 or later.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ServerTls {
     /// The certificate, with the chain that leads to its authority (PEM).
-    #[schemars(example = "/etc/logwarden/server.pem")]
+    #[cfg_attr(test, schemars(example = "/etc/logwarden/server.pem"))]
     pub cert: PathBuf,
     /// Its private key (PEM).
-    #[schemars(example = "/etc/logwarden/server.key")]
+    #[cfg_attr(test, schemars(example = "/etc/logwarden/server.key"))]
     pub key: PathBuf,
     /// Clients must show a certificate of one of these authorities (PEM).
     #[serde(default)]
-    #[schemars(example = "/etc/logwarden/clients-ca.pem")]
+    #[cfg_attr(test, schemars(example = "/etc/logwarden/clients-ca.pem"))]
     pub client_ca: Option<PathBuf>,
 }
 

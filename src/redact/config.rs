@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What is written in place of a value.
@@ -43,7 +42,8 @@ impl FromStr for Strategy {
 }
 
 /// The `[redact]` section of the configuration.
-#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct RedactConfig {
     /// What is written for a label type (`EMAIL`), a rule (`openai-api-key`) or a JSON pointer (`/user/email`):

@@ -14,7 +14,6 @@ mod decode;
 mod engine;
 mod heads;
 mod index;
-mod inside;
 #[cfg(test)]
 mod linear;
 mod matcher;
@@ -39,7 +38,6 @@ mod simd;
 mod survey;
 mod tag;
 mod tile;
-mod tokens;
 mod value;
 mod writer;
 

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// How bad it is when this leaks, or how bad an alert is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Default)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// Worth knowing.
@@ -19,7 +19,8 @@ pub enum Severity {
 }
 
 /// A check in code that a match must pass beyond its pattern.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Validator {
     /// Payment card: 13–19 digits, Luhn (ISO/IEC 7812-1), issuer prefix and length.
@@ -166,7 +167,8 @@ pub enum Validator {
 /// - `fields`: names of fields, options or variables whose value is taken; with a pattern, the value must match it.
 ///
 /// A rule may set more than one; each is tried by itself. Rules without any of them are the built-in shapes (`builtin`).
-#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct RuleDef {
     /// Unique lower-case name, for example `openai-api-key`.
@@ -224,7 +226,8 @@ pub struct RuleDef {
 ///
 /// A name is cut into lower-case tokens at case changes and at everything that is no letter or digit. An entry matches where
 /// its tokens stand in a row anywhere in the name; the longest entry wins, and a strong one before a weak one.
-#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct FieldClasses {
     /// Label types of the classes below whose labels carry a pseudonym, because the value identifies a caller.

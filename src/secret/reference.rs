@@ -3,7 +3,6 @@
 //! `"${env:NAME}"` is an environment variable, `"${file:/path}"` a file, `"${cred:NAME}"` a systemd credential
 //! (`LoadCredential=`). Anything else is the secret itself.
 
-use std::borrow::Cow;
 use std::ffi::OsString;
 use std::fmt;
 use std::fs::File;
@@ -11,6 +10,7 @@ use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+#[cfg(test)]
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use zeroize::Zeroizing;
@@ -169,8 +169,9 @@ impl Serialize for Secret {
     }
 }
 
+#[cfg(test)]
 impl JsonSchema for Secret {
-    fn schema_name() -> Cow<'static, str> {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
         "Secret".into()
     }
 

@@ -3,14 +3,14 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::secret::Secret;
 use crate::units::{duration, size};
 
 /// Where redacted lines go.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "type", rename_all = "lowercase")]
 pub enum SinkConfig {
     /// A file that is appended to.
@@ -49,7 +49,8 @@ impl SinkConfig {
 }
 
 /// How a file that was rotated is compressed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Compression {
     /// Not at all.
@@ -62,32 +63,33 @@ pub enum Compression {
 }
 
 /// A file that is appended to.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct FileSinkConfig {
     /// The file; made with mode 0600 when it is not there. A symbolic link is refused.
-    #[schemars(example = "/var/log/logwarden/app.jsonl")]
+    #[cfg_attr(test, schemars(example = "/var/log/logwarden/app.jsonl"))]
     pub path: PathBuf,
     /// Begin a new file when this one has reached a size; the old one becomes `app-20260501T120000Z.jsonl`. `0 B` is
     /// never.
     #[serde(default, with = "size")]
-    #[schemars(with = "String")]
+    #[cfg_attr(test, schemars(with = "String"))]
     pub rotate_size: u64,
     /// Begin a new file each hour (`1h`), day (`1d`) and so on, counted in UTC. `0s` is never.
     #[serde(default, with = "duration")]
-    #[schemars(with = "String")]
+    #[cfg_attr(test, schemars(with = "String"))]
     pub rotate_every: Duration,
     /// How rotated files are compressed.
     #[serde(default)]
     pub compress: Compression,
     /// Rotated files older than this are removed. `0s`: as `logs` in `[retention]` says.
     #[serde(default, with = "duration")]
-    #[schemars(with = "String")]
+    #[cfg_attr(test, schemars(with = "String"))]
     pub keep: Duration,
     /// When the rotated files together are larger than this, the oldest are removed. `0 B`: as `logs_total` in
     /// `[retention]` says.
     #[serde(default, with = "size")]
-    #[schemars(with = "String")]
+    #[cfg_attr(test, schemars(with = "String"))]
     pub keep_total: u64,
     /// Names of the sources whose lines go here; all when it is empty.
     #[serde(default)]
@@ -95,7 +97,8 @@ pub struct FileSinkConfig {
 }
 
 /// Standard output.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct StdoutConfig {
     /// Names of the sources whose lines go here; all when it is empty.
@@ -105,19 +108,20 @@ pub struct StdoutConfig {
 
 /// A server that takes NDJSON by `POST`. What it has not answered with success is sent again, so a line may come twice and
 /// none is lost.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct HttpSinkConfig {
     /// Where to post. Must be https, except to this machine.
-    #[schemars(example = "https://logs.example.com/ingest")]
+    #[cfg_attr(test, schemars(example = "https://logs.example.com/ingest"))]
     pub url: String,
     /// Sent as `Authorization: Bearer`: `${env:NAME}`, `${file:/path}` or `${cred:NAME}`.
     #[serde(default)]
-    #[schemars(example = "${cred:logs}")]
+    #[cfg_attr(test, schemars(example = "${cred:logs}"))]
     pub token: Option<Secret>,
     /// A file of certificates (PEM) to trust beside the system's, for a private authority.
     #[serde(default)]
-    #[schemars(example = "/etc/ssl/private-ca.pem")]
+    #[cfg_attr(test, schemars(example = "/etc/ssl/private-ca.pem"))]
     pub ca_file: Option<PathBuf>,
     /// Post to another machine without TLS, where something else encrypts.
     #[serde(default)]
@@ -127,11 +131,11 @@ pub struct HttpSinkConfig {
     pub compress: Compression,
     /// Longest body before it is compressed.
     #[serde(default = "batch", with = "size")]
-    #[schemars(with = "String")]
+    #[cfg_attr(test, schemars(with = "String"))]
     pub max_batch: u64,
     /// Longest wait for a whole request.
     #[serde(default = "timeout", with = "duration")]
-    #[schemars(with = "String")]
+    #[cfg_attr(test, schemars(with = "String"))]
     pub timeout: Duration,
     /// Names of the sources whose lines go here; all when it is empty.
     #[serde(default)]

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use ipnet::IpNet;
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::net::ServerTls;
@@ -29,21 +28,22 @@ pub struct Lines {
 macro_rules! source {
     ($(#[$about:meta])* pub struct $name:ident { $($(#[$meta:meta])* pub $field:ident: $type:ty,)* }) => {
         $(#[$about])*
-        #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+        #[derive(Clone, Debug, Serialize, Deserialize)]
+        #[cfg_attr(test, derive(schemars::JsonSchema))]
         #[serde(deny_unknown_fields)]
         pub struct $name {
             $($(#[$meta])* pub $field: $type,)*
             /// IANA time zone of times that are written without one, such as `Europe/Berlin`.
             #[serde(default)]
-            #[schemars(with = "Option<String>", example = "Europe/Berlin")]
+            #[cfg_attr(test, schemars(with = "Option<String>", example = "Europe/Berlin"))]
             pub zone: Option<Tz>,
             /// Addresses of proxies in front of the service, such as `10.0.0.0/8`: their `X-Forwarded-For` is believed.
             #[serde(default)]
-            #[schemars(with = "Vec<String>")]
+            #[cfg_attr(test, schemars(with = "Vec<String>"))]
             pub trusted_proxies: Vec<IpNet>,
             /// Name of the schema that the lines follow. Without it the schema is recognised from the lines.
             #[serde(default)]
-            #[schemars(example = "nginx-json")]
+            #[cfg_attr(test, schemars(example = "nginx-json"))]
             pub schema: Option<String>,
             /// Whether labels such as `[API_KEY:...]` that arrive in the input were made by another logwarden with the
             /// same pseudonym key, and stand for keys.
@@ -65,7 +65,8 @@ macro_rules! source {
 }
 
 /// Where lines come from.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "type", rename_all = "lowercase")]
 pub enum SourceConfig {
     /// Files that are followed as they grow, through rotation and restarts.
@@ -131,7 +132,7 @@ source! {
     /// Files that are followed as they grow, through rotation and restarts.
     pub struct FileSource {
         /// Paths, with `*`, `?`, `[...]` and `**` as a shell knows them.
-        #[schemars(length(min = 1), example = ["/var/log/app/*.log"])]
+        #[cfg_attr(test, schemars(length(min = 1), example = ["/var/log/app/*.log"]))]
         pub paths: Vec<String>,
         /// Paths to leave out, written the same way. Compressed files (`.gz`, `.zst`, `.xz`, `.bz2`, `.lz4`, `.zip`) are
         /// always left out.
@@ -140,7 +141,7 @@ source! {
         /// Old files, such as `/var/log/app/app.log.*`, from which usual behaviour is learned when this source is started
         /// for the first time; also compressed ones (`.gz`, `.zst`). They are not written anywhere and raise no alert.
         #[serde(default)]
-        #[schemars(example = ["/var/log/app/app.log.*.gz"])]
+        #[cfg_attr(test, schemars(example = ["/var/log/app/app.log.*.gz"]))]
         pub learn_from: Vec<String>,
     }
 }
@@ -160,7 +161,7 @@ source! {
     /// Lines over HTTP.
     pub struct HttpSource {
         /// Address and port to listen on. Beyond this machine a token and TLS are needed, or client certificates.
-        #[schemars(with = "String", example = "127.0.0.1:8686")]
+        #[cfg_attr(test, schemars(with = "String", example = "127.0.0.1:8686"))]
         pub listen: SocketAddr,
         /// Which clients are served: `ingest` (`POST /ingest`: NDJSON, JSON values, plain lines), `otlp`
         /// (`POST /v1/logs`), `loki` (`POST /loki/api/v1/push`), `elasticsearch` (`POST /_bulk`).
@@ -169,7 +170,7 @@ source! {
         /// What clients must show, as `Authorization: Bearer`, as `ApiKey`, as the password of `Basic` or as `X-Api-Key`:
         /// `${env:NAME}`, `${file:/path}` or `${cred:NAME}`.
         #[serde(default)]
-        #[schemars(example = "${cred:ingest}")]
+        #[cfg_attr(test, schemars(example = "${cred:ingest}"))]
         pub token: Option<Secret>,
         /// TLS of this port.
         #[serde(default)]
@@ -188,23 +189,23 @@ source! {
         pub max_requests_per_second: u32,
         /// Longest body as it is sent.
         #[serde(default = "body", with = "size")]
-        #[schemars(with = "String")]
+        #[cfg_attr(test, schemars(with = "String"))]
         pub max_body: u64,
         /// Longest body when it is decompressed.
         #[serde(default = "decompressed", with = "size")]
-        #[schemars(with = "String")]
+        #[cfg_attr(test, schemars(with = "String"))]
         pub max_decompressed: u64,
         /// Longest line; a longer one is withheld.
         #[serde(default = "line", with = "size")]
-        #[schemars(with = "String")]
+        #[cfg_attr(test, schemars(with = "String"))]
         pub max_line: u64,
         /// What all requests that are being read may hold in memory.
         #[serde(default = "memory", with = "size")]
-        #[schemars(with = "String")]
+        #[cfg_attr(test, schemars(with = "String"))]
         pub max_memory: u64,
         /// Longest wait for the commit; then the client is told to come again.
         #[serde(default = "answer_within", with = "duration")]
-        #[schemars(with = "String")]
+        #[cfg_attr(test, schemars(with = "String"))]
         pub answer_within: Duration,
     }
 }
@@ -213,7 +214,7 @@ source! {
     /// Lines over TCP.
     pub struct TcpSource {
         /// Address and port to listen on. Beyond this machine a token and TLS are needed, or client certificates.
-        #[schemars(with = "String", example = "127.0.0.1:6514")]
+        #[cfg_attr(test, schemars(with = "String", example = "127.0.0.1:6514"))]
         pub listen: SocketAddr,
         /// How lines are told apart: `newline`, `octet` (a length before each, RFC 6587), or `auto`: `octet` for
         /// connections that begin with a number, a blank and `<`.
@@ -221,7 +222,7 @@ source! {
         pub framing: Framing,
         /// The first line of a connection must be `token ` and this: `${env:NAME}`, `${file:/path}` or `${cred:NAME}`.
         #[serde(default)]
-        #[schemars(example = "${cred:syslog}")]
+        #[cfg_attr(test, schemars(example = "${cred:syslog}"))]
         pub token: Option<Secret>,
         /// TLS of this port.
         #[serde(default)]
@@ -237,7 +238,7 @@ source! {
         pub max_connections_per_address: usize,
         /// Longest line; a longer one is withheld.
         #[serde(default = "line", with = "size")]
-        #[schemars(with = "String")]
+        #[cfg_attr(test, schemars(with = "String"))]
         pub max_line: u64,
         /// When the output is too slow: `block` lets senders wait; `drop-oldest` drops the oldest redacted lines that
         /// wait, beyond about 16 MiB. What is dropped is counted, told and alerted (`output_failing`), and watched all
@@ -246,7 +247,7 @@ source! {
         pub when_slow: WhenSlow,
         /// A connection that is silent for this long is closed; `0s` is never.
         #[serde(default = "idle", with = "duration")]
-        #[schemars(with = "String")]
+        #[cfg_attr(test, schemars(with = "String"))]
         pub idle: Duration,
     }
 }
@@ -255,11 +256,11 @@ source! {
     /// Lines over a Unix socket.
     pub struct UnixSource {
         /// The socket's path. A stale socket there is replaced, anything else is left alone.
-        #[schemars(example = "/run/logwarden/lines.sock")]
+        #[cfg_attr(test, schemars(example = "/run/logwarden/lines.sock"))]
         pub path: PathBuf,
         /// Who may connect, as the socket's mode in octal.
         #[serde(default = "mode")]
-        #[schemars(example = "0660")]
+        #[cfg_attr(test, schemars(example = "0660"))]
         pub mode: String,
         /// How lines are told apart: `newline`, `octet` (a length before each, RFC 6587), or `auto`: `octet` for
         /// connections that begin with a number, a blank and `<`.
@@ -270,7 +271,7 @@ source! {
         pub max_connections: usize,
         /// Longest line; a longer one is withheld.
         #[serde(default = "line", with = "size")]
-        #[schemars(with = "String")]
+        #[cfg_attr(test, schemars(with = "String"))]
         pub max_line: u64,
         /// When the output is too slow: `block` lets senders wait; `drop-oldest` drops the oldest redacted lines that
         /// wait, beyond about 16 MiB. What is dropped is counted, told and alerted (`output_failing`), and watched all
@@ -285,11 +286,11 @@ source! {
     pub struct JournaldSource {
         /// Only these units, such as `nginx.service`; all when it is empty.
         #[serde(default)]
-        #[schemars(example = ["api.service"])]
+        #[cfg_attr(test, schemars(example = ["api.service"]))]
         pub units: Vec<String>,
         /// Only entries that match, written as `FIELD=value`.
         #[serde(default)]
-        #[schemars(example = ["_TRANSPORT=stdout"])]
+        #[cfg_attr(test, schemars(example = ["_TRANSPORT=stdout"]))]
         pub matches: Vec<String>,
         /// Where to begin when this source is started for the first time: `boot` (everything since the machine was
         /// started), `all`, or `now`.
@@ -302,7 +303,8 @@ source! {
 }
 
 /// Clients that an HTTP source serves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Door {
     /// `POST /ingest`
@@ -323,7 +325,8 @@ impl Door {
 }
 
 /// How lines of a connection are told apart.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Framing {
     /// By what the connection begins with.
@@ -336,7 +339,8 @@ pub enum Framing {
 }
 
 /// What happens when lines come faster than the output takes them, and nobody can send them again.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum WhenSlow {
     /// Whoever sends them waits.
@@ -347,7 +351,8 @@ pub enum WhenSlow {
 }
 
 /// Where a journal source begins when nothing is known yet.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum JournalStart {
     /// At the start of the machine.

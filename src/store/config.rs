@@ -4,7 +4,6 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::units::{duration, size};
@@ -12,12 +11,13 @@ use crate::units::{duration, size};
 const DAY: Duration = Duration::from_secs(86_400);
 
 /// Where the service keeps what must outlive it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct StateConfig {
     /// Directory for positions, baselines, the outbox, alert history and the pseudonym key; made with mode 0700.
     /// Default: `$STATE_DIRECTORY` (set by systemd), else `$XDG_STATE_HOME/logwarden`, else `~/.local/state/logwarden`.
-    #[schemars(example = "/var/lib/logwarden")]
+    #[cfg_attr(test, schemars(example = "/var/lib/logwarden"))]
     pub dir: Option<PathBuf>,
 }
 
@@ -41,33 +41,34 @@ impl StateConfig {
 
 /// How long things are kept, and how much of them. Whatever goes is recorded in the audit log. What is known about keys
 /// is bounded by `max_keys` in `[detect]` too.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct RetentionConfig {
     /// Redacted log files that were rotated, where the sink does not say itself (`keep`).
     #[serde(with = "duration")]
-    #[schemars(with = "String")]
+    #[cfg_attr(test, schemars(with = "String"))]
     pub logs: Duration,
     /// When the rotated files of one sink together are larger than this, the oldest go, where the sink does not say
     /// itself (`keep_total`). `0 B` is no limit.
     #[serde(with = "size")]
-    #[schemars(with = "String")]
+    #[cfg_attr(test, schemars(with = "String"))]
     pub logs_total: u64,
     /// The audit log, by whole days.
     #[serde(with = "duration")]
-    #[schemars(with = "String")]
+    #[cfg_attr(test, schemars(with = "String"))]
     pub audit: Duration,
     /// When the audit log is larger than this, its oldest days go. `0 B` is no limit.
     #[serde(with = "size")]
-    #[schemars(with = "String")]
+    #[cfg_attr(test, schemars(with = "String"))]
     pub audit_total: u64,
     /// What was learned about a key that is not seen any more.
     #[serde(with = "duration")]
-    #[schemars(with = "String")]
+    #[cfg_attr(test, schemars(with = "String"))]
     pub keys: Duration,
     /// Alerts that are over, and receipts of messages that were sent or given up.
     #[serde(with = "duration")]
-    #[schemars(with = "String")]
+    #[cfg_attr(test, schemars(with = "String"))]
     pub alerts: Duration,
     /// More alerts that are over than this, and the oldest go. `0` is no limit.
     pub alerts_most: u64,

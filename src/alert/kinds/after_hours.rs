@@ -34,7 +34,7 @@ kind_settings! {
         Page, for 0, resolve HOUR, renotify 0, mute 12 * HOUR;
         /// The calendar of keys that name none; without one, only keys that name a calendar are watched.
         #[serde(skip_serializing_if = "Option::is_none")]
-        #[schemars(example = &"office")]
+        #[cfg_attr(test, schemars(example = &"office"))]
         calendar: Option<String> = None,
         /// Requests within 60 minutes outside the hours, below which nothing fires.
         min_events: u32 = 5,

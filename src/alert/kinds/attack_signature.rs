@@ -33,7 +33,7 @@ kind_settings! {
         /// Requests without a key that were refused, below which nothing fires.
         min_refused: u32 = 50,
         /// Signatures to pass over, by id.
-        #[schemars(example = ["scanner-path"])]
+        #[cfg_attr(test, schemars(example = ["scanner-path"]))]
         ignore: Vec<String> = Vec::new(),
     }
 }

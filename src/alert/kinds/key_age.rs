@@ -35,10 +35,10 @@ kind_settings! {
         Digest, for 0, resolve DAY, renotify 0, mute 30 * DAY;
         /// After which time keys should be replaced; left out: only keys whose policy or group says so.
         #[serde(skip_serializing_if = "Option::is_none")]
-        #[schemars(example = &"90d")]
+        #[cfg_attr(test, schemars(example = &"90d"))]
         rotate_after: Option<Span> = None,
         /// The same for the keys of a group, for example of an environment.
-        #[schemars(example = BTreeMap::from([("prod", "90d"), ("dev", "365d")]))]
+        #[cfg_attr(test, schemars(example = BTreeMap::from([("prod", "90d"), ("dev", "365d")])))]
         groups: BTreeMap<String, Span> = BTreeMap::new(),
     }
 }

@@ -25,7 +25,7 @@ kind_settings! {
         Page, for 0, resolve HOUR, renotify 0, mute 24 * HOUR;
         /// Silence that counts at least.
         #[serde(with = "crate::units::duration")]
-        #[schemars(with = "String")]
+        #[cfg_attr(test, schemars(with = "String"))]
         silence: Duration = Duration::from_secs(14 * DAY),
         /// How many times the key's longest silence so far.
         times_longest: f64 = 2.0,

@@ -26,7 +26,7 @@ kind_settings! {
         Page, for 0, resolve HOUR, renotify 0, mute 24 * HOUR;
         /// How long after the leak.
         #[serde(with = "crate::units::duration")]
-        #[schemars(with = "String")]
+        #[cfg_attr(test, schemars(with = "String"))]
         within: Duration = Duration::from_secs(90 * DAY),
     }
 }

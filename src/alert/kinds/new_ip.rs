@@ -24,7 +24,8 @@ pub(in crate::alert) const INFO: KindInfo = KindInfo {
 };
 
 /// When a network is news.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum NewIpMode {
     /// When the key keeps to few networks, so that a new one does not fit it.

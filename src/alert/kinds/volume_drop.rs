@@ -37,7 +37,7 @@ kind_settings! {
         score: f64 = 10.0,
         /// Silence that counts at least.
         #[serde(with = "crate::units::duration")]
-        #[schemars(with = "String")]
+        #[cfg_attr(test, schemars(with = "String"))]
         silence: Duration = Duration::from_secs(2 * HOUR),
         /// How many times the longest silence so far.
         times_longest: f64 = 2.0,

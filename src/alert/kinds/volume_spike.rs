@@ -40,7 +40,7 @@ kind_settings! {
         min_excess: f64 = 30.0,
         /// How long a key is watched before it can fire.
         #[serde(with = "crate::units::duration")]
-        #[schemars(with = "String")]
+        #[cfg_attr(test, schemars(with = "String"))]
         learn: Duration = Duration::from_secs(DAY),
     }
 }
