@@ -111,42 +111,64 @@ const CLASSES: [Class; 256] = {
     classes
 };
 
-/// What signatures without an odd byte begin with, in small letters, by their first byte.
-struct Openings([Vec<Box<[u8]>>; 256]);
+/// What signatures without an odd byte begin with, in small letters.
+struct Openings {
+    /// By their first byte.
+    words: [Vec<Box<[u8]>>; 256],
+    /// The marks of their second and third bytes, as a set; they tell nearly everything else apart.
+    marks: [u64; 256],
+}
 
 impl Default for Openings {
     fn default() -> Self {
-        Self(std::array::from_fn(|_| Vec::new()))
+        Self { words: std::array::from_fn(|_| Vec::new()), marks: [0; 256] }
     }
 }
 
 impl Openings {
     fn add(&mut self, word: &str) {
-        if let Some(first) = word.bytes().next() {
-            self.0[usize::from(first)].push(word.as_bytes().into());
+        let word = word.to_ascii_lowercase();
+        let Some(first) = word.bytes().next().map(usize::from) else { return };
+        self.marks[first] |= Self::mark(word.as_bytes());
+        self.words[first].push(word.as_bytes().into());
+    }
+
+    /// One of 64 bits for the second and third byte of a word; all of them when it has none.
+    #[inline]
+    fn mark(word: &[u8]) -> u64 {
+        match word {
+            [_, second, third, ..] => {
+                1 << ((second.to_ascii_lowercase().wrapping_mul(31) ^ third.to_ascii_lowercase()) & 63)
+            }
+            _ => u64::MAX,
         }
     }
 
+    #[inline]
     fn fit(&self, rest: &[u8]) -> bool {
-        let Some(first) = rest.first() else { return false };
-        let words = &self.0[usize::from(first.to_ascii_lowercase())];
+        let Some(first) = rest.first().map(u8::to_ascii_lowercase) else { return false };
+        self.marks[usize::from(first)] & Self::mark(rest) != 0 && self.begins(first, rest)
+    }
+
+    #[inline(never)]
+    fn begins(&self, first: u8, rest: &[u8]) -> bool {
+        let words = &self.words[usize::from(first)];
         words.iter().any(|w| rest.get(..w.len()).is_some_and(|r| r.eq_ignore_ascii_case(w)))
     }
 
     /// Whether a path holds anything that ordinary ones do not.
     fn wake(&self, path: &[u8]) -> bool {
-        let mut before = 0u8;
-        for (at, &b) in path.iter().enumerate() {
-            match CLASSES[usize::from(b)] {
-                Class::Plain => {}
-                Class::Odd => return true,
-                // A step upwards, a hidden file; a URL where a value belongs.
-                Class::Break if b == b'.' && matches!(before, b'.' | b'/') => return true,
-                Class::Break if b == b'/' && before == b':' => return true,
-                Class::Break if self.fit(&path[at + 1..]) => return true,
-                Class::Break => {}
+        let mut at = 0;
+        while let Some(plain) = path[at..].iter().position(|b| CLASSES[usize::from(*b)] != Class::Plain) {
+            at += plain + 1;
+            let (b, before) = (path[at - 1], if at > 1 { path[at - 2] } else { 0 });
+            // A step upwards, a hidden file; a URL where a value belongs.
+            let odd = CLASSES[usize::from(b)] == Class::Odd
+                || (b == b'.' && matches!(before, b'.' | b'/'))
+                || (b == b'/' && before == b':');
+            if odd || self.fit(&path[at..]) {
+                return true;
             }
-            before = b;
         }
         false
     }
