@@ -44,6 +44,9 @@ impl Scan<'_> {
             }
             let Some(start) = next else { break };
             let title = &self.text[start + BEGIN.len()..(start + BEGIN.len() + TITLE).min(self.text.len())];
+            // A line that breaks off in a title begins no block.
+            let breaks = memchr::memchr(b'\n', title).filter(|_| self.depth == 0);
+            let title = &title[..breaks.unwrap_or(title.len())];
             let dashes = memchr::memmem::find(title, b"-----");
             let secret = dashes.filter(|d| memchr::memmem::find(&title[..*d], b"PRIVATE KEY").is_some());
             from = start + BEGIN.len();
