@@ -3,6 +3,7 @@
 use std::io::{self, IsTerminal};
 use std::os::fd::AsFd;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use super::outlet::{Outlet, WhenSlow};
 use crate::daemon::{self, Observer};
@@ -34,12 +35,52 @@ enum Hands {
 /// A piece smaller than this says that the input has been caught up with, in bytes.
 const HEAP: usize = 32 << 10;
 
+/// The observer hears this often, while input waits in heaps.
+const LATELY: Duration = Duration::from_millis(50);
+
+/// It hears earlier when this many keys were seen.
+const MANY: usize = 4096;
+
 /// Why an input was left before its end.
 pub enum Stop {
     /// It cannot be read; others still can.
     Input(io::Error),
     /// Nothing more can be written.
     Output(SinkError),
+}
+
+/// What the observer is to hear. Where input waits in heaps it hears of many pieces at once, since what is counted
+/// together need not be added up.
+struct Watch<'o> {
+    observer: &'o Observer,
+    teller: Teller,
+    tally: Tally,
+    told: Instant,
+}
+
+impl<'o> Watch<'o> {
+    fn new(observer: &'o Observer, reader: Reader) -> Self {
+        Self { observer, teller: Teller::new(reader), tally: Tally::default(), told: Instant::now() }
+    }
+
+    /// Counts what lines say.
+    fn see(&mut self, redacted: &Redacted) {
+        self.teller.tally(redacted, daemon::now(), &mut self.tally);
+    }
+
+    /// Tells the observer, unless more is about to come and it has heard lately.
+    fn tell(&mut self, more: bool) {
+        if !more || self.tally.keys.len() >= MANY || self.told.elapsed() >= LATELY {
+            self.observer.observe(std::mem::take(&mut self.tally));
+            self.told = Instant::now();
+        }
+    }
+}
+
+impl Drop for Watch<'_> {
+    fn drop(&mut self) {
+        self.tell(false);
+    }
 }
 
 impl<O: AsFd + IsTerminal + Send + 'static> Lane<O> {
@@ -79,7 +120,7 @@ impl<O: AsFd + IsTerminal + Send + 'static> Lane<O> {
     /// # Errors
     /// [`Stop`] says which side failed.
     pub fn pass(&mut self, input: impl AsFd, watch: Option<(&Observer, Reader)>) -> Result<(), Stop> {
-        let mut watch = watch.map(|(observer, reader)| (observer, Teller::new(reader)));
+        let mut watch = watch.map(|(observer, reader)| Watch::new(observer, reader));
         let mut stripping = Chunk::new(&self.redactor, true);
         if let Hands::Crew(crew) = &mut self.hands {
             crew.begin();
@@ -87,16 +128,13 @@ impl<O: AsFd + IsTerminal + Send + 'static> Lane<O> {
         let mut reading = Reading::new(input);
         let mut pieces = Vec::new();
         while self.gather(&mut reading, &mut pieces).map_err(Stop::Input)? {
+            let heap = pieces.len() > 1;
             let Self { counters, out, hands, .. } = self;
             let mut pass = |piece: &Piece, redacted: &Redacted| {
                 counters.add(piece.bytes.len(), redacted);
                 let lines = redacted.line_count() as u64;
                 out.write(redacted.bytes(), lines).map_err(Stop::Output)?;
-                if let Some((observer, teller)) = &mut watch {
-                    let mut tally = Tally::default();
-                    teller.tally(redacted, daemon::now(), &mut tally);
-                    observer.observe(tally);
-                }
+                watch.iter_mut().for_each(|watch| watch.see(redacted));
                 Ok(())
             };
             match hands {
@@ -111,6 +149,7 @@ impl<O: AsFd + IsTerminal + Send + 'static> Lane<O> {
                     }
                 }
             }
+            watch.iter_mut().for_each(|watch| watch.tell(heap));
             self.spare.extend(pieces.drain(..).map(|piece| piece.bytes));
         }
         Ok(())

@@ -336,4 +336,33 @@ mod tests {
             }
         }
     }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(200))]
+
+        /// Lines that go through one reader after another are read as by one that has seen no other.
+        #[test]
+        fn what_is_remembered_changes_nothing(lines in prop::collection::vec(prop::collection::vec(prop::sample::select(vec![
+            "\"level\":30", "\"level\":\"info\"", "\"time\":1777636800250", "\"time\":\"-\"", "\"req\":{\"method\":\"GET\",\"url\":\"/a?b=1\"}",
+            "\"req\":{\"method\":\"GET\",\"headers\":{\"authorization\":\"Bearer 52fa11c0ffee77aa90b1c2d3e4f5061728394a5b\"}}",
+            "\"res\":{\"statusCode\":200}", "\"res\":{\"statusCode\":\"no\"}", "\"responseTime\":12.5", "\"responseTime\":\"-\"",
+            "\"status\":404", "\"status\":\"x\"", "\"client_ip\":\"192.0.2.7\"", "\"client_ip\":\"null\"", "\"remote_addr\":\"198.51.100.3:80\"",
+            "\"apiKeyId\":\"key-7\"", "\"apiKeyId\":\"***\"", "\"user\":\"ann\"", "\"message\":\"\\\"GET /x HTTP/1.1\\\" 200\"", "\"duration_ms\":7",
+            "\"a\":[{\"status\":500},{\"status\":501}]", "\"log\":\"{\\\"status\\\":503,\\\"method\\\":\\\"PUT\\\"}\"", "\"x\":\"\\u0041\"",
+        ]), 0..9), 1..12)) {
+            static TOOLS: OnceLock<(Redactor, Roles)> = OnceLock::new();
+            let (redactor, roles) = TOOLS.get_or_init(|| {
+                (Redactor::new(PseudonymKey::new(0, b"k")), Roles::new(&EventConfig::default()).unwrap())
+            });
+            let mut old = Reader::new(roles, SourceReading::default()).unwrap();
+            let now = Timestamp::from_secs(1_900_000_000);
+            for line in lines.iter().map(|fields| format!("{{{}}}\n", fields.join(","))).flat_map(|l| [l.clone(), l]) {
+                let mut out = Redacted::default();
+                redactor.worker().redact(line.as_bytes(), &mut out);
+                let mut new = Reader::new(roles, SourceReading::default()).unwrap();
+                let (line, again) = (out.lines().next().unwrap(), out.lines().next().unwrap());
+                prop_assert_eq!(old.explain(line, now), new.explain(again, now));
+            }
+        }
+    }
 }

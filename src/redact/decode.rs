@@ -98,6 +98,18 @@ fn undo(source: &[u8], places: impl Iterator<Item = usize>, view: &mut View) -> 
         if at < done {
             continue;
         }
+        if let [b'\\', c, ..] = source[at..]
+            && SIMPLE[usize::from(c)] != 0
+        {
+            // By far the most are two bytes for one.
+            copy(source, done, at - done, &mut view.text[written..]);
+            written += at - done;
+            view.text[written] = SIMPLE[usize::from(c)];
+            view.escape(written, 1, at, at + 2);
+            written += 1;
+            done = at + 2;
+            continue;
+        }
         let (len, decoded): (usize, &[u8]) = match source[at] {
             b'\\' => backslash(&source[at..], &mut utf8),
             b'%' => percent(&source[at..], &mut utf8),
@@ -131,15 +143,26 @@ fn copy(from: &[u8], at: usize, len: usize, to: &mut [u8]) {
     }
 }
 
+/// Place of the first double quote or newline; 16 when there is none.
+#[inline(always)]
+fn first_end(sixteen: &[u8; PIECE]) -> usize {
+    const ONES: u128 = u128::from_le_bytes([1; PIECE]);
+    const LOW: u128 = 0x7f * ONES;
+    // A byte of `x` that is 0 gets its high bit set, and no other does.
+    let zeros = |x: u128| !(((x & LOW) + LOW) | x | LOW);
+    let text = u128::from_le_bytes(*sixteen);
+    let ends = zeros(text ^ u128::from(b'"') * ONES) | zeros(text ^ u128::from(b'\n') * ONES);
+    ends.trailing_zeros() as usize / 8
+}
+
 /// Position of the double quote that closes the one at `open`, or of the end of the line. All backslashes behind it are
 /// among `places`.
 pub(super) fn string_end(text: &[u8], open: usize, places: &[u32]) -> usize {
     let close = |from: usize, to: usize| {
         let piece = &text[from..to];
-        let n = if piece.len() <= PIECE {
-            piece.iter().position(|b| matches!(b, b'"' | b'\n'))
-        } else {
-            memchr::memchr2(b'"', b'\n', piece)
+        let n = match text[from..].first_chunk() {
+            Some(sixteen) if piece.len() <= PIECE => Some(first_end(sixteen)).filter(|n| *n < piece.len()),
+            _ => memchr::memchr2(b'"', b'\n', piece),
         };
         n.map(|n| from + n)
     };
@@ -158,21 +181,14 @@ pub(super) fn string_end(text: &[u8], open: usize, places: &[u32]) -> usize {
 
 /// The escape at the start of `s` (a backslash): its length, 0 when it is none, and what it stands for.
 fn backslash<'b>(s: &[u8], utf8: &'b mut [u8; 4]) -> (usize, &'b [u8]) {
-    let simple = match byte(s, 1) {
-        c @ (b'"' | b'\\' | b'/' | b'\'') => c,
-        b'n' => b'\n',
-        b't' => b'\t',
-        b'r' => b'\r',
-        b'b' | b'f' => b' ',
-        b'x' => {
-            return match hex(s, 2, 2) {
-                Some(v) => {
-                    utf8[0] = v as u8;
-                    (4, &utf8[..1])
-                }
-                None => (0, &[]),
-            };
-        }
+    match byte(s, 1) {
+        b'x' => match hex(s, 2, 2) {
+            Some(v) => {
+                utf8[0] = v as u8;
+                (4, &utf8[..1])
+            }
+            None => (0, &[]),
+        },
         b'u' => {
             let Some(unit) = hex(s, 2, 4) else { return (0, &[]) };
             let pair = (0xd800..0xdc00).contains(&unit) && s.get(6..8) == Some(br"\u");
@@ -184,13 +200,26 @@ fn backslash<'b>(s: &[u8], utf8: &'b mut [u8; 4]) -> (usize, &'b [u8]) {
                 _ => (unit, 6),
             };
             let c = char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER);
-            return (len, c.encode_utf8(utf8).as_bytes());
+            (len, c.encode_utf8(utf8).as_bytes())
         }
-        _ => return (0, &[]),
-    };
-    utf8[0] = simple;
-    (2, &utf8[..1])
+        c => {
+            utf8[0] = SIMPLE[usize::from(c)];
+            if utf8[0] == 0 { (0, &[]) } else { (2, &utf8[..1]) }
+        }
+    }
 }
+
+/// What a letter behind a backslash stands for, when the two are a whole escape; else 0.
+static SIMPLE: [u8; 256] = {
+    let mut t = [0; 256];
+    let pairs = b"\"\"\\\\//''n\nt\tr\rb f ";
+    let mut i = 0;
+    while i < pairs.len() {
+        t[pairs[i] as usize] = pairs[i + 1];
+        i += 2;
+    }
+    t
+};
 
 fn percent<'b>(s: &[u8], utf8: &'b mut [u8; 4]) -> (usize, &'b [u8]) {
     match hex(s, 1, 2) {

@@ -14,6 +14,7 @@ mod decode;
 mod engine;
 mod heads;
 mod index;
+mod inside;
 #[cfg(test)]
 mod linear;
 mod matcher;
@@ -38,6 +39,7 @@ mod simd;
 mod survey;
 mod tag;
 mod tile;
+mod tokens;
 mod value;
 mod writer;
 

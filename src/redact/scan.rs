@@ -3,18 +3,15 @@
 //! The raw chunk is scanned first. Where a line holds escapes, the strings that hold them are decoded one level and
 //! scanned in the same way, down to a bounded depth, and what is found there is mapped back to the bytes as written.
 
-use std::ops::Range;
-
 use super::again::Again;
-use super::bytes::{ALNUM, before, begins_json, is, label_len, skip, skip_back, starts_word, work};
-use super::decode::{self, View};
+use super::bytes::{before, begins_json, label_len, skip, skip_back, work};
+use super::decode::View;
 use super::index::{Cursor, Index};
 use super::memory::{Notes, Seed};
 use super::names::NameCache;
 use super::near::NearMiss;
 use super::output::Finding;
 use super::set::RuleSet;
-use super::sieve::is_assigned;
 use super::survey;
 use super::tag::{Tag, Tags};
 
@@ -62,7 +59,7 @@ pub(super) struct Shared {
     pub(super) notes: Notes,
     seed: Seed,
     /// Start of the line under the lens in the text as it came in.
-    line: usize,
+    pub(super) line: usize,
     /// An open PEM block continues on the next line.
     pub(super) pem_open: bool,
     /// What nearly matched, when somebody wants to know.
@@ -105,13 +102,13 @@ pub(super) struct Scan<'a> {
     /// Whether the line begins like JSON, so that double quotes come in pairs.
     pub(super) json: bool,
     /// A place outside of all strings of a JSON line, from which the next question goes on.
-    outside: usize,
+    pub(super) outside: usize,
     /// What lies behind `outside` up to here is known to be in the string that opens there.
     inside: usize,
     /// End of the JSON tree under a strong name that was gone through last.
     pub(super) tree_until: usize,
     /// End of the last match of a rule with a prefix.
-    vendor_until: usize,
+    pub(super) vendor_until: usize,
     /// The last `@` before which no URL's scheme was found.
     pub(super) no_scheme: usize,
     /// The last value without quotes that was looked at.
@@ -145,22 +142,6 @@ pub(super) fn scan_lines(set: &RuleSet, shared: &mut Shared, text: &[u8], index:
         }
         s.start = end + 1;
     }
-}
-
-/// The same for a text that was decoded from a part of a line, which is taken as one piece, and how many levels of
-/// encoding were undone.
-fn scan_inner(set: &RuleSet, shared: &mut Shared, text: &[u8], hits: &mut Vec<Hit>, (depth, learns): (u8, bool)) {
-    let mut index = shared.indexes.pop().unwrap_or_default();
-    let survey = survey::best();
-    (survey.build)(&mut index, text);
-    if learns {
-        shared.notes.ask(text, &index.marked, &index.tokens, shared.line, depth);
-    }
-    (survey.sieve)(&mut index, text, set, &mut shared.names);
-    let mut s = Scan::new(set, shared, text, &index, hits, (depth, learns));
-    s.key_blocks();
-    s.line(&mut index.cursor());
-    shared.indexes.push(index);
 }
 
 /// Goes on with a key block that an earlier chunk left open. True when it is open still at the end of `text`.
@@ -349,236 +330,9 @@ impl<'a> Scan<'a> {
     }
 
     /// Remembers the value, so that it is found where nothing but itself tells what it is.
-    fn learn(&mut self, start: usize, end: usize) {
+    pub(super) fn learn(&mut self, start: usize, end: usize) {
         if self.learns {
             self.shared.notes.learn(&self.text[start..end], self.shared.line, self.shared.seed);
-        }
-    }
-
-    /// Scans `view`, decoded from `self.text[from..]`, and maps what is found back. Gives the number of hits.
-    fn inner(&mut self, view: &View, from: usize, numeric: bool) -> usize {
-        let first = self.hits.len();
-        let near = self.shared.near.as_ref().map_or(0, Vec::len);
-        let asked = self.shared.notes.count();
-        scan_inner(self.set, self.shared, &view.text, self.hits, (self.depth + 1, self.learns));
-        let place = |start, end| {
-            let (start, end) = view.original(start, end);
-            (start + from as u32, end + from as u32)
-        };
-        for n in self.shared.near.iter_mut().flat_map(|all| &mut all[near..]) {
-            (n.start, n.end) = place(n.start, n.end);
-        }
-        let mut known = 0;
-        for q in self.shared.notes.questions_from(asked) {
-            let (start, end) = view.original_near(q.start, q.end, &mut known);
-            (q.start, q.end) = (start + from as u32, end + from as u32);
-            q.numeric |= numeric;
-        }
-        for h in &mut self.hits[first..] {
-            (h.start, h.end) = place(h.start, h.end);
-            h.numeric |= numeric;
-            h.quote = h.quote.map(|(a, b)| place(a, b));
-        }
-        self.hits.len() - first
-    }
-
-    /// Decodes and scans the strings of the line that hold escapes, or the line itself when it is not JSON. The first of
-    /// `places` is an escape; of the others, some are. Strings are decoded one by one, so that no match can reach over a
-    /// string's end.
-    fn escaped(&mut self, places: &[u32]) {
-        let text = self.text;
-        if !self.json {
-            return self.region(self.start..text.len(), places);
-        }
-        // Outside of all strings.
-        let mut done = if self.outside <= places[0] as usize { self.outside } else { self.start };
-        for (n, p) in places.iter().map(|p| *p as usize).enumerate() {
-            if p < done || !matches!(text[p], b'\\' | b'%' | b'&') {
-                continue;
-            }
-            // No escape of a quote stands between, so that quotes come in pairs.
-            let between = &text[done..p];
-            work(between.len());
-            if memchr::memchr_iter(b'"', between).count() % 2 == 1 {
-                let open = done + memchr::memrchr(b'"', between).unwrap_or(0);
-                let close = decode::string_end(text, open, &places[n..]);
-                self.region(open + 1..close, &places[n..]);
-                done = (close + 1).min(text.len());
-            } else if text[p] == b'\\' {
-                // Not JSON after all, so the rest is taken as text.
-                return self.region(p..text.len(), &places[n..]);
-            } else {
-                done = p;
-            }
-        }
-    }
-
-    /// Decodes and scans a part of the line, the first escape of which is the first of `places`.
-    fn region(&mut self, part: Range<usize>, places: &[u32]) {
-        let touched = |all: &[Finding]| {
-            let next = all.partition_point(|f| f.written.1 as usize <= part.start);
-            all.get(next).is_some_and(|f| (f.written.0 as usize) < part.end)
-        };
-        if !self.replaced.is_none_or(touched) {
-            return;
-        }
-        let mut view = self.shared.views.pop().unwrap_or_default();
-        let start = part.start;
-        if decode::unescape_part(self.text, part, places, &mut view) {
-            self.inner(&view, start, false);
-        }
-        self.shared.views.push(view);
-    }
-
-    /// Reads a JSON array of byte values as text and scans that.
-    pub(super) fn byte_array(&mut self, open: usize) {
-        if self.depth >= DEPTH {
-            return;
-        }
-        let mut view = self.shared.views.pop().unwrap_or_default();
-        if decode::byte_array(&self.text[open..], &mut view).is_some() {
-            self.inner(&view, open, true);
-        }
-        self.shared.views.push(view);
-    }
-
-    /// Looks into a base64 token; when the text inside holds anything, the whole token goes.
-    pub(super) fn base64(&mut self, start: usize, end: usize) {
-        if self.depth >= DEPTH {
-            return;
-        }
-        let mut view = self.shared.views.pop().unwrap_or_default();
-        if decode::base64_text(&self.text[start..end], &mut view.text) {
-            let first = self.hits.len();
-            let near = self.shared.near.as_ref().map_or(0, Vec::len);
-            let asked = self.shared.notes.count();
-            scan_inner(self.set, self.shared, &view.text, self.hits, (self.depth + 1, self.learns));
-            for n in self.shared.near.iter_mut().flat_map(|all| &mut all[near..]) {
-                (n.start, n.end) = (start as u32, end as u32);
-            }
-            let padded = skip(self.text, end, |b| b == b'=');
-            for q in self.shared.notes.questions_from(asked) {
-                (q.start, q.end) = (start as u32, padded as u32);
-            }
-            if let Some(best) = self.hits[first..].iter().max_by_key(|h| h.rank).copied() {
-                self.hits.truncate(first);
-                self.hits.push(Hit { start: start as u32, end: padded as u32, quote: None, ..best });
-            }
-        }
-        self.shared.views.push(view);
-    }
-
-    /// Tries the rules whose literal stands at `w`.
-    fn vendor(&mut self, w: usize) {
-        let set = self.set;
-        let line = &self.text[w..self.limit(w)];
-        if w < self.vendor_until || is_labelled(self.text, w) {
-            return;
-        }
-        if matches!(line[0], b'b' | b'B') {
-            self.scheme(w);
-        }
-        let mut refused = None;
-        for r in set.prefixes.at(line) {
-            refused = refused.or(Some(r));
-            if let Some(span) = self.fits(r, line) {
-                let (start, end) = (w + span.start, self.glued(w + span.end));
-                self.vendor_until = end;
-                if span.start > 0 {
-                    // Without what stands before it, it is known nowhere else.
-                    self.learn(start, end);
-                }
-                return self.hit(start, end, r, rank::VENDOR);
-            }
-        }
-        if let Some(r) = refused {
-            self.nearly_prefix(r, w);
-        }
-    }
-
-    /// Where the word ends that a match ending at `end` breaks off in: what is glued to a secret goes with it.
-    fn glued(&self, end: usize) -> usize {
-        skip(self.text, end, |b| is(b, ALNUM) || b == b'_')
-    }
-
-    /// Whether a rule's pattern, validator and entropy accept the start of `line`.
-    pub(super) fn fits(&self, r: u16, line: &[u8]) -> Option<super::set::Span> {
-        let rule = &self.set.rules[usize::from(r)];
-        let span = self.set.patterns[usize::from(r)].at_start(line)?;
-        let part = &line[span.start..span.end];
-        if rule.entropy.is_some_and(|least| super::bytes::entropy(part) < least) {
-            return None;
-        }
-        if rule.validator.is_some_and(|v| !crate::rules::validate(v, part)) {
-            return None;
-        }
-        Some(span)
-    }
-
-    /// A whole token: is it base64 of text, does a keyword stand before it?
-    fn token(&mut self, w: usize) {
-        let (text, tokens) = (self.text, &self.index.tokens);
-        let previous = before(text, w);
-        if previous == b'.' || is_labelled(self.text, w) {
-            return;
-        }
-        let near = &text[w..tokens.end_near(w, 64)];
-        if near.len() >= 24 && previous != b'/' && decode::may_be_text(near) {
-            self.base64(w, tokens.end(w));
-        }
-        if !is_assigned(text, w) {
-            self.context(w, near);
-        }
-    }
-
-    /// Tries the keyword rules on the token at `w`, when it is long enough for one and random enough.
-    fn context(&mut self, w: usize, token: &[u8]) {
-        // Keys without a prefix are one run of letters, digits, `-` and `_`, password hashes (`$6$salt$hash`, `{SSHA}hash`)
-        // have more; anything shorter has to be mostly digits.
-        let token = &token[..token.len().min(64)];
-        if token.len() < 16 && self.index.digits.count(w, token.len()) < 5 {
-            return;
-        }
-        let previous = before(self.text, w);
-        let hash = matches!(previous, b'$' | b'}');
-        let core = skip(token, 0, |b| hash || is(b, ALNUM) || matches!(b, b'-' | b'_'));
-        // A short number in a path is an id.
-        if core < 5 || core < 16 && previous == b'/' {
-            return;
-        }
-        let digits = self.index.digits.count(w, core);
-        if digits >= 5 || core >= 20 || core >= 16 && digits > 0 {
-            self.behind_keyword(w, token.len());
-        }
-    }
-
-    /// Tries the keyword rules whose word stands before the token of `len` bytes at `w`.
-    pub(super) fn behind_keyword(&mut self, w: usize, len: usize) {
-        let set = self.set;
-        let Some(automaton) = &set.keywords else { return };
-        let from = w.saturating_sub(super::set::REACH).max(self.start);
-        let window = &self.text[from..w];
-        work(window.len());
-        let mut limit = None;
-        let mut refused = None;
-        for m in automaton.find_overlapping_iter(window) {
-            if !assignment_like(&window[m.end()..]) || !starts_word(self.text, from + m.start()) {
-                continue;
-            }
-            let limit = *limit.get_or_insert_with(|| self.limit(w));
-            for &r in &set.keyword_rules[m.pattern().as_usize()] {
-                refused = refused.or(Some((r, m.range())));
-                let Some(span) = self.fits(r, &self.text[w..limit]) else { continue };
-                let behind = self.text.get(w + span.whole).copied().unwrap_or(b'\n');
-                if is(behind, ALNUM) {
-                    continue;
-                }
-                self.hit(w + span.start, w + span.end, r, rank::CONTEXT);
-                return;
-            }
-        }
-        if let Some((r, word)) = refused {
-            self.nearly_keyword(r, &window[word], (w, w + len));
         }
     }
 }
@@ -601,34 +355,6 @@ pub(super) fn in_label(text: &[u8], start: usize, end: usize) -> bool {
     let open = skip_back(text, start, 80, |b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b':' | b'*'));
     let covers = |at: usize| label_len(&text[at..]).is_some_and(|n| at + n >= end);
     covers(start) || (open > 0 && covers(open - 1))
-}
-
-/// Whether what stands between a keyword and a value reads like an assignment or an apposition, not like prose.
-fn assignment_like(gap: &[u8]) -> bool {
-    gap.iter().all(|b| {
-        is(*b, super::bytes::IDENT)
-            || matches!(
-                b,
-                b' ' | b'\t'
-                    | b'\n'
-                    | b'"'
-                    | b'\''
-                    | b'`'
-                    | b'='
-                    | b':'
-                    | b'>'
-                    | b','
-                    | b'('
-                    | b'['
-                    | b'{'
-                    | b'|'
-                    | b'\\'
-                    | b'/'
-                    | b'#'
-                    | b'$'
-                    | b'&'
-            )
-    })
 }
 
 #[cfg(test)]

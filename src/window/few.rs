@@ -1,5 +1,7 @@
 //! A sorted list that mostly holds one thing, and then needs no memory of its own.
 
+use std::cmp::Ordering;
+
 /// None, one or many, in order of a key.
 #[derive(Clone, Debug, Default)]
 pub enum Few<T> {
@@ -52,8 +54,8 @@ impl<T> Few<T> {
         match self {
             Self::None => None,
             Self::One(one) => Some(one),
-            Self::Many(many) => match many.binary_search_by_key(key, &by) {
-                Ok(at) => Some(&mut many[at]),
+            Self::Many(many) => match place(many, key, by) {
+                Ok(at) => many.get_mut(at),
                 Err(at) => {
                     many.insert(at, new());
                     None
@@ -89,6 +91,15 @@ impl<T> Few<T> {
         {
             many.remove(at);
         }
+    }
+}
+
+/// Where `key` is, or where it belongs: mostly at the end, since time goes on.
+fn place<T, K: Ord>(many: &[T], key: &K, by: impl Fn(&T) -> K) -> Result<usize, usize> {
+    match many.last().map(|last| by(last).cmp(key)) {
+        Some(Ordering::Less) | None => Err(many.len()),
+        Some(Ordering::Equal) => Ok(many.len() - 1),
+        Some(Ordering::Greater) => many.binary_search_by_key(key, by),
     }
 }
 
