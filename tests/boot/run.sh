@@ -7,14 +7,18 @@
 # Needs root: systemd-nspawn makes namespaces and cgroups. What is missing is installed with apt-get; cargo-deb is
 # looked for in target/tools as tests/run.sh leaves it. The root file system is made once (debootstrap, about a minute,
 # 300 MB under target/boot) and copied for each run. No network: the container has a loopback of its own.
+#
+# Ends with 77 where no system can be made or booted, which says nothing about the units.
 set -eu
 cd "$(dirname "$0")/../.."
 root=$PWD
 
-if [ "$(id -u)" != 0 ]; then
-    echo "tests/boot/run.sh: needs root" >&2
+cannot() {
+    echo "tests/boot/run.sh: $*" >&2
     exit 77
-fi
+}
+
+[ "$(id -u)" = 0 ] || cannot "needs root"
 missing=""
 while read -r program package; do
     command -v "$program" >/dev/null 2>&1 || missing="$missing $package"
@@ -26,7 +30,8 @@ if [ -n "$missing" ]; then
     export DEBIAN_FRONTEND=noninteractive
     # shellcheck disable=SC2086
     apt-get install -qq -y --no-install-recommends $missing >/dev/null 2>&1 ||
-        { apt-get update -qq && apt-get install -qq -y --no-install-recommends $missing >/dev/null; }
+        { apt-get update -qq && apt-get install -qq -y --no-install-recommends $missing >/dev/null; } ||
+        cannot "cannot install$missing"
 fi
 
 deb=${1:-}
@@ -46,7 +51,10 @@ if ! [ -f "$boot/base.done" ]; then
     echo "== Debian 12 into target/boot/base"
     rm -rf "$boot/base"
     debootstrap --variant=minbase --include=systemd,systemd-sysv,dbus,python3,procps,util-linux \
-        bookworm "$boot/base" >"$boot/debootstrap.log" 2>&1 || { tail -n 20 "$boot/debootstrap.log" >&2; exit 1; }
+        bookworm "$boot/base" >"$boot/debootstrap.log" 2>&1 || {
+            tail -n 20 "$boot/debootstrap.log" >&2
+            cannot "cannot make a root file system"
+        }
     rm -f "$boot"/base/var/cache/apt/archives/*.deb
     touch "$boot/base.done"
 fi
@@ -75,8 +83,7 @@ ln -s ../boot-test.service "$boot/root/etc/systemd/system/graphical.target.wants
 name=logwarden-boot
 for hierarchy in /sys/fs/cgroup /sys/fs/cgroup/systemd /sys/fs/cgroup/unified; do
     [ -f "$hierarchy/cgroup.procs" ] || continue
-    mkdir -p "$hierarchy/$name"
-    echo $$ >"$hierarchy/$name/cgroup.procs"
+    mkdir -p "$hierarchy/$name" && echo $$ >"$hierarchy/$name/cgroup.procs" || cannot "cannot make a cgroup"
 done
 
 echo "== booting"
@@ -84,7 +91,11 @@ status=0
 # It ends by itself; a pseudo-terminal, since a console in a pipe is not waited for.
 timeout --kill-after=10 600 systemd-nspawn --quiet --directory="$boot/root" --machine="$name" --register=no --keep-unit \
     --private-network --resolv-conf=off --timezone=off --boot --console=read-only >"$boot/console.log" 2>&1 || status=$?
-cat "$boot/root/boot-test/log" || true
+if ! [ -f "$boot/root/boot-test/log" ]; then
+    tail -n 40 "$boot/console.log" >&2
+    cannot "the container did not boot (systemd-nspawn ended with $status)"
+fi
+cat "$boot/root/boot-test/log"
 if ! [ -f "$boot/root/boot-test/status" ] || [ "$(cat "$boot/root/boot-test/status")" != 0 ]; then
     echo "== the console (nspawn ended with $status)"
     tail -n 40 "$boot/console.log"
