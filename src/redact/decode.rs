@@ -151,7 +151,7 @@ fn first_end(sixteen: &[u8; PIECE]) -> usize {
     // A byte of `x` that is 0 gets its high bit set, and no other does.
     let zeros = |x: u128| !(((x & LOW) + LOW) | x | LOW);
     let text = u128::from_le_bytes(*sixteen);
-    let ends = zeros(text ^ u128::from(b'"') * ONES) | zeros(text ^ u128::from(b'\n') * ONES);
+    let ends = zeros(text ^ (u128::from(b'"') * ONES)) | zeros(text ^ (u128::from(b'\n') * ONES));
     ends.trailing_zeros() as usize / 8
 }
 
