@@ -240,7 +240,7 @@ mod tests {
         Ok(())
     }
 
-    const PIECES: [&str; 72] = [
+    const PIECES: [&str; 80] = [
         "hunter2",
         "a1b2c3d4e5f6g7h8",
         "jane@example.com",
@@ -313,6 +313,14 @@ mod tests {
         "[112,97,115,115,61,120,121,122,49]",
         "null",
         "\n",
+        "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
+        "f3A9Zq3vT8yLmN4pR7sW2xK9cB5dF6gH1jQ0uE4iO7aS3dG6hJ9kL2zX5cV8bN1mQ4wE7rT0yU3iO6pA9s",
+        "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIiwibmFtZSI6IkphbmUifQ.q83vEjRWeJCrze8SNFZ4kKvN7xI0VniQ",
+        "sk-proj-",
+        "xoxb-",
+        "AIzaSy",
+        "a_name_that_goes_on_for_longer_than_anybody_would_like_to_read_or_to_write_password",
+        "....................................................................................",
     ];
 
     proptest! {

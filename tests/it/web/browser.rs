@@ -151,7 +151,8 @@ fn keys_are_found_by_keyboard_alone_and_an_alert_is_taken_in_hand() {
     chrome.wait("document.querySelectorAll('.tiles dd').length === 7");
     chrome.press("/", "/");
     chrome.wait("document.activeElement.id === 'search' && document.querySelectorAll('tbody tr').length === 50");
-    for letter in "aws".chars() {
+    // the underline, since a pseudonym may happen to hold the letters
+    for letter in "aws_".chars() {
         chrome.press(&letter.to_string(), &letter.to_string());
     }
     chrome.wait("document.querySelectorAll('tbody tr').length === 1 && document.querySelector('tbody').innerText.includes('AWS_ACCESS_KEY_ID')");
