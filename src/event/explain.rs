@@ -1,7 +1,8 @@
 //! Why a line was read the way it was.
 
 use super::model::{Clock, KeyRef};
-use super::picks::{Pick, Why};
+use super::picks::Pick;
+use super::plan::Why;
 use super::reader::Reader;
 use super::role::{Role, Unit};
 use crate::redact::RedactedLine;

@@ -5,6 +5,9 @@
 //! the pseudonym of its credential, which only the redactor can have written: text that merely looks like a label never
 //! makes a key, unless the source is marked `trusted_labels`.
 //!
+//! Lines of one logger are alike but for their values: the road through them (`trail`) and what their fields may mean
+//! (`plan`) are worked out once for each shape of line, and only values are checked in each (`picks`).
+//!
 //! Redaction never depends on this room: it sits behind the privacy wall and sees redacted lines only.
 
 mod access;

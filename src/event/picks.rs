@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::access::{self, Access};
 use super::paths::NONE;
-use super::plan::Step;
+use super::plan::{Step, Why};
 use super::role::{Role, Unit};
 use super::scan::{Cap, Notes};
 use super::tables::Tables;
@@ -13,16 +13,6 @@ use super::value;
 use super::walk::Kind;
 use crate::redact::Tag;
 use crate::units::Timestamp;
-
-/// Why a field was taken for a role.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Why {
-    Config,
-    /// The schema's number.
-    Schema(u16),
-    Name,
-    Form,
-}
 
 /// The field of a role.
 #[derive(Clone, Copy, Debug)]

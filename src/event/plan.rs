@@ -8,7 +8,6 @@ use std::collections::HashMap;
 use foldhash::fast::RandomState;
 
 use super::paths::Paths;
-use super::picks::Why;
 use super::role::{Role, Unit};
 use super::scan::{Cap, Notes};
 use super::schema::Test;
@@ -20,6 +19,16 @@ const MAX_PLANS: usize = 512;
 
 /// Fields that a shape which is remembered may have.
 const MAX_FIELDS: usize = 512;
+
+/// Why a field was taken for a role.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Why {
+    Config,
+    /// The schema's number.
+    Schema(u16),
+    Name,
+    Form,
+}
 
 /// One way to fill a role.
 #[derive(Clone, Copy, Debug)]
