@@ -84,7 +84,7 @@ impl Picks {
 
     /// Fills each role with the first field whose value fits, or else with the first that says "nothing" or "hidden".
     pub(super) fn choose(&mut self, steps: &[Step], check: &Check<'_>) {
-        (self.picked, self.masked) = (0, 0);
+        (self.picked, self.masked, self.values) = (0, 0, Values::default());
         let mut at = 0;
         while let Some(step) = steps.get(at) {
             let Some(cap) = check.notes.fields.get(step.field as usize) else { break };
@@ -145,7 +145,6 @@ impl Values {
         let text = cap.text(check.text);
         let mut buf = [0; 96];
         let Some(t) = text.small(&mut buf) else {
-            self.forget(step.role);
             // Too long for an escaped value of most roles.
             let long = matches!(step.role, Role::Path | Role::RequestLine | Role::UserAgent | Role::Origin);
             return if long && cap.kind == Kind::Str { Fit::Yes } else { Fit::No };
@@ -210,21 +209,6 @@ impl Values {
             Role::Cost => number(t, &mut self.cost),
             Role::Auth => word(is_str && value::auth(t).is_some()),
             Role::Message => Fit::No,
-        }
-    }
-
-    /// What a field that was not looked at says.
-    fn forget(&mut self, role: Role) {
-        match role {
-            Role::Time => self.time = None,
-            Role::Ip => self.ip = None,
-            Role::Status => self.status = None,
-            Role::Latency => self.latency_us = None,
-            Role::BytesOut => self.bytes_out = None,
-            Role::TokensIn => self.tokens_in = None,
-            Role::TokensOut => self.tokens_out = None,
-            Role::Cost => self.cost = None,
-            _ => {}
         }
     }
 }

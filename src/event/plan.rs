@@ -180,8 +180,8 @@ impl Plan {
         let holds = |schema: usize, (field, test): (u32, u32)| {
             tables.schemas[schema].tests[test as usize].1.holds(&fields[field as usize], line)
         };
-        let all = self.candidates.iter().map(|c| (usize::from(c.schema), &c.tests));
-        all.into_iter().find(|(schema, tests)| tests.iter().all(|t| holds(*schema, *t))).map(|(schema, _)| schema)
+        let mut all = self.candidates.iter().map(|c| (usize::from(c.schema), &c.tests));
+        all.find(|(schema, tests)| tests.iter().all(|t| holds(*schema, *t))).map(|(schema, _)| schema)
     }
 
     /// How a line of this shape is read when its schema is `schema`.

@@ -157,15 +157,13 @@ impl Trail {
         self.junctions.push(Junction { gap: Box::default(), stack: Box::default(), others: Vec::new() });
     }
 
-    /// Forgets all roads when there are too many, and says so; only between lines.
-    pub(super) fn tidy(&mut self) -> bool {
+    /// Forgets all roads when there are too many; only between lines.
+    pub(super) fn tidy(&mut self) {
         self.rest = self.rest.saturating_sub(1);
-        let full = self.nodes.len() >= MAX_NODES || self.bytes >= MAX_BYTES;
-        if full {
+        if self.nodes.len() >= MAX_NODES || self.bytes >= MAX_BYTES {
             self.clear();
             self.rest = REST;
         }
-        full
     }
 
     /// A value that was stepped to.

@@ -87,38 +87,35 @@ impl Walker {
         Self { paths: Paths::new(), trail: Trail::new(), stack: Vec::new(), attribute: None }
     }
 
-    /// Forgets what was remembered when it is too much, and says so; only between lines.
+    /// Forgets what was remembered when it is too much, only between lines; says whether places have other numbers now.
     pub(super) fn tidy(&mut self) -> bool {
-        let lost = self.trail.tidy();
-        if self.paths.tidy() {
+        self.trail.tidy();
+        let lost = self.paths.tidy();
+        if lost {
             self.trail.clear();
-            return true;
         }
         lost
     }
 
-    /// Walks the JSON value that starts at `at`; gives the number of its shape, the same for all lines that have the
-    /// same fields in the same order, when it is known.
-    pub(super) fn walk(&mut self, text: &[u8], at: usize, tables: &Tables, visit: &mut impl Visit) -> Option<u32> {
+    /// Walks the JSON value that starts at `at`.
+    pub(super) fn walk(&mut self, text: &[u8], at: usize, tables: &Tables, visit: &mut impl Visit) {
         self.stack.clear();
         self.attribute = None;
         let mut walk = Walk { text, tables, visit, too_deep: 0, fresh: true, node: START, mark: at };
-        let shape = self.follow(&mut walk);
-        if shape.is_none() {
+        if !self.follow(&mut walk) {
             let behind = usize::from(matches!(self.trail.node(walk.node).form, Form::Element | Form::Member));
             let at = (walk.mark + behind).min(text.len());
             self.explore(&mut walk, at);
         }
-        shape
     }
 
-    /// Walks as far as the line is like others before it; gives its shape when that is to its end.
-    fn follow<V: Visit>(&mut self, walk: &mut Walk<'_, V>) -> Option<u32> {
+    /// Walks as far as the line is like others before it; whether that is to its end.
+    fn follow<V: Visit>(&mut self, walk: &mut Walk<'_, V>) -> bool {
         let Self { paths, trail, stack, .. } = self;
         while let Some(step) = trail.step(walk.node, walk.text, walk.mark) {
             let node = trail.node(step.node);
             let kind = match node.form {
-                Form::End => return Some(step.node),
+                Form::End => return true,
                 Form::Bare => bare_kind(walk.text[step.start]),
                 Form::Element | Form::Member => Kind::Str,
             };
@@ -130,7 +127,7 @@ impl Walker {
             (walk.node, walk.mark) = (step.node, step.end);
         }
         stack.extend_from_slice(trail.stack(walk.node));
-        None
+        false
     }
 
     /// Walks on at `at`, and remembers how.

@@ -179,7 +179,8 @@ pub(super) fn string_end(text: &[u8], open: usize, places: &[u32]) -> usize {
     close(at, text.len()).unwrap_or(text.len())
 }
 
-/// The escape at the start of `s` (a backslash): its length, 0 when it is none, and what it stands for.
+/// The escape of numbers at the start of `s` (a backslash; [`SIMPLE`] has the others): its length, 0 when it is none, and
+/// what it stands for.
 fn backslash<'b>(s: &[u8], utf8: &'b mut [u8; 4]) -> (usize, &'b [u8]) {
     match byte(s, 1) {
         b'x' => match hex(s, 2, 2) {
@@ -202,10 +203,7 @@ fn backslash<'b>(s: &[u8], utf8: &'b mut [u8; 4]) -> (usize, &'b [u8]) {
             let c = char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER);
             (len, c.encode_utf8(utf8).as_bytes())
         }
-        c => {
-            utf8[0] = SIMPLE[usize::from(c)];
-            if utf8[0] == 0 { (0, &[]) } else { (2, &utf8[..1]) }
-        }
+        _ => (0, &[]),
     }
 }
 

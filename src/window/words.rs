@@ -5,6 +5,8 @@ use std::hash::{BuildHasher, BuildHasherDefault, Hash, Hasher};
 
 use siphasher::sip::SipHasher13;
 
+use super::id::KeyHash;
+
 /// Longest name kept, in bytes.
 const MAX_LEN: usize = 120;
 
@@ -25,7 +27,7 @@ impl Word {
 /// next one with that place takes.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Lately {
-    hash: foldhash::quality::RandomState,
+    hash: KeyHash,
     places: Vec<(u64, Word)>,
 }
 

@@ -26,6 +26,10 @@ if [ -z "$program" ]; then
     program=target/debug/logwarden
 fi
 
+# The two images that it is made from, in this order.
+builder=$(awk '$1 == "FROM" { print $2; exit }' packaging/Containerfile)
+runner=$(awk '$1 == "FROM" { last = $2 } END { print last }' packaging/Containerfile)
+
 home=$PWD/target/container
 rm -rf "$home/work"
 mkdir -p "$home/work"
@@ -61,7 +65,7 @@ nonroot:x:65532:65532:nonroot:/home/nonroot:/sbin/nologin' >"$home/distroless/et
 nonroot:x:65532:' >"$home/distroless/etc/group"
     chmod 1777 "$home/distroless/tmp"
     chown 65532:65532 "$home/distroless/home/nonroot"
-    image gcr.io/distroless/cc-debian12:nonroot "$home/distroless" --user 65532 --workingdir /home/nonroot
+    image "$runner" "$home/distroless" --user 65532 --workingdir /home/nonroot
     touch "$home/bases.done"
 fi
 # Its compiler: what the Containerfile asks of it, and nothing else.
@@ -78,7 +82,7 @@ mkdir -p target/release
 cp /usr/local/lib/logwarden-built target/release/logwarden
 CARGO
 chmod 755 "$home/builder/usr/local/bin/cargo"
-image docker.io/library/rust:1.95-bookworm "$home/builder"
+image "$builder" "$home/builder"
 rm -rf "$home/builder"
 
 echo "== packaging/Containerfile"
