@@ -50,7 +50,7 @@ pub enum Stop {
 }
 
 /// What the observer is to hear. Where input waits in heaps it hears of many pieces at once, since what is counted
-/// together need not be added up.
+/// together need not be added up; it has heard everything before anybody waits for more.
 struct Watch<'o> {
     observer: &'o Observer,
     teller: Teller,
@@ -68,18 +68,23 @@ impl<'o> Watch<'o> {
         self.teller.tally(redacted, daemon::now(), &mut self.tally);
     }
 
-    /// Tells the observer, unless more is about to come and it has heard lately.
-    fn tell(&mut self, more: bool) {
-        if !more || self.tally.keys.len() >= MANY || self.told.elapsed() >= LATELY {
-            self.observer.observe(std::mem::take(&mut self.tally));
-            self.told = Instant::now();
+    /// Tells the observer when it is time to.
+    fn tell_now_and_then(&mut self) {
+        if self.tally.keys.len() >= MANY || self.told.elapsed() >= LATELY {
+            self.tell();
         }
+    }
+
+    /// Tells the observer everything.
+    fn tell(&mut self) {
+        self.observer.observe(std::mem::take(&mut self.tally));
+        self.told = Instant::now();
     }
 }
 
 impl Drop for Watch<'_> {
     fn drop(&mut self) {
-        self.tell(false);
+        self.tell();
     }
 }
 
@@ -127,8 +132,7 @@ impl<O: AsFd + IsTerminal + Send + 'static> Lane<O> {
         }
         let mut reading = Reading::new(input);
         let mut pieces = Vec::new();
-        while self.gather(&mut reading, &mut pieces).map_err(Stop::Input)? {
-            let heap = pieces.len() > 1;
+        while self.gather(&mut reading, &mut pieces, watch.as_mut()).map_err(Stop::Input)? {
             let Self { counters, out, hands, .. } = self;
             let mut pass = |piece: &Piece, redacted: &Redacted| {
                 counters.add(piece.bytes.len(), redacted);
@@ -149,16 +153,29 @@ impl<O: AsFd + IsTerminal + Send + 'static> Lane<O> {
                     }
                 }
             }
-            watch.iter_mut().for_each(|watch| watch.tell(heap));
+            watch.iter_mut().for_each(Watch::tell_now_and_then);
             self.spare.extend(pieces.drain(..).map(|piece| piece.bytes));
         }
         Ok(())
     }
 
     /// Waits for a piece, and takes what waits behind it, as far as it can be redacted side by side. `false` at the end.
-    fn gather(&mut self, reading: &mut Reading<impl AsFd>, pieces: &mut Vec<Piece>) -> io::Result<bool> {
-        let Some(first) = reading.next(self.spare.pop().unwrap_or_default())? else { return Ok(false) };
-        pieces.push(first);
+    fn gather(
+        &mut self,
+        reading: &mut Reading<impl AsFd>,
+        pieces: &mut Vec<Piece>,
+        watch: Option<&mut Watch<'_>>,
+    ) -> io::Result<bool> {
+        if let Some(watch) = watch {
+            match reading.next_ready(self.spare.pop().unwrap_or_default())? {
+                Some(first) => pieces.push(first),
+                None => watch.tell(),
+            }
+        }
+        if pieces.is_empty() {
+            let Some(first) = reading.next(self.spare.pop().unwrap_or_default())? else { return Ok(false) };
+            pieces.push(first);
+        }
         let round = match &self.hands {
             Hands::Crew(crew) => crew.round(),
             Hands::Stripping(_) => 1,

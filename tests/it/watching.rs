@@ -149,6 +149,23 @@ async fn the_filter_watches_with_a_configuration() {
     nothing_raw(dir.path());
 }
 
+/// A stream that comes in a heap, says nothing more and stays open: what it said is heard all the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_filter_tells_of_a_heap_before_it_waits_for_more() {
+    let dir = tempfile::tempdir().unwrap();
+    let receiver = Receiver::start(|_| Reply::Status(204, "")).await;
+    configure(dir.path(), &receiver.url());
+    let mut command = logwarden();
+    command.arg("--config").arg(dir.path().join("c.toml")).stdin(Stdio::piped()).stdout(Stdio::null());
+    let mut child = Running(command.spawn().unwrap());
+    let mut input = child.stdin.take().unwrap();
+    let heap = "nothing to see\n".repeat(60_000) + &line(1);
+    tokio::task::block_in_place(|| input.write_all(heap.as_bytes())).unwrap();
+    until("the message", || receiver.seen().len() == 1).await;
+    drop(input);
+    assert_eq!(wait(&mut child, Duration::from_secs(10)), Some(0));
+}
+
 /// A day and a half of a key's life in pieces of an hour: quiet, then a flood.
 fn piece(hour: i64) -> String {
     let uses = if hour < 32 { 12 } else { 400 };
