@@ -185,8 +185,8 @@ mod tests {
         pub(super) static WHOLE: Cell<bool> = const { Cell::new(false) };
     }
 
-    /// All that the first pass and the glance see in a changed line is among what was put together. What stands behind
-    /// the line is left out: a digit there makes a place worth a look, and no check reads so far.
+    /// All that the first pass and the glance see in a changed line is among what was put together. Only what they see
+    /// in the line itself counts: a digit of the next one, say, makes a place worth a look, and no check reads so far.
     pub(super) fn compare(set: &RuleSet, shared: &mut Shared, out: &Redacted, again: &Again) {
         // At the ends of a text the glance sees too little to judge.
         const PAD: usize = 80;
@@ -197,13 +197,20 @@ mod tests {
         let runs = |index: &Index, at| [&index.tokens, &index.idents, &index.digits].map(|runs| runs.window(at) & 1);
         let put = lists(&again.index);
         assert!(put.iter().all(|list| list.is_sorted()));
-        let mut fresh = Index::default();
         for line in &again.lines {
-            let padded = [&[b'\n'; PAD], &out.bytes[..line.end], &[b'\n'; PAD]].concat();
-            (survey::best().build)(&mut fresh, &padded);
-            (survey::best().sieve)(&mut fresh, &padded, set, &mut shared.names);
-            for (n, (fresh, put)) in lists(&fresh).into_iter().zip(&put).enumerate() {
-                for at in fresh.into_iter().filter_map(|at| at.checked_sub(PAD as u32)).filter(|at| *at > 20) {
+            let mut fresh = |before: &[u8]| {
+                let mut index = Index::default();
+                let text = [&[b'\n'; PAD], before, &out.bytes[line.start..line.end], &[b'\n'; PAD]].concat();
+                (survey::best().build)(&mut index, &text);
+                (survey::best().sieve)(&mut index, &text, set, &mut shared.names);
+                index
+            };
+            let (behind_others, alone) = (fresh(&out.bytes[..line.start]), fresh(&vec![b'\n'; line.start]));
+            for (n, (put, (behind_others, alone))) in
+                put.iter().zip(lists(&behind_others).iter().zip(lists(&alone))).enumerate()
+            {
+                let seen = alone.into_iter().filter(|at| behind_others.binary_search(at).is_ok());
+                for at in seen.filter_map(|at| at.checked_sub(PAD as u32)).filter(|at| *at > 20) {
                     if (line.start..line.end).contains(&(at as usize)) && put.binary_search(&at).is_err() {
                         let text = out.bytes[line.start..line.end].escape_ascii();
                         panic!("list {n} lacks {} of {text}", at as usize - line.start);
@@ -211,7 +218,8 @@ mod tests {
                 }
             }
             for at in line.start.saturating_sub(1)..(line.end + 1).min(out.bytes.len()) {
-                assert_eq!(runs(&fresh, at + PAD), runs(&again.index, at), "{at} of {}", out.bytes.escape_ascii());
+                let text = out.bytes.escape_ascii();
+                assert_eq!(runs(&behind_others, at + PAD), runs(&again.index, at), "{at} of {text}");
             }
         }
     }
