@@ -15,6 +15,7 @@ mod attack;
 mod build;
 mod config;
 mod endpoint;
+mod ends;
 mod explain;
 mod join;
 mod model;

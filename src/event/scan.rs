@@ -2,7 +2,7 @@
 
 use std::iter::Peekable;
 
-use super::paths::NONE;
+use super::paths::{NONE, Spot};
 use super::role::Role;
 use super::text::Text;
 use super::walk::{Kind, Leaf, Visit};
@@ -124,15 +124,24 @@ impl<'s, F: Iterator<Item = (usize, usize, &'s Finding)>> Visit for Scan<'s, F> 
         escaped || self.next_start < end
     }
 
+    /// Takes what a value holds besides itself: redactions, an object.
+    #[cold]
+    fn look(&mut self, leaf: &Leaf, spot: &Spot) {
+        let holds = || self.line[leaf.start..leaf.end].starts_with(b"{\\\"");
+        if leaf.escaped && leaf.kind == Kind::Str && self.notes.inner.is_none() && holds() {
+            self.notes.inner = Some((leaf.start as u32, leaf.end as u32));
+        }
+        while let Some((start, end, f)) = self.findings.next_if(|(start, ..)| *start < leaf.end) {
+            let (place, at) = if end > leaf.start { (spot.place, leaf.at) } else { (Place::Other, NONE) };
+            self.redacted(start, end, f, place, at);
+        }
+        self.next_start = self.findings.peek().map_or(usize::MAX, |(start, ..)| *start);
+    }
+
     #[inline]
-    fn leaf(&mut self, leaf: &Leaf<'_>) {
-        if self.wants(leaf.end, leaf.escaped) {
-            self.look(leaf);
-        }
-        if leaf.known {
-            let (start, end) = (leaf.start as u32, leaf.end as u32);
-            self.notes.push(Cap { start, end, at: leaf.at, kind: leaf.kind, escaped: leaf.escaped });
-        }
+    fn note(&mut self, leaf: &Leaf) {
+        let (start, end) = (leaf.start as u32, leaf.end as u32);
+        self.notes.push(Cap { start, end, at: leaf.at, kind: leaf.kind, escaped: leaf.escaped });
     }
 }
 
@@ -143,28 +152,14 @@ impl<'s, F: Iterator<Item = (usize, usize, &'s Finding)>> Scan<'s, F> {
         Self { notes, line, findings, next_start }
     }
 
-    /// Notes what a value holds besides itself: redactions, an object.
-    #[cold]
-    fn look(&mut self, leaf: &Leaf<'_>) {
-        let holds = || self.line[leaf.start..leaf.end].starts_with(b"{\\\"");
-        if leaf.escaped && leaf.kind == Kind::Str && self.notes.inner.is_none() && holds() {
-            self.notes.inner = Some((leaf.start as u32, leaf.end as u32));
-        }
-        while let Some((start, end, f)) = self.findings.next_if(|(start, ..)| *start < leaf.end) {
-            let (place, at) = if end > leaf.start { (leaf.spot.place, leaf.at) } else { (Place::Other, NONE) };
-            self.note(start, end, f, place, at);
-        }
-        self.next_start = self.findings.peek().map_or(usize::MAX, |(start, ..)| *start);
-    }
-
     /// The redactions behind the last leaf, and all of a line without fields.
     pub(super) fn finish(&mut self) {
         while let Some((start, end, f)) = self.findings.next() {
-            self.note(start, end, f, Place::Other, NONE);
+            self.redacted(start, end, f, Place::Other, NONE);
         }
     }
 
-    fn note(&mut self, start: usize, end: usize, f: &Finding, place: Place, at: u32) {
+    fn redacted(&mut self, start: usize, end: usize, f: &Finding, place: Place, at: u32) {
         let (start, end) = (start as u32, end as u32);
         self.notes.found.push(Found { start, end, rule: f.rule, tag: f.tag, place, at });
     }

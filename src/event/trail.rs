@@ -3,8 +3,9 @@
 //! Lines of one logger are alike but for their values. What lies between two values (`,"pid":`) says by itself, after
 //! what came before it, where the next value belongs; so a walk that was made once is made again by comparing bytes.
 
+use super::ends::{bare_end, string_end};
 use super::paths::NONE;
-use super::walk::{Frame, bare_end, string_end};
+use super::walk::{Frame, Kind, Leaf, bare_kind};
 
 /// Values that are remembered; when there are more, all are forgotten.
 const MAX_NODES: usize = 4096;
@@ -44,9 +45,9 @@ pub(super) struct Node {
     /// What it is.
     pub form: Form,
     /// Its place.
-    pub at: u32,
-    /// Whether it is always to be shown.
-    pub known: bool,
+    at: u32,
+    /// Whether that may be of interest.
+    known: bool,
     /// Where the road goes on: the first way that was taken.
     first: u32,
 }
@@ -56,17 +57,24 @@ impl Node {
     #[inline(always)]
     fn value(&self, node: u32, text: &[u8], at: usize) -> Option<Step> {
         let start = at + self.gap.len;
-        match self.form {
-            Form::End => Some(Step { node, start, end: start, escaped: false }),
+        let (kind, end, escaped) = match self.form {
+            Form::End => return Some(Step { node, leaf: None, known: false }),
             Form::Bare => {
                 let end = bare_end(text, start);
-                (end > start).then_some(Step { node, start, end, escaped: false })
+                if end == start {
+                    return None;
+                }
+                (bare_kind(text[start]), end, false)
             }
             Form::Element | Form::Member => {
                 let (end, escaped) = string_end(text, start);
-                (self.form == Form::Element || !is_key(text, end)).then_some(Step { node, start, end, escaped })
+                if self.form == Form::Member && is_key(text, end) {
+                    return None;
+                }
+                (Kind::Str, end, escaped)
             }
-        }
+        };
+        Some(Step { node, leaf: Some(Leaf { at: self.at, start, end, kind, escaped }), known: self.known })
     }
 }
 
@@ -122,14 +130,12 @@ impl Gap {
 
 /// A step that was made.
 pub(super) struct Step {
-    /// The value.
+    /// Where it leads.
     pub node: u32,
-    /// First byte of the value.
-    pub start: usize,
-    /// Byte behind it.
-    pub end: usize,
-    /// Whether a string holds a backslash.
-    pub escaped: bool,
+    /// The value there; `None` at the end of the whole.
+    pub leaf: Option<Leaf>,
+    /// Whether its place may be of interest.
+    pub known: bool,
 }
 
 /// All roads of a stream.

@@ -3,6 +3,7 @@
 //! Broken and truncated JSON is walked as far as it makes sense. Objects and arrays deeper than [`MAX_DEPTH`] are
 //! passed over.
 
+use super::ends::{bare_end, string_end};
 use super::paths::{NONE, Paths, ROOT, Spot};
 use super::tables::Tables;
 use super::trail::{Form, START, Trail};
@@ -22,11 +23,10 @@ pub(super) enum Kind {
 }
 
 /// One scalar and its place.
-pub(super) struct Leaf<'w> {
+#[derive(Clone, Copy)]
+pub(super) struct Leaf {
     /// The number of its place.
     pub at: u32,
-    /// Its place.
-    pub spot: &'w Spot,
     /// First byte of the value in the text walked.
     pub start: usize,
     /// Byte behind the value.
@@ -35,17 +35,29 @@ pub(super) struct Leaf<'w> {
     pub kind: Kind,
     /// Whether a string holds a backslash.
     pub escaped: bool,
-    /// Whether its place may be of interest; also the first of a walk.
-    pub known: bool,
 }
 
 /// Receives the scalars in order of place.
 pub(super) trait Visit {
-    /// One scalar. Those whose place is of no interest are shown when [`Visit::wants`] says so, and may be otherwise.
-    fn leaf(&mut self, leaf: &Leaf<'_>);
-
-    /// Whether a scalar that ends at `end` is of interest although its place is of none.
+    /// Whether a scalar that ends at `end` is to be looked at whatever its place.
     fn wants(&self, end: usize, escaped: bool) -> bool;
+
+    /// One that is.
+    fn look(&mut self, leaf: &Leaf, spot: &Spot);
+
+    /// One whose place may be of interest; also the first of a walk. It was looked at before, when it was to be.
+    fn note(&mut self, leaf: &Leaf);
+}
+
+/// Shows a scalar; `known` says whether its place may be of interest.
+#[inline(always)]
+fn show(visit: &mut impl Visit, leaf: &Leaf, known: bool, paths: &Paths) {
+    if visit.wants(leaf.end, leaf.escaped) {
+        visit.look(leaf, paths.get(leaf.at));
+    }
+    if known {
+        visit.note(leaf);
+    }
 }
 
 /// An open object or array.
@@ -113,18 +125,10 @@ impl Walker {
     fn follow<V: Visit>(&mut self, walk: &mut Walk<'_, V>) -> bool {
         let Self { paths, trail, stack, .. } = self;
         while let Some(step) = trail.step(walk.node, walk.text, walk.mark) {
-            let node = trail.node(step.node);
-            let kind = match node.form {
-                Form::End => return true,
-                Form::Bare => bare_kind(walk.text[step.start]),
-                Form::Element | Form::Member => Kind::Str,
-            };
-            if node.known || walk.visit.wants(step.end, step.escaped) {
-                let (at, known, start, end, escaped) = (node.at, node.known, step.start, step.end, step.escaped);
-                walk.visit.leaf(&Leaf { at, spot: paths.get(at), start, end, kind, escaped, known });
-            }
+            let Some(leaf) = step.leaf else { return true };
+            show(walk.visit, &leaf, step.known, paths);
             walk.fresh = false;
-            (walk.node, walk.mark) = (step.node, step.end);
+            (walk.node, walk.mark) = (step.node, leaf.end);
         }
         stack.extend_from_slice(trail.stack(walk.node));
         false
@@ -235,9 +239,8 @@ impl Walker {
         if walk.node != NONE {
             self.remember(walk, at, start, end, kind);
         }
-        let spot = self.paths.get(at);
-        let known = std::mem::take(&mut walk.fresh) | spot.is_known();
-        walk.visit.leaf(&Leaf { at, spot, start, end, kind, escaped, known });
+        let known = std::mem::take(&mut walk.fresh) | self.paths.get(at).is_known();
+        show(walk.visit, &Leaf { at, start, end, kind, escaped }, known, &self.paths);
     }
 
     /// Whether the value stands in an element of an array, or in its `value` (OpenTelemetry's lists of attributes).
@@ -293,85 +296,15 @@ impl Walker {
             let number = !value.is_empty() && dots < 2 && value.iter().all(|b| b.is_ascii_digit() || *b == b'.');
             let kind = if number { Kind::Num } else { Kind::Str };
             last = self.paths.child(ROOT, last, key, false, tables);
-            let spot = self.paths.get(last);
-            let known = std::mem::take(&mut fresh) | spot.is_known();
-            visit.leaf(&Leaf { at: last, spot, start, end, kind, escaped: false, known });
+            let known = std::mem::take(&mut fresh) | self.paths.get(last).is_known();
+            show(visit, &Leaf { at: last, start, end, kind, escaped: false }, known, &self.paths);
         }
     }
 }
 
-fn bare_kind(first: u8) -> Kind {
+/// What a value without quotes is, by its first byte.
+pub(super) fn bare_kind(first: u8) -> Kind {
     if matches!(first, b'0'..=b'9' | b'-') { Kind::Num } else { Kind::Word }
-}
-
-/// The byte behind the number or word that starts at `at`.
-pub(super) fn bare_end(text: &[u8], at: usize) -> usize {
-    text[at..].iter().position(|b| ENDS[usize::from(*b)]).map_or(text.len(), |i| at + i)
-}
-
-/// What ends a number or a word.
-const ENDS: [bool; 256] = {
-    let mut ends = [false; 256];
-    let all = b",}]{[\":\x20\t\r\n";
-    let mut i = 0;
-    while i < all.len() {
-        ends[all[i] as usize] = true;
-        i += 1;
-    }
-    ends
-};
-
-/// How far a string is looked through word by word, in bytes.
-const SHORT: usize = 32;
-
-/// The place of the first quote or backslash from `from` on.
-///
-/// Most strings are short: eight bytes are looked at together, first by arithmetic on one word (a byte less one borrows
-/// only when it is zero; Mycroft 1987), and only what is longer goes the way that is made for length.
-#[inline(always)]
-fn quote(text: &[u8], from: usize) -> Option<usize> {
-    const ONES: u64 = u64::from_ne_bytes([1; 8]);
-    const TOPS: u64 = u64::from_ne_bytes([0x80; 8]);
-    let zero = |x: u64| x.wrapping_sub(ONES) & !x;
-    let rest = text.get(from..)?;
-    for (n, word) in rest.as_chunks().0.iter().take(SHORT / 8).enumerate() {
-        let word = u64::from_le_bytes(*word);
-        let hits = (zero(word ^ (ONES * b'"' as u64)) | zero(word ^ (ONES * b'\\' as u64))) & TOPS;
-        if hits != 0 {
-            return Some(from + n * 8 + hits.trailing_zeros() as usize / 8);
-        }
-    }
-    far_quote(rest).map(|at| from + at)
-}
-
-/// The same where the first words hold none.
-#[inline(never)]
-fn far_quote(rest: &[u8]) -> Option<usize> {
-    let from = (rest.len() & !7).min(SHORT);
-    memchr::memchr2(b'"', b'\\', &rest[from..]).map(|at| from + at)
-}
-
-/// The place of the closing quote of the string that starts at `at`, and whether a backslash stands before it.
-#[inline(always)]
-pub(super) fn string_end(text: &[u8], at: usize) -> (usize, bool) {
-    match quote(text, at) {
-        Some(end) if text[end] == b'"' => (end, false),
-        Some(escape) => (escaped_end(text, escape), true),
-        None => (text.len(), false),
-    }
-}
-
-/// The same of a string whose first backslash stands at `escape`.
-#[inline(never)]
-fn escaped_end(text: &[u8], escape: usize) -> usize {
-    let mut from = escape + 2;
-    while let Some(at) = quote(text, from) {
-        if text[at] == b'"' {
-            return at;
-        }
-        from = at + 2;
-    }
-    text.len()
 }
 
 #[cfg(test)]
@@ -384,14 +317,16 @@ mod tests {
     struct On<'a>(&'a [u8], &'a mut Seen);
 
     impl Visit for On<'_> {
-        fn leaf(&mut self, leaf: &Leaf<'_>) {
-            let s = |b: &[u8]| String::from_utf8_lossy(b).into_owned();
-            self.1.0.push((s(&leaf.spot.path), s(&leaf.spot.norm), s(&self.0[leaf.start..leaf.end])));
-        }
-
         fn wants(&self, _: usize, _: bool) -> bool {
             true
         }
+
+        fn look(&mut self, leaf: &Leaf, spot: &Spot) {
+            let s = |b: &[u8]| String::from_utf8_lossy(b).into_owned();
+            self.1.0.push((s(&spot.path), s(&spot.norm), s(&self.0[leaf.start..leaf.end])));
+        }
+
+        fn note(&mut self, _: &Leaf) {}
     }
 
     fn walk(text: &str) -> Vec<(String, String, String)> {
@@ -474,23 +409,6 @@ mod tests {
                 proptest::prop_assert_eq!(fresh.0, again.0, "{}", line);
             }
         }
-    }
-
-    #[test]
-    fn quotes_are_found_wherever_they_stand() {
-        for len in 0..80 {
-            for at in 0..=len {
-                let mut text = vec![b'!'; len];
-                text.extend([0xa2, 0xdc, b'x']);
-                let want = (at < len).then_some(at);
-                if at < len {
-                    text[at] = if at % 2 == 0 { b'"' } else { b'\\' };
-                }
-                assert_eq!(quote(&text, 0), want, "{len} {at}");
-                assert_eq!(quote(&text, at.min(len)), want, "{len} {at}");
-            }
-        }
-        assert_eq!((quote(b"", 0), quote(b"\"", 5)), (None, None));
     }
 
     #[test]
