@@ -189,7 +189,7 @@ mod tests {
     /// in the line itself counts: a digit of the next one, say, makes a place worth a look, and no check reads so far.
     pub(super) fn compare(set: &RuleSet, shared: &mut Shared, out: &Redacted, again: &Again) {
         // At the ends of a text the glance sees too little to judge.
-        const PAD: usize = 80;
+        const PAD: usize = 128;
         let lists = |index: &Index| {
             let Index { assigns, rares, prefixes, marked, spaced, numbers, .. } = index;
             [assigns, rares, prefixes, marked, spaced, numbers].map(|list| list.as_slice().to_vec())
@@ -200,26 +200,27 @@ mod tests {
         for line in &again.lines {
             let mut fresh = |before: &[u8]| {
                 let mut index = Index::default();
-                let text = [&[b'\n'; PAD], before, &out.bytes[line.start..line.end], &[b'\n'; PAD]].concat();
+                let text = [before, &out.bytes[line.start..line.end], &[b'\n'; PAD]].concat();
                 (survey::best().build)(&mut index, &text);
                 (survey::best().sieve)(&mut index, &text, set, &mut shared.names);
                 index
             };
-            let (behind_others, alone) = (fresh(&out.bytes[..line.start]), fresh(&vec![b'\n'; line.start]));
+            let before = &out.bytes[line.start.saturating_sub(PAD)..line.start];
+            let (newlines, missing) = ([b'\n'; PAD], PAD - before.len());
+            let (behind_others, alone) = (fresh(&[&newlines[..missing], before].concat()), fresh(&newlines));
+            let place = |at: u32| (line.start + at as usize).checked_sub(PAD);
             for (n, (put, (behind_others, alone))) in
                 put.iter().zip(lists(&behind_others).iter().zip(lists(&alone))).enumerate()
             {
                 let seen = alone.into_iter().filter(|at| behind_others.binary_search(at).is_ok());
-                for at in seen.filter_map(|at| at.checked_sub(PAD as u32)).filter(|at| *at > 20) {
-                    if (line.start..line.end).contains(&(at as usize)) && put.binary_search(&at).is_err() {
-                        let text = out.bytes[line.start..line.end].escape_ascii();
-                        panic!("list {n} lacks {} of {text}", at as usize - line.start);
-                    }
+                for at in seen.filter_map(place).filter(|at| *at > 20 && (line.start..line.end).contains(at)) {
+                    let text = out.bytes[line.start..line.end].escape_ascii();
+                    assert!(put.binary_search(&(at as u32)).is_ok(), "list {n} lacks {} of {text}", at - line.start);
                 }
             }
             for at in line.start.saturating_sub(1)..(line.end + 1).min(out.bytes.len()) {
                 let text = out.bytes.escape_ascii();
-                assert_eq!(runs(&behind_others, at + PAD), runs(&again.index, at), "{at} of {text}");
+                assert_eq!(runs(&behind_others, at + PAD - line.start), runs(&again.index, at), "{at} of {text}");
             }
         }
     }
