@@ -31,7 +31,7 @@ impl Scan<'_> {
     fn inner(&mut self, view: &View, from: usize, numeric: bool) -> usize {
         let first = self.hits.len();
         let near = self.shared.near.as_ref().map_or(0, Vec::len);
-        let asked = self.shared.notes.count();
+        let noted = self.shared.notes.count();
         scan_inner(self.set, self.shared, &view.text, self.hits, (self.depth + 1, self.learns));
         let place = |start, end| {
             let (start, end) = view.original(start, end);
@@ -41,7 +41,11 @@ impl Scan<'_> {
             (n.start, n.end) = place(n.start, n.end);
         }
         let mut known = 0;
-        for q in self.shared.notes.questions_from(asked) {
+        let (lessons, questions) = self.shared.notes.from(noted);
+        for l in lessons.iter_mut().filter(|l| l.place.0 < l.place.1) {
+            l.place = place(l.place.0, l.place.1);
+        }
+        for q in questions {
             let (start, end) = view.original_near(q.start, q.end, &mut known);
             (q.start, q.end) = (start + from as u32, end + from as u32);
             q.numeric |= numeric;
@@ -123,13 +127,15 @@ impl Scan<'_> {
         if decode::base64_text(&self.text[start..end], &mut view.text) {
             let first = self.hits.len();
             let near = self.shared.near.as_ref().map_or(0, Vec::len);
-            let asked = self.shared.notes.count();
+            let noted = self.shared.notes.count();
             scan_inner(self.set, self.shared, &view.text, self.hits, (self.depth + 1, self.learns));
             for n in self.shared.near.iter_mut().flat_map(|all| &mut all[near..]) {
                 (n.start, n.end) = (start as u32, end as u32);
             }
             let padded = skip(self.text, end, |b| b == b'=');
-            for q in self.shared.notes.questions_from(asked) {
+            let (lessons, questions) = self.shared.notes.from(noted);
+            lessons.iter_mut().for_each(|l| l.place = (0, 0));
+            for q in questions {
                 (q.start, q.end) = (start as u32, padded as u32);
             }
             if let Some(best) = self.hits[first..].iter().max_by_key(|h| h.rank).copied() {

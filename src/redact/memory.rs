@@ -7,7 +7,7 @@ use std::hash::Hasher;
 
 use siphasher::sip::SipHasher13;
 
-use super::bytes::{TOKEN, before, begins_json, is, skip};
+use super::bytes::{TOKEN, before, begins_json, byte, is, skip};
 use super::index::List;
 use super::runs::Runs;
 use super::scan::is_labelled;
@@ -43,8 +43,10 @@ pub(super) struct Notes {
 }
 
 /// A value that was redacted on the line that starts at `line`.
-struct Lesson {
+pub(super) struct Lesson {
     line: u32,
+    /// Where it was found: its place in the chunk, or what stands for it there; nothing when that is not known.
+    pub(super) place: (u32, u32),
     coarse: u16,
     hash: u64,
 }
@@ -72,20 +74,25 @@ impl Notes {
         self.asked.clear();
     }
 
-    /// How many questions there are.
-    pub(super) fn count(&self) -> usize {
-        self.questions.len()
+    /// How many lessons and questions there are.
+    pub(super) fn count(&self) -> (usize, usize) {
+        (self.lessons.len(), self.questions.len())
     }
 
-    /// The questions from the `first` on.
-    pub(super) fn questions_from(&mut self, first: usize) -> &mut [Question] {
-        &mut self.questions[first..]
+    /// The lessons and questions from these numbers on.
+    pub(super) fn from(&mut self, (lesson, question): (usize, usize)) -> (&mut [Lesson], &mut [Question]) {
+        (&mut self.lessons[lesson..], &mut self.questions[question..])
     }
 
-    /// Notes that `value` was redacted, when it is one random-looking token.
-    pub(super) fn learn(&mut self, value: &[u8], line: usize, seed: Seed) {
-        if LENGTH.contains(&value.len()) && value.iter().all(|b| is(*b, TOKEN)) && looks_secret(value) {
-            self.lessons.push(Lesson { line: line as u32, coarse: coarse(value, seed), hash: hash(value, seed) });
+    /// Notes that the token `value`, which was found at `place`, was redacted, when it looks random.
+    pub(super) fn learn(&mut self, value: &[u8], place: (u32, u32), line: usize, seed: Seed) {
+        if LENGTH.contains(&value.len()) && looks_secret(value) {
+            self.lessons.push(Lesson {
+                line: line as u32,
+                place,
+                coarse: coarse(value, seed),
+                hash: hash(value, seed),
+            });
         }
     }
 
@@ -122,6 +129,8 @@ impl Memory {
     /// questions that are answered with yes.
     pub(super) fn go_through(&mut self, notes: &mut Notes, chunk: &[u8], seed: Seed, mut known: impl FnMut(&Question)) {
         let Notes { tokens, lessons, questions, asked } = notes;
+        lessons.sort_unstable_by_key(|lesson| (lesson.line, lesson.place));
+        let lessons = &lessons[..];
         lessons.iter().for_each(|lesson| self.expect(lesson));
         if self.filter.is_empty() {
             return;
@@ -130,6 +139,11 @@ impl Memory {
         let expected = |value: &[u8]| {
             let coarse = usize::from(coarse(value, seed));
             filter[coarse / 64] >> (coarse % 64) & 1 == 1
+        };
+        // What was learnt of a place has been found there.
+        let found = |line: u32, start: u32| {
+            let first = lessons.partition_point(|lesson| (lesson.line, lesson.place.0) < (line, start));
+            lessons.get(first).filter(|lesson| lesson.place.0 == start).map(|lesson| lesson.place.1)
         };
         let mut lessons = lessons.iter().peekable();
         let mut was_seen = |line: u32, value: &[u8]| {
@@ -146,9 +160,12 @@ impl Memory {
             line = memchr::memrchr(b'\n', &chunk[done..start]).map_or(line, |n| done + n + 1);
             done = start;
             while let Some(q) = inner.next_if(|q| q.line as usize <= line) {
-                if was_seen(q.line, value(q)) {
+                if found(q.line, q.start) != Some(q.end) && was_seen(q.line, value(q)) {
                     known(q);
                 }
+            }
+            if found(line as u32, start as u32).is_some_and(|end| !is(byte(chunk, end as usize), TOKEN)) {
+                continue;
             }
             let end = skip(&chunk[..chunk.len().min(start + LENGTH.end() + 1)], start, |b| is(b, TOKEN));
             if is_asked(chunk, start, end, begins_json(chunk, line)) && was_seen(line as u32, &chunk[start..end]) {
@@ -156,7 +173,7 @@ impl Memory {
                 known(&Question { start, end, line: line as u32, depth: 0, numeric: false, asked: (0, 0) });
             }
         }
-        inner.filter(|q| was_seen(q.line, value(q))).for_each(&mut known);
+        inner.filter(|q| found(q.line, q.start) != Some(q.end) && was_seen(q.line, value(q))).for_each(&mut known);
         lessons.for_each(|lesson| slots[lesson.hash as usize % SLOTS] = lesson.hash);
     }
 
@@ -193,7 +210,7 @@ mod tests {
     fn known(memory: &mut Memory, taught: &[(&str, usize)], asked: &[(&str, usize)]) -> Vec<bool> {
         let mut notes = Notes::default();
         let mut chunk = Vec::new();
-        taught.iter().for_each(|(value, line)| notes.learn(value.as_bytes(), *line, SEED));
+        taught.iter().for_each(|(value, line)| notes.learn(value.as_bytes(), (0, 0), *line, SEED));
         let mut places = Vec::new();
         for (value, line) in asked {
             // Each value stands at the start of its line.

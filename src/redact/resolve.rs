@@ -10,7 +10,7 @@ pub(super) fn resolve(hits: &mut Vec<Hit>) {
     if hits.len() < 2 {
         return;
     }
-    hits.sort_unstable_by_key(|h| (h.start, std::cmp::Reverse(h.end)));
+    hits.sort_unstable_by_key(Hit::order);
     let mut kept = 0;
     for i in 1..hits.len() {
         let next = hits[i];

@@ -4,7 +4,7 @@
 //! scanned in the same way, down to a bounded depth, and what is found there is mapped back to the bytes as written.
 
 use super::again::Again;
-use super::bytes::{before, begins_json, label_len, skip, skip_back, work};
+use super::bytes::{ALNUM, before, begins_json, is, label_len, skip, skip_back, work};
 use super::decode::View;
 use super::index::{Cursor, Index};
 use super::memory::{Notes, Seed};
@@ -49,6 +49,13 @@ pub(super) struct Hit {
     /// A bare JSON value: the replacement is put between copies of these bytes, the quote of its name as written.
     pub(super) quote: Option<(u32, u32)>,
     pub(super) tag: Option<Tag>,
+}
+
+impl Hit {
+    /// By place, of those that begin together the longest first.
+    pub(super) fn order(&self) -> u64 {
+        u64::from(self.start) << 32 | u64::from(!self.end)
+    }
 }
 
 /// What a worker keeps between texts.
@@ -111,6 +118,8 @@ pub(super) struct Scan<'a> {
     pub(super) vendor_until: usize,
     /// The last `@` before which no URL's scheme was found.
     pub(super) no_scheme: usize,
+    /// The last value that was remembered.
+    learnt: (usize, usize),
     /// The last value without quotes that was looked at.
     pub(super) bare: (usize, usize),
     /// End of the last list that was gone through.
@@ -138,7 +147,11 @@ pub(super) fn scan_lines(set: &RuleSet, shared: &mut Shared, text: &[u8], index:
         if rest.any_before(end as u32) {
             s.text = &text[..end];
             s.shared.line = s.start;
+            let first = s.hits.len();
             s.line(&mut rest);
+            if s.hits.len() > first + 1 {
+                s.hits[first..].sort_unstable_by_key(Hit::order);
+            }
         }
         s.start = end + 1;
     }
@@ -177,6 +190,7 @@ impl<'a> Scan<'a> {
             tree_until: 0,
             vendor_until: 0,
             no_scheme: 0,
+            learnt: (0, 0),
             bare: (0, 0),
             list_until: 0,
             taken: 0,
@@ -311,7 +325,7 @@ impl<'a> Scan<'a> {
         let value = &self.text[start..end];
         let tag = self.set.rules[usize::from(rule)].tag.then(|| self.shared.tags.of(value));
         if matches!(rank, rank::WEAK_FIELD | rank::STRONG_FIELD | rank::SHAPE | rank::CONTEXT) {
-            self.learn(start, end);
+            self.learn(start, end, true);
         }
         if rank == rank::STRONG_FIELD {
             self.taken = self.taken.max(end);
@@ -329,10 +343,14 @@ impl<'a> Scan<'a> {
         });
     }
 
-    /// Remembers the value, so that it is found where nothing but itself tells what it is.
-    pub(super) fn learn(&mut self, start: usize, end: usize) {
-        if self.learns {
-            self.shared.notes.learn(&self.text[start..end], self.shared.line, self.shared.seed);
+    /// Remembers the value, so that it is found where nothing but itself tells what it is. `hit` says that it goes where
+    /// it stands.
+    pub(super) fn learn(&mut self, start: usize, end: usize, hit: bool) {
+        let place = if hit { (start as u32, end as u32) } else { (0, 0) };
+        // Two rules often find the same.
+        if self.learns && self.learnt != (start, end) && self.index.tokens.end_near(start, end - start) >= end {
+            self.learnt = (start, end);
+            self.shared.notes.learn(&self.text[start..end], place, self.shared.line, self.shared.seed);
         }
     }
 }
@@ -352,7 +370,7 @@ pub(super) fn is_labelled(text: &[u8], w: usize) -> bool {
 
 /// Whether `start..end` is a label or lies inside one.
 pub(super) fn in_label(text: &[u8], start: usize, end: usize) -> bool {
-    let open = skip_back(text, start, 80, |b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b':' | b'*'));
+    let open = skip_back(text, start, 80, |b| is(b, ALNUM) || matches!(b, b'_' | b':' | b'*'));
     let covers = |at: usize| label_len(&text[at..]).is_some_and(|n| at + n >= end);
     covers(start) || (open > 0 && covers(open - 1))
 }

@@ -25,7 +25,7 @@ impl Scan<'_> {
                 self.vendor_until = end;
                 if span.start > 0 {
                     // Without what stands before it, it is known nowhere else.
-                    self.learn(start, end);
+                    self.learn(start, end, false);
                 }
                 return self.hit(start, end, r, rank::VENDOR);
             }
