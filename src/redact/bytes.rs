@@ -31,6 +31,8 @@ pub(super) const BLANK: u16 = 1 << 12;
 pub(super) const HASH: u16 = 1 << 13;
 /// Letter with which base64 of text can begin.
 pub(super) const TEXTUAL: u16 = 1 << 14;
+/// Part of a label's type: capital, digit, `_`.
+pub(super) const KIND: u16 = 1 << 15;
 
 const fn classes() -> [u16; 256] {
     let mut t = [0u16; 256];
@@ -52,6 +54,9 @@ const fn classes() -> [u16; 256] {
         }
         if matches!(b, b'C' | b'D' | b'I'..=b'Z' | b'a'..=b'f') {
             c |= TEXTUAL;
+        }
+        if b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_' {
+            c |= KIND;
         }
         c |= match b {
             b'"' | b'\'' => QUOTE,
@@ -196,14 +201,14 @@ pub(super) fn label_len(text: &[u8]) -> Option<usize> {
     if text.first() != Some(&b'[') || !text.get(1)?.is_ascii_uppercase() {
         return None;
     }
-    let name = skip(text, 1, |b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_');
+    let name = skip(text, 1, |b| is(b, KIND));
     if !(3..=64).contains(&name) {
         return None;
     }
     match text.get(name)? {
         b']' => Some(name + 1),
         b':' => {
-            let end = skip(text, name + 1, |b| b.is_ascii_alphanumeric() || b == b'*');
+            let end = skip(text, name + 1, |b| is(b, ALNUM) || b == b'*');
             (end > name + 1 && end - name <= 40 && text.get(end) == Some(&b']')).then_some(end + 1)
         }
         _ => None,

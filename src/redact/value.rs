@@ -86,18 +86,7 @@ pub(super) fn quoted(text: &[u8], at: usize, quote: u8) -> Value {
         // Three quotes in a row open a long string.
         start += 2;
     }
-    let mut end = start;
-    while end < text.len() {
-        match text[end] {
-            b'\\' => end += 1,
-            b'\n' => break,
-            b if b == quote => break,
-            _ => {}
-        }
-        end += 1;
-    }
-    work(end - at);
-    Value { start, end: end.min(text.len()), form: Form::Quoted }
+    Value { start, end: closing(text, start, quote), form: Form::Quoted }
 }
 
 /// End of the JSON object or array that opens at `at`, or of the line when it does not close.
@@ -129,21 +118,25 @@ const NEAR: usize = 16;
 
 /// Position of the double quote that closes the one at `at`, or of the end of the line.
 pub(super) fn quoted_end(text: &[u8], at: usize) -> usize {
-    let mut i = at + 1;
+    closing(text, at + 1, b'"')
+}
+
+/// Position of the first `quote` from `at` on that is not escaped, or of the end of the line.
+#[inline]
+fn closing(text: &[u8], at: usize, quote: u8) -> usize {
+    let mut i = at;
     // Most strings are short: a few bytes one by one cost less than to set out for a long way.
     let near = text.len().min(i + NEAR);
     while i < near {
-        match text[i] {
-            b'"' | b'\n' => {
-                work(i - at);
-                return i;
-            }
-            b'\\' => i += 2,
-            _ => i += 1,
+        let b = text[i];
+        if b == quote || b == b'\n' {
+            work(i - at);
+            return i;
         }
+        i += if b == b'\\' { 2 } else { 1 };
     }
     work(i - at);
-    while let Some(n) = memchr::memchr3(b'"', b'\\', b'\n', &text[i.min(text.len())..]) {
+    while let Some(n) = memchr::memchr3(quote, b'\\', b'\n', &text[i.min(text.len())..]) {
         i += n;
         work(n);
         match text[i] {
