@@ -5,6 +5,8 @@
 //! moved to where they stand now. All these places are checked, but of the strings that hold escapes only those are
 //! decoded in which something was replaced. A test holds this against looking at whole lines.
 
+use std::ops::Range;
+
 use super::bytes::{IDENT, TOKEN, begins_json, is, skip, skip_back};
 use super::index::Index;
 use super::output::{Finding, Redacted};
@@ -31,6 +33,8 @@ pub(super) struct Again {
     texts: Vec<u8>,
     lines: Vec<Line>,
     pieces: Vec<Piece>,
+    /// Where in `texts` a check may begin: in the pieces, and not in the middle of a label.
+    places: Vec<Range<u32>>,
 }
 
 /// A changed line as it would go out, and its findings, by number.
@@ -63,6 +67,7 @@ pub(super) fn look_again(
     again.plan(out, &set.prefixes);
     let survey = survey::best();
     (survey.build)(&mut again.near, &again.texts);
+    again.near.keep(&again.places);
     (survey.sieve)(&mut again.near, &again.texts, set, &mut shared.names);
     again.index.compose(out.bytes.len(), seen, &again.near, &again.pieces);
     #[cfg(test)]
@@ -97,6 +102,7 @@ impl Again {
         self.lines.clear();
         self.pieces.clear();
         self.texts.clear();
+        self.places.clear();
         let mut first = 0;
         while let Some(f) = out.findings.get(first) {
             let start = memchr::memrchr(b'\n', &out.bytes[..f.written.0 as usize]).map_or(0, |n| n + 1);
@@ -108,9 +114,23 @@ impl Again {
             self.cut(out, start, end, &out.findings[first..next], prefixes);
             first = next;
         }
+        let mut found = out.findings.iter().peekable();
         for piece in self.pieces.iter_mut().filter(|p| p.near) {
-            let (from, to) = seen_from(&out.bytes, piece.start, piece.start + piece.len, prefixes.longest);
+            let end = piece.start + piece.len;
+            let (from, to) = seen_from(&out.bytes, piece.start, end, prefixes.longest);
             piece.from = self.texts.len() + (piece.start - from);
+            let place = |at: usize| (piece.from + at - piece.start) as u32;
+            let mut start = piece.start;
+            while let Some(f) = found.next_if(|f| (f.written.0 as usize) < end) {
+                let plain = is_plain(&out.bytes, f);
+                #[cfg(test)]
+                let plain = plain && !tests::WHOLE.get();
+                if plain {
+                    self.places.push(place(start)..place(f.start as usize + 1));
+                    start = f.end as usize;
+                }
+            }
+            self.places.push(place(start)..place(end.max(start)));
             self.texts.extend_from_slice(&out.bytes[from..to]);
             self.texts.push(b'\n');
         }
@@ -160,6 +180,14 @@ fn look_different(bytes: &[u8], f: &Finding, prefixes: &Prefixes) -> (usize, usi
     (from, (name + 3).max(end + BEHIND))
 }
 
+/// Whether a replacement in `bytes` is a label in the middle of which nothing can be found, whatever stands around it: one
+/// that shows no part of what it stands for.
+pub(super) fn is_plain(bytes: &[u8], f: &Finding) -> bool {
+    let replacement = &bytes[f.start as usize..f.end as usize];
+    let label = matches!(replacement, [b'[', .., b']']) && replacement.len() <= 64;
+    label && memchr::memchr(b'*', replacement).is_none()
+}
+
 /// What is seen from the places `start..end`.
 fn seen_from(bytes: &[u8], start: usize, end: usize, longest: usize) -> (usize, usize) {
     let from = skip_back(bytes, start.saturating_sub(BEHIND), RUN, |b| is(b, IDENT));
@@ -185,7 +213,8 @@ mod tests {
         pub(super) static WHOLE: Cell<bool> = const { Cell::new(false) };
     }
 
-    /// All that the first pass and the glance see in a changed line is among what was put together. Only what they see
+    /// All that the first pass and the glance see in a changed line, but for what they see in the middle of labels, is
+    /// among what was put together. Only what they see
     /// in the line itself counts: a digit of the next one, say, makes a place worth a look, and no check reads so far.
     pub(super) fn compare(set: &RuleSet, shared: &mut Shared, out: &Redacted, again: &Again) {
         // At the ends of a text the glance sees too little to judge.
@@ -213,9 +242,13 @@ mod tests {
                 put.iter().zip(lists(&behind_others).iter().zip(lists(&alone))).enumerate()
             {
                 let seen = alone.into_iter().filter(|at| behind_others.binary_search(at).is_ok());
+                let label =
+                    |at| move |f: &Finding| (f.start as usize) < at && at < f.end as usize && is_plain(&out.bytes, f);
+                let found = &out.findings[line.first..line.next];
                 for at in seen.filter_map(place).filter(|at| *at > 20 && (line.start..line.end).contains(at)) {
                     let text = out.bytes[line.start..line.end].escape_ascii();
-                    assert!(put.binary_search(&(at as u32)).is_ok(), "list {n} lacks {} of {text}", at - line.start);
+                    let known = put.binary_search(&(at as u32)).is_ok() || found.iter().any(label(at));
+                    assert!(known, "list {n} lacks {} of {text}", at - line.start);
                 }
             }
             for at in line.start.saturating_sub(1)..(line.end + 1).min(out.bytes.len()) {

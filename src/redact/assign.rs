@@ -1,5 +1,6 @@
 //! Names and their values: `"password":"x"`, `token=x`, `api-key: x`, `{"name":"secret","value":"x"}`.
 
+use super::again::is_plain;
 use super::bytes::{ALNUM, IDENT, before, byte, is, is_label, skip, skip_back};
 use super::decode;
 use super::names::{Class, Name};
@@ -63,6 +64,9 @@ impl<'a> Scan<'a> {
         if name.class == Class::Naming {
             return self.named_pair(p, json);
         }
+        if json && self.is_replaced(p) {
+            return;
+        }
         let inside = !json && self.in_string(p);
         if self.is_settled(p, &name) {
             return;
@@ -92,6 +96,15 @@ impl<'a> Scan<'a> {
             b'{' | b'[' => open < self.tree_until,
             _ => false,
         }
+    }
+
+    /// Whether the string behind `p` is a label and nothing else, which was put there.
+    fn is_replaced(&self, p: usize) -> bool {
+        let Some(found) = self.replaced else { return false };
+        let start = skip(self.text, p + 1, |b| b == b' ') + 1;
+        let next = found.partition_point(|f| (f.start as usize) < start);
+        let label = found.get(next).filter(|f| f.start as usize == start && before(self.text, start) == b'"');
+        label.is_some_and(|f| byte(self.text, f.end as usize) == b'"' && is_plain(self.text, f))
     }
 
     /// The text in which a value behind `p` may end: all of it where any value goes, else a bounded piece.

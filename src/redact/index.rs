@@ -5,6 +5,8 @@
 //! list is never looked at again. Two of the bitmaps are kept, so that a check can ask where a token or a name ends
 //! without going through its bytes.
 
+use std::ops::Range;
+
 use super::again::Piece;
 use super::runs::Runs;
 use super::tile::{TILE, Tile};
@@ -81,6 +83,20 @@ impl List {
                 *list = rest;
             }
         }
+    }
+
+    /// Keeps the positions in these ranges, which are in order.
+    fn keep(&mut self, ranges: &[Range<u32>]) {
+        let positions = self.as_mut_slice();
+        let (mut i, mut n) = (0, 0);
+        for r in ranges {
+            while i < positions.len() && positions[i] < r.end {
+                positions[n] = positions[i];
+                n += usize::from(positions[i] >= r.start);
+                i += 1;
+            }
+        }
+        self.len = n;
     }
 
     /// Keeps the first `len` positions.
@@ -214,6 +230,12 @@ impl Index {
             tile.advance(count);
         }
         self.tile = Some(tile);
+    }
+
+    /// Keeps the positions in these ranges, which are in order.
+    pub(super) fn keep(&mut self, ranges: &[Range<u32>]) {
+        let Self { assigns, rares, prefixes, marked, spaced, numbers, .. } = self;
+        [assigns, rares, prefixes, marked, spaced, numbers].into_iter().for_each(|list| list.keep(ranges));
     }
 
     /// Fills the lists for parts of a text of `len` bytes, emptying them first, with what was seen of them elsewhere: near

@@ -21,24 +21,17 @@ impl Runs {
         self.words[first..first + masks.len()].copy_from_slice(masks);
     }
 
-    /// Makes the `len` bytes from `at` on be what those from `start` on are in `from`.
+    /// Makes the `len` bytes from `at` on be what those from `start` on are in `from`. The bytes behind them in the last
+    /// block may be anything afterwards.
     pub(super) fn put(&mut self, at: usize, from: &Self, start: usize, len: usize) {
-        let head = len.min(at.next_multiple_of(64) - at);
-        let (whole, tail) = ((len - head) / 64, (len - head) % 64);
-        self.put_some(at, from.window(start), head);
-        let (at, start) = (at + head, start + head);
-        let source = from.words[start / 64..].array_windows();
-        for (word, [low, high]) in self.words[at / 64..][..whole].iter_mut().zip(source) {
+        let (first, bit) = (at / 64, at % 64);
+        let Some((word, others)) = self.words[first..(at + len).div_ceil(64)].split_first_mut() else { return };
+        *word = *word & !(u64::MAX << bit) | from.window(start) << bit;
+        let start = start + 64 - bit;
+        let source = from.words.get(start / 64..).unwrap_or_default().array_windows();
+        for (word, [low, high]) in others.iter_mut().zip(source) {
             *word = low >> (start % 64) | high << 1 << (63 - start % 64);
         }
-        self.put_some(at + whole * 64, from.window(start + whole * 64), tail);
-    }
-
-    /// Makes `len` bytes from `at` on, all in one word, be what the lowest bits of `bits` say.
-    fn put_some(&mut self, at: usize, bits: u64, len: usize) {
-        let mask = !u64::MAX.unbounded_shl(len as u32) << (at % 64);
-        let word = &mut self.words[at / 64];
-        *word = *word & !mask | bits << (at % 64) & mask;
     }
 
     /// Which of the 64 bytes from `at` on are in the class, the first in the lowest bit.
