@@ -133,8 +133,9 @@ impl Carrier {
                     tracing::error!("no worker survives some lines; they are withheld");
                     let mut withheld = Redacted::default();
                     withheld.withhold(lines(&piece.bytes), FAILED);
-                    self.counters.add(piece.bytes.len(), &withheld);
-                    out.write(withheld.bytes(), withheld.line_count() as u64).map_err(Stop::Output)?;
+                    let lines = withheld.line_count() as u64;
+                    self.counters.add(piece.bytes.len(), lines, &withheld);
+                    out.write(withheld.bytes(), lines).map_err(Stop::Output)?;
                 }
             }
             spare = if withhold { piece.bytes } else { past.remember(piece.bytes).unwrap_or_default() };

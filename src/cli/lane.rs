@@ -135,8 +135,8 @@ impl<O: AsFd + IsTerminal + Send + 'static> Lane<O> {
         while self.gather(&mut reading, &mut pieces, watch.as_mut()).map_err(Stop::Input)? {
             let Self { counters, out, hands, .. } = self;
             let mut pass = |piece: &Piece, redacted: &Redacted| {
-                counters.add(piece.bytes.len(), redacted);
                 let lines = redacted.line_count() as u64;
+                counters.add(piece.bytes.len(), lines, redacted);
                 out.write(redacted.bytes(), lines).map_err(Stop::Output)?;
                 watch.iter_mut().for_each(|watch| watch.see(redacted));
                 Ok(())

@@ -238,7 +238,7 @@ mod tests {
         let mut out = Redacted::default();
         redactor.worker().redact(b"{\"password\":\"hunter2hunter2\"}\nnothing\n", &mut out);
         for _ in 0..380 {
-            counters.add(100, &out);
+            counters.add(100, 2, &out);
             at = at.plus(HOUR * 24);
             clerk.work(at);
             // a quiet hour is not worth a record
@@ -253,7 +253,7 @@ mod tests {
         assert!(seen.iter().any(|r| r.what == "retention.audit"));
         let key = AuditKey::find(dir.path()).unwrap().unwrap();
         assert!(store.verify_audit(&key, &[]).unwrap().is_whole());
-        counters.add(50, &out);
+        counters.add(50, 2, &out);
         clerk.finish(at.plus(Duration::from_secs(5)));
         let mut last = None;
         records(dir.path(), |record, _| last = Some(record)).unwrap();

@@ -4,9 +4,9 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::pipeline::Done;
+use crate::pipeline::Clean;
 use crate::sources::Meter;
-use crate::telemetry::Counters;
+use crate::telemetry::{Counters, lines_and_broken};
 
 /// How often it is told how much was dropped.
 const SPAN: Duration = Duration::from_secs(10);
@@ -66,12 +66,12 @@ impl Drops {
     }
 
     /// Counts a chunk that was dropped at `now`.
-    pub(super) fn dropped(&self, done: &Done, now: Instant) {
-        let (n, lines) = (usize::from(done.ack.source.0), done.redacted.line_count() as u64);
-        let mine = self.by_source.get(n);
+    pub(super) fn dropped(&self, clean: &Clean, now: Instant) {
+        let n = usize::from(clean.ack.source.0);
+        let (mine, (lines, broken)) = (self.by_source.get(n), lines_and_broken(&clean.redacted));
         for counters in [Some(&self.counters), mine].into_iter().flatten() {
-            counters.add_unwritten(done.read, &done.redacted);
-            counters.read_as(done.tally.events, &done.redacted);
+            counters.add_unwritten(clean.read, lines, &clean.redacted);
+            counters.read_as(clean.events, broken);
         }
         let Some(source) = self.sources.get(n) else { return };
         source.meter.dropped_lines.fetch_add(lines, Ordering::Relaxed);
@@ -124,7 +124,6 @@ mod tests {
     use crate::line::{Ack, SourceId};
     use crate::redact::{PseudonymKey, Redacted, Redactor};
     use crate::units::Timestamp;
-    use crate::window::Tally;
 
     #[test]
     fn drops_are_counted_and_a_quiet_minute_ends_a_spell() {
@@ -135,16 +134,15 @@ mod tests {
         let text = b"one\npassword=hunter2hunter2\n";
         Redactor::new(PseudonymKey::new(0, b"k")).worker().redact(text, &mut redacted);
         let ack = Ack { source: SourceId(1), ..Ack::default() };
-        let tally = Tally { events: 1, ..Tally::default() };
-        let done = Done { ack, arrived: Timestamp(0), read: text.len(), redacted, tally, last: false };
+        let clean = Clean { ack, arrived: Timestamp(0), read: text.len(), redacted, events: 1 };
         let start = Instant::now();
         let at = |s| start + Duration::from_secs(s);
-        drops.dropped(&done, at(0));
-        drops.dropped(&done, at(1));
+        drops.dropped(&clean, at(0));
+        drops.dropped(&clean, at(1));
         assert_eq!((drops.news(), drops.news()), (vec![("tcp", 4)], vec![]));
-        drops.dropped(&done, at(60));
+        drops.dropped(&clean, at(60));
         assert_eq!(drops.news(), [("tcp", 6)]);
-        drops.dropped(&done, at(120));
+        drops.dropped(&clean, at(120));
         assert_eq!(drops.news(), [("tcp", 2)]);
         assert_eq!(meters[1].1.dropped_lines.load(Ordering::Relaxed), 8);
         let get = |n: &std::sync::atomic::AtomicU64| n.load(Ordering::Relaxed);

@@ -16,11 +16,11 @@ use super::pulse::Pulse;
 use super::retained::Retained;
 use super::watcher::{Seen, Watcher};
 use crate::line::Ack;
-use crate::pipeline::{Arrived, Done, Missed, Waiting};
+use crate::pipeline::{Arrived, Clean, Done, Missed, Waiting};
 use crate::sinks::SinkError;
 use crate::sources::Positions;
 use crate::store::StreamKey;
-use crate::telemetry::Counters;
+use crate::telemetry::{Counters, lines_and_broken};
 use crate::units::Timestamp;
 
 /// How often what was written is committed.
@@ -87,7 +87,9 @@ impl Keeper {
             let Self { done, mut retained, sources, .. } = self;
             for arrived in done.rest() {
                 if let Arrived::Done(done) = arrived {
-                    retained.keep(done.ack.source, done.arrived, done.redacted);
+                    done.chunks
+                        .into_iter()
+                        .for_each(|clean| retained.keep(clean.ack.source, clean.arrived, clean.redacted));
                 }
             }
             lasting.leave(&sources, retained);
@@ -104,7 +106,7 @@ impl Keeper {
         let ended = loop {
             match self.done.recv_timeout(self.pause()) {
                 Ok(Arrived::Done(done)) => {
-                    self.pulse.left(1);
+                    self.pulse.left(done.chunks.len() as u64);
                     if let Err(error) = self.write(*done, &mut beat) {
                         break Err(error);
                     }
@@ -155,31 +157,44 @@ impl Keeper {
         if asked { ASKED } else { GROUP }
     }
 
+    /// Writes chunks, and takes over what they say. Nothing is committed in between: what they say belongs to all of
+    /// them.
     fn write(&mut self, done: Done, beat: &mut Beat) -> Result<(), SinkError> {
+        let mut written = Ok(());
+        for clean in done.chunks {
+            if written.is_ok() {
+                written = self.write_chunk(&clean, beat);
+            }
+            // also where it could not be written: the next keeper may be able to
+            self.retained.keep(clean.ack.source, clean.arrived, clean.redacted);
+        }
+        self.watcher.absorb(done.tally);
+        written
+    }
+
+    fn write_chunk(&mut self, clean: &Clean, beat: &mut Beat) -> Result<(), SinkError> {
         for n in 0..self.outputs.len() {
             let mut trouble = None;
-            while let Err(error) = self.outputs[n].write(done.ack.source, &done.redacted, now()) {
+            while let Err(error) = self.outputs[n].write(clean.ack.source, &clean.redacted, now()) {
                 // no commit now: part of a chunk may be written, and its source is not done
                 self.hold(n, error, &mut trouble, beat)?;
             }
             self.over(n, trouble);
         }
-        self.counters.add(done.read, &done.redacted);
-        self.counters.read_as(done.tally.events, &done.redacted);
-        self.counters.latency(now().since(done.arrived), done.redacted.line_count() as u64);
-        if let Some(source) = self.by_source.get(usize::from(done.ack.source.0)) {
-            source.add(done.read, &done.redacted);
-            source.read_as(done.tally.events, &done.redacted);
+        let mine = self.by_source.get(usize::from(clean.ack.source.0));
+        let (lines, broken) = lines_and_broken(&clean.redacted);
+        for counters in [Some(&self.counters), mine].into_iter().flatten() {
+            counters.add(clean.read, lines, &clean.redacted);
+            counters.read_as(clean.events, broken);
         }
+        self.counters.latency(now().since(clean.arrived), lines);
         if let Some(layout) = &mut self.layout {
-            layout.explain(done.ack.source, &done.redacted, done.arrived);
+            layout.explain(clean.ack.source, &clean.redacted, clean.arrived);
         }
-        self.positions.confirm(done.ack);
-        if self.answers.get(usize::from(done.ack.source.0)).copied().unwrap_or(false) {
-            self.written.push(done.ack);
+        self.positions.confirm(clean.ack);
+        if self.answers.get(usize::from(clean.ack.source.0)).copied().unwrap_or(false) {
+            self.written.push(clean.ack);
         }
-        self.watcher.absorb(done.tally);
-        self.retained.keep(done.ack.source, done.arrived, done.redacted);
         Ok(())
     }
 

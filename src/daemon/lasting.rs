@@ -140,15 +140,15 @@ mod tests {
         };
         with.worker().redact(line, &mut out);
         let (all, by_source) = lasting.counters(&names, &with);
-        all.add(line.len(), &out);
-        by_source[0].add(line.len(), &out);
+        all.add(line.len(), 1, &out);
+        by_source[0].add(line.len(), 1, &out);
         let first = by_id(&with, &all);
         assert!(first.len() == 2 && first["aaa"] == 1, "{first:?}");
         let (all, by_source) = lasting.counters(&names, &without);
         assert_eq!((all.lines.load(Ordering::Relaxed), by_id(&without, &all).len()), (1, 1));
         assert_eq!(by_source[0].by_field().len(), 1);
         without.worker().redact(line, &mut out);
-        all.add(line.len(), &out);
+        all.add(line.len(), 1, &out);
         let (all, _) = lasting.counters(&names, &with);
         assert_eq!(all.lines.load(Ordering::Relaxed), 2);
         assert!(by_id(&with, &all).values().all(|n| *n == 2) && by_id(&with, &all).len() == 1);

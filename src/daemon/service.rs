@@ -30,7 +30,7 @@ use crate::config::Config;
 use crate::delivery::{DeliveryError, Router};
 use crate::event::{EventError, Reader, Roles, SourceReading};
 use crate::line::{Ack, SourceId};
-use crate::pipeline::{self, Chunk, Done, Live, Pools, Teller};
+use crate::pipeline::{self, Chunk, Clean, Done, Live, Pools, Teller};
 use crate::redact::{PseudonymKey, Redactor};
 use crate::sinks::{SinkConfig, SinkError};
 use crate::sources::{Lines, Meter, Positions, Receipts, SourceConfig, WhenSlow};
@@ -362,7 +362,7 @@ impl Daemon {
 /// What is told of each chunk that is dropped.
 fn on_drop(drops: &Arc<Drops>) -> Box<pipeline::OnDrop> {
     let drops = Arc::clone(drops);
-    Box::new(move |done| drops.dropped(done, Instant::now()))
+    Box::new(move |clean| drops.dropped(clean, Instant::now()))
 }
 
 /// The redactor as configured.
@@ -437,7 +437,8 @@ impl Readings {
         let done = |Held { source, arrived, redacted }| {
             let (ack, mut tally) = (Ack { source, stream: u64::MAX, ..Ack::default() }, Tally::default());
             Teller::new(self.reader(source)?).tally(&redacted, arrived, &mut tally);
-            Ok(Done { ack, arrived, read: 0, redacted, tally, last: false })
+            let clean = Clean { ack, arrived, read: 0, redacted, events: tally.events };
+            Ok(Done { chunks: vec![clean], tally })
         };
         held.into_iter().map(done).collect()
     }

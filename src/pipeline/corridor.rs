@@ -8,6 +8,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::time::{Duration, Instant};
 
 use super::chunk::{Chunk, Teller};
 use super::waiting::{OnDrop, Waiting, waiting};
@@ -22,8 +23,23 @@ pub(super) const QUEUE: usize = 4;
 /// How many redacted chunks may wait to be read as events.
 const HANDS: usize = 2;
 
-/// A redacted chunk on its way to the sinks.
+/// Chunks that are counted together where the next ones wait already: what is counted together need not be added up.
+const TOGETHER: usize = 8;
+
+/// They do not wait for each other longer than this.
+const SHORTLY: Duration = Duration::from_millis(10);
+
+/// Redacted chunks on their way to the sinks: as many as were counted together. They are committed together, or not.
+#[derive(Default)]
 pub struct Done {
+    /// The chunks, in order.
+    pub chunks: Vec<Clean>,
+    /// What their lines say about keys.
+    pub tally: Tally,
+}
+
+/// One redacted chunk.
+pub struct Clean {
     /// What is done once this is written.
     pub ack: Ack,
     /// When its bytes arrived.
@@ -32,10 +48,8 @@ pub struct Done {
     pub read: usize,
     /// What is to be written.
     pub redacted: Redacted,
-    /// What its lines say about keys.
-    pub tally: Tally,
-    /// Nothing follows on this stream.
-    pub last: bool,
+    /// How many events its lines are.
+    pub events: u64,
 }
 
 /// Where batches go in. The corridor ends when the last clone of this is dropped.
@@ -81,7 +95,7 @@ pub struct Pools {
 impl Pools {
     /// Empty pools for this many workers.
     pub fn new(workers: usize) -> Self {
-        let most = 2 * QUEUE * (workers + 1);
+        let most = (2 * QUEUE + TOGETHER) * (workers + 1);
         Self { raw: Pool::new(most), redacted: Pool::new(most) }
     }
 }
@@ -128,19 +142,24 @@ pub fn start(
 type Maker = dyn Fn(SourceId) -> Chunk + Send + Sync;
 
 /// A redacted chunk whose lines were not read as events yet.
-struct Clean {
-    done: Done,
+struct Handed {
+    clean: Clean,
     /// What reads the lines of its stream, with the first chunk.
     teller: Option<Teller>,
+    /// Nothing follows on its stream.
+    last: bool,
+    /// The next chunk is being redacted.
+    more: bool,
 }
 
-/// `own_buffers`: chunks that may have to wait in large numbers are as small as their lines, so their buffers do not go
-/// round.
-fn redact(batches: &Receiver<Batch>, told: &SyncSender<Clean>, pools: &Pools, make: &Maker, own_buffers: bool) {
+/// `live`: chunks that may have to wait in large numbers are as small as their lines, so their buffers do not go round,
+/// and each goes by itself.
+fn redact(batches: &Receiver<Batch>, told: &SyncSender<Handed>, pools: &Pools, make: &Maker, live: bool) {
     let mut streams: HashMap<(SourceId, u64), Chunk> = HashMap::new();
-    for batch in batches {
+    let mut next = None;
+    while let Some(batch) = next.take().or_else(|| batches.recv().ok()) {
         let Batch { ack, arrived, mut bytes, withheld, last } = batch;
-        let mut redacted = if own_buffers { Redacted::default() } else { pools.redacted.take() };
+        let mut redacted = if live { Redacted::default() } else { pools.redacted.take() };
         let key = (ack.source, ack.stream);
         let mut teller = None;
         let chunk = streams.entry(key).or_insert_with(|| {
@@ -155,28 +174,39 @@ fn redact(batches: &Receiver<Batch>, told: &SyncSender<Clean>, pools: &Pools, ma
         let read = bytes.len();
         bytes.clear();
         pools.raw.give(bytes);
-        let done = Done { ack, arrived, read, redacted, tally: Tally::default(), last };
-        if told.send(Clean { done, teller }).is_err() {
+        if !live {
+            next = batches.try_recv().ok();
+        }
+        let clean = Clean { ack, arrived, read, redacted, events: 0 };
+        if told.send(Handed { clean, teller, last, more: next.is_some() }).is_err() {
             return;
         }
     }
 }
 
 /// Reads redacted chunks as events, stream by stream.
-fn tell(chunks: &Receiver<Clean>, send: impl Fn(Done) -> bool) {
+fn tell(chunks: &Receiver<Handed>, send: impl Fn(Done) -> bool) {
     let mut streams: HashMap<(SourceId, u64), Teller> = HashMap::new();
-    for Clean { mut done, teller } in chunks {
-        let key = (done.ack.source, done.ack.stream);
+    let (mut done, mut since) = (Done::default(), Instant::now());
+    for Handed { mut clean, teller, last, more } in chunks {
+        let key = (clean.ack.source, clean.ack.stream);
+        if done.chunks.is_empty() {
+            since = Instant::now();
+        }
         if let Some(teller) = teller {
             streams.insert(key, teller);
         }
         if let Some(teller) = streams.get_mut(&key) {
-            teller.tally(&done.redacted, done.arrived, &mut done.tally);
+            let before = done.tally.events;
+            teller.tally(&clean.redacted, clean.arrived, &mut done.tally);
+            clean.events = done.tally.events - before;
         }
-        if done.last {
+        if last {
             streams.remove(&key);
         }
-        if !send(done) {
+        done.chunks.push(clean);
+        let enough = !more || done.chunks.len() == TOGETHER || since.elapsed() >= SHORTLY;
+        if enough && !send(std::mem::take(&mut done)) {
             return;
         }
     }
@@ -205,13 +235,16 @@ mod tests {
         let mut seen = [None; 5];
         let mut count = 0;
         for chunk in done.rest() {
-            let Arrived::Done(chunk) = chunk else { panic!("something was dropped") };
-            let last: &mut Option<u64> = &mut seen[chunk.ack.stream as usize];
-            assert!(last.is_none_or(|last| last < chunk.ack.offset));
-            *last = Some(chunk.ack.offset);
-            let want = format!("stream {} line {}\n", chunk.ack.stream, chunk.ack.offset);
-            assert_eq!(chunk.redacted.bytes(), want.as_bytes());
-            count += 1;
+            let Arrived::Done(done) = chunk else { panic!("something was dropped") };
+            assert!((1..=TOGETHER).contains(&done.chunks.len()));
+            for clean in done.chunks {
+                let last: &mut Option<u64> = &mut seen[clean.ack.stream as usize];
+                assert!(last.is_none_or(|last| last < clean.ack.offset));
+                *last = Some(clean.ack.offset);
+                let want = format!("stream {} line {}\n", clean.ack.stream, clean.ack.offset);
+                assert_eq!(clean.redacted.bytes(), want.as_bytes());
+                count += 1;
+            }
         }
         feeder.join().unwrap();
         assert_eq!(count, 500);

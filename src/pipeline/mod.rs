@@ -7,6 +7,6 @@ mod escapes;
 mod waiting;
 
 pub use chunk::{Chunk, FAILED, Teller};
-pub use corridor::{Done, Entrance, Live, Pools, start};
+pub use corridor::{Clean, Done, Entrance, Live, Pools, start};
 pub use crew::Crew;
 pub use waiting::{Arrived, Missed, OnDrop, Waiting};

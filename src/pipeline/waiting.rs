@@ -5,7 +5,7 @@ use std::sync::mpsc::RecvTimeoutError;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::corridor::{Done, QUEUE};
+use super::corridor::{Clean, Done, QUEUE};
 use crate::window::Tally;
 
 /// What chunks that nobody waits for may hold in memory together, in bytes.
@@ -16,7 +16,7 @@ const OVERHEAD: usize = 1 << 10;
 
 /// What comes out of the corridor.
 pub enum Arrived {
-    /// The oldest chunk that waits.
+    /// The oldest chunks that wait, as they were counted together.
     Done(Box<Done>),
     /// What was dropped since this was asked last.
     Missed(Box<Missed>),
@@ -32,7 +32,7 @@ pub struct Missed {
 }
 
 /// Is told of each chunk that is dropped.
-pub type OnDrop = dyn Fn(&Done) + Send + Sync;
+pub type OnDrop = dyn Fn(&Clean) + Send + Sync;
 
 /// The end of the corridor: whoever writes takes chunks from here.
 pub struct Waiting {
@@ -97,14 +97,14 @@ impl Outbound {
         while line.live_bytes > MOST && line.live.len() > 1 {
             let Some((_, mut old)) = line.live.pop_front() else { break };
             line.live_bytes -= weight(&old);
-            line.missed.chunks += 1;
+            line.missed.chunks += old.chunks.len() as u64;
             let tally = std::mem::take(&mut old.tally);
             line.missed.tally.merge(tally);
             dropped.push(old);
         }
         drop(line);
         self.shared.arrived.notify_one();
-        dropped.iter().for_each(|done| (self.shared.on_drop)(done));
+        dropped.iter().flat_map(|done| &done.chunks).for_each(|clean| (self.shared.on_drop)(clean));
         Ok(())
     }
 }
@@ -183,9 +183,10 @@ impl Line {
     }
 }
 
-/// About what a chunk holds in memory.
+/// About what chunks hold in memory.
 fn weight(done: &Done) -> usize {
-    done.redacted.bytes().len() + OVERHEAD * (1 + done.tally.keys.len())
+    let text = |chunks: &[Clean]| chunks.iter().map(|clean| clean.redacted.bytes().len()).sum::<usize>();
+    text(&done.chunks) + OVERHEAD * (1 + done.tally.keys.len())
 }
 
 impl Shared {
@@ -233,12 +234,12 @@ mod tests {
         Redactor::new(PseudonymKey::new(0, b"k")).worker().redact(text.as_bytes(), &mut redacted);
         let ack = Ack { source, offset, ..Ack::default() };
         let tally = Tally { events: 1, ..Tally::default() };
-        Done { ack, arrived: Timestamp(0), read: size, redacted, tally, last: false }
+        Done { chunks: vec![Clean { ack, arrived: Timestamp(0), read: size, redacted, events: 1 }], tally }
     }
 
     fn offset(arrived: Option<Arrived>) -> Option<(u16, u64)> {
         match arrived? {
-            Arrived::Done(done) => Some((done.ack.source.0, done.ack.offset)),
+            Arrived::Done(done) => Some((done.chunks[0].ack.source.0, done.chunks[0].ack.offset)),
             Arrived::Missed(missed) => panic!("{} chunks were missed", missed.chunks),
         }
     }
@@ -247,9 +248,9 @@ mod tests {
     fn the_oldest_live_chunks_go_and_all_others_keep_their_order() {
         let lines = Arc::new(AtomicU64::new(0));
         let count = Arc::clone(&lines);
-        let (out, waiting) = waiting(Box::new(move |done: &Done| {
-            assert_eq!(done.ack.source, LIVE);
-            count.fetch_add(done.redacted.line_count() as u64, Ordering::Relaxed);
+        let (out, waiting) = waiting(Box::new(move |clean: &Clean| {
+            assert_eq!(clean.ack.source, LIVE);
+            count.fetch_add(clean.redacted.line_count() as u64, Ordering::Relaxed);
         }));
         assert!(out.send(chunk(PATIENT, 1, 10)).is_ok());
         for n in 0..20 {
@@ -293,7 +294,7 @@ mod tests {
             (first, rest, out.send_live(chunk(LIVE, 0, 10)).is_ok())
         });
         assert_eq!(offset(waiting.rest().next()), Some((0, 0)));
-        while !waiting.shared.lock().patient.iter().any(|(_, done)| done.ack.offset == 90) {
+        while !waiting.shared.lock().patient.iter().any(|(_, done)| done.chunks[0].ack.offset == 90) {
             std::thread::yield_now();
         }
         drop(waiting);

@@ -89,15 +89,15 @@ impl Counters {
         }
     }
 
-    /// Counts a chunk: `read` bytes came in, `out` goes out.
-    pub fn add(&self, read: usize, out: &Redacted) {
+    /// Counts a chunk of `lines` lines: `read` bytes came in, `out` goes out.
+    pub fn add(&self, read: usize, lines: u64, out: &Redacted) {
         self.bytes_out.fetch_add(out.bytes().len() as u64, Ordering::Relaxed);
-        self.add_unwritten(read, out);
+        self.add_unwritten(read, lines, out);
     }
 
     /// The same for a chunk that does not go out.
-    pub fn add_unwritten(&self, read: usize, out: &Redacted) {
-        self.lines.fetch_add(out.line_count() as u64, Ordering::Relaxed);
+    pub fn add_unwritten(&self, read: usize, lines: u64, out: &Redacted) {
+        self.lines.fetch_add(lines, Ordering::Relaxed);
         self.bytes.fetch_add(read as u64, Ordering::Relaxed);
         for finding in out.findings() {
             if let Some(counter) = self.redactions.get(usize::from(finding.rule.0)) {
@@ -164,10 +164,9 @@ impl Counters {
         (below, latency.len(), sum)
     }
 
-    /// Counts `lines` lines as events, and looks for JSON that breaks off.
-    pub fn read_as(&self, events: u64, out: &Redacted) {
+    /// Counts events, and lines of JSON that break off.
+    pub fn read_as(&self, events: u64, broken: u64) {
         self.events.fetch_add(events, Ordering::Relaxed);
-        let broken = out.lines().filter(|line| breaks_off(line.bytes())).count() as u64;
         if broken > 0 {
             self.invalid_json.fetch_add(broken, Ordering::Relaxed);
         }
@@ -190,6 +189,11 @@ impl Counters {
         let withheld = self.withheld.lock().unwrap_or_else(PoisonError::into_inner);
         withheld.iter().map(|(reason, n)| (*reason, *n)).collect()
     }
+}
+
+/// How many lines there are, and how many of them are JSON that breaks off.
+pub fn lines_and_broken(out: &Redacted) -> (u64, u64) {
+    out.lines().fold((0, 0), |(all, broken), line| (all + 1, broken + u64::from(breaks_off(line.bytes()))))
 }
 
 fn breaks_off(line: &[u8]) -> bool {
@@ -232,7 +236,7 @@ mod tests {
         let mut out = Redacted::default();
         redactor.worker().redact(b"{\"a\":1}\n{\"a\":\nplain\n {\"b\":2} \r\n{\n", &mut out);
         let counters = Counters::new(0);
-        counters.read_as(2, &out);
+        counters.read_as(2, lines_and_broken(&out).1);
         assert_eq!((counters.events.into_inner(), counters.invalid_json.into_inner()), (2, 2));
     }
 
@@ -244,11 +248,11 @@ mod tests {
             b"{\"a\":{\"password\":\"hunter2\"},\"m\":[\"x@example.com\",\"y@example.com\"]}\npassword=hunter2\n";
         redactor.worker().redact(lines, &mut out);
         let counters = Counters::new(redactor.rules().len()).with_fields();
-        counters.add(lines.len(), &out);
+        counters.add(lines.len(), out.line_count() as u64, &out);
         let got: Vec<_> = counters.by_field().into_iter().collect();
         assert_eq!(got, [("(text)".to_owned(), 1), ("/a/password".to_owned(), 1), ("/m/*".to_owned(), 2)]);
         let plain = Counters::new(redactor.rules().len());
-        plain.add(lines.len(), &out);
+        plain.add(lines.len(), 3, &out);
         assert!(plain.by_field().is_empty());
     }
 }

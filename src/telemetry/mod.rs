@@ -6,7 +6,7 @@ mod log;
 mod reloads;
 mod writer;
 
-pub use counters::Counters;
+pub use counters::{Counters, lines_and_broken};
 pub use guard::guard_process;
 pub use log::start_log;
 pub use reloads::{Reload, Reloads};
