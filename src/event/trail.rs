@@ -5,7 +5,7 @@
 
 use super::ends::{bare_end, string_end};
 use super::paths::NONE;
-use super::walk::{Frame, Kind, Leaf, bare_kind};
+use super::walk::Frame;
 
 /// Values that are remembered; when there are more, all are forgotten.
 const MAX_NODES: usize = 4096;
@@ -45,9 +45,9 @@ pub(super) struct Node {
     /// What it is.
     pub form: Form,
     /// Its place.
-    at: u32,
-    /// Whether that may be of interest.
-    known: bool,
+    pub at: u32,
+    /// Whether it is always to be shown.
+    pub known: bool,
     /// Where the road goes on: the first way that was taken.
     first: u32,
 }
@@ -57,24 +57,17 @@ impl Node {
     #[inline(always)]
     fn value(&self, node: u32, text: &[u8], at: usize) -> Option<Step> {
         let start = at + self.gap.len;
-        let (kind, end, escaped) = match self.form {
-            Form::End => return Some(Step { node, leaf: None, known: false }),
+        match self.form {
+            Form::End => Some(Step { node, start, end: start, escaped: false }),
             Form::Bare => {
                 let end = bare_end(text, start);
-                if end == start {
-                    return None;
-                }
-                (bare_kind(text[start]), end, false)
+                (end > start).then_some(Step { node, start, end, escaped: false })
             }
             Form::Element | Form::Member => {
                 let (end, escaped) = string_end(text, start);
-                if self.form == Form::Member && is_key(text, end) {
-                    return None;
-                }
-                (Kind::Str, end, escaped)
+                (self.form == Form::Element || !is_key(text, end)).then_some(Step { node, start, end, escaped })
             }
-        };
-        Some(Step { node, leaf: Some(Leaf { at: self.at, start, end, kind, escaped }), known: self.known })
+        }
     }
 }
 
@@ -128,14 +121,16 @@ impl Gap {
     }
 }
 
-/// A step that was made.
+/// A step that was made: little enough to stay in registers, since the next one waits for it.
 pub(super) struct Step {
-    /// Where it leads.
+    /// The value.
     pub node: u32,
-    /// The value there; `None` at the end of the whole.
-    pub leaf: Option<Leaf>,
-    /// Whether its place may be of interest.
-    pub known: bool,
+    /// First byte of the value.
+    pub start: usize,
+    /// Byte behind it.
+    pub end: usize,
+    /// Whether a string holds a backslash.
+    pub escaped: bool,
 }
 
 /// All roads of a stream.

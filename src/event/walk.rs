@@ -125,10 +125,16 @@ impl Walker {
     fn follow<V: Visit>(&mut self, walk: &mut Walk<'_, V>) -> bool {
         let Self { paths, trail, stack, .. } = self;
         while let Some(step) = trail.step(walk.node, walk.text, walk.mark) {
-            let Some(leaf) = step.leaf else { return true };
-            show(walk.visit, &leaf, step.known, paths);
+            let node = trail.node(step.node);
+            let kind = match node.form {
+                Form::End => return true,
+                Form::Bare => bare_kind(walk.text[step.start]),
+                Form::Element | Form::Member => Kind::Str,
+            };
+            let leaf = Leaf { at: node.at, start: step.start, end: step.end, kind, escaped: step.escaped };
+            show(walk.visit, &leaf, node.known, paths);
             walk.fresh = false;
-            (walk.node, walk.mark) = (step.node, leaf.end);
+            (walk.node, walk.mark) = (step.node, step.end);
         }
         stack.extend_from_slice(trail.stack(walk.node));
         false
@@ -302,8 +308,7 @@ impl Walker {
     }
 }
 
-/// What a value without quotes is, by its first byte.
-pub(super) fn bare_kind(first: u8) -> Kind {
+fn bare_kind(first: u8) -> Kind {
     if matches!(first, b'0'..=b'9' | b'-') { Kind::Num } else { Kind::Word }
 }
 
