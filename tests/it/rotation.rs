@@ -174,7 +174,7 @@ fn usual_behaviour_is_learned_from_old_files_and_raises_no_alert() {
     }
     let keys = list("keys");
     let key: serde_json::Value = serde_json::from_str(keys.lines().next().unwrap()).unwrap();
-    assert!(keys.contains(&(now - chrono::TimeDelta::hours(20 * 24)).format("%Y-%m-%d").to_string()), "{key}");
+    assert!(keys.contains(&(now - chrono::TimeDelta::hours(20 * 24 - 1)).format("%Y-%m-%d").to_string()), "{key}");
     assert!(!list("alerts").contains("volume_spike"), "{}", list("alerts"));
     assert_eq!(fs::read_to_string(dir.path().join("out.log")).unwrap().lines().count(), 3);
 }
