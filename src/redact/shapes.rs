@@ -113,7 +113,7 @@ impl Scan<'_> {
             return;
         }
         let token = &text[from..skip(text, from, |b| is(b, TOKEN) || b == b'=')];
-        if bearer && (looks_secret(token) || (token.len() >= 16 && token.iter().any(u8::is_ascii_digit))) {
+        if bearer && (token.len() >= 16 && token.iter().any(u8::is_ascii_digit) || looks_secret(token)) {
             self.hit(from, from + token.len(), self.set.builtin.bearer, rank::SHAPE);
         } else if !bearer && crate::rules::validate(crate::rules::Validator::BasicAuth, token) {
             self.hit(from, from + token.len(), self.set.builtin.basic, rank::SHAPE);
@@ -213,7 +213,7 @@ impl Scan<'_> {
             };
             let end = value::after(text, w, false, false).map_or(w, |v| v.end);
             let found = &text[w..end];
-            if !value::is_prose(found) && (looks_secret(found) || stated && found.iter().any(u8::is_ascii_digit)) {
+            if !value::is_prose(found) && (stated && found.iter().any(u8::is_ascii_digit) || looks_secret(found)) {
                 return self.hit(w, end, r, rank::WEAK_FIELD);
             }
         }
