@@ -78,6 +78,12 @@ impl Policy {
         self.active = true;
     }
 
+    /// For each rule whether what it finds is left alone; empty when that is so for none.
+    pub(super) fn kept(&self) -> Vec<bool> {
+        let all = self.by_rule.iter().map(|s| *s == Strategy::Keep);
+        if self.active { all.collect() } else { Vec::new() }
+    }
+
     /// Takes out the hits that are to be left alone.
     pub(super) fn apply(&self, chunk: &[u8], hits: &mut Vec<Hit>, from: usize) {
         if !self.active {

@@ -65,6 +65,8 @@ pub(super) struct Shared {
     /// What the text teaches and asks about values seen before.
     pub(super) notes: Notes,
     seed: Seed,
+    /// For each rule whether what it finds is left alone; empty when that is so for none.
+    pub(super) kept: Vec<bool>,
     /// Start of the line under the lens in the text as it came in.
     pub(super) line: usize,
     /// An open PEM block continues on the next line.
@@ -83,6 +85,7 @@ impl Shared {
             tags,
             notes: Notes::default(),
             seed,
+            kept: Vec::new(),
             line: 0,
             pem_open: false,
             near: None,
@@ -325,7 +328,8 @@ impl<'a> Scan<'a> {
         let value = &self.text[start..end];
         let tag = self.set.rules[usize::from(rule)].tag.then(|| self.shared.tags.of(value));
         if matches!(rank, rank::WEAK_FIELD | rank::STRONG_FIELD | rank::SHAPE | rank::CONTEXT) {
-            self.learn(start, end, true);
+            // What is left alone as this rule's may go as a value that was seen.
+            self.learn(start, end, !self.shared.kept.get(usize::from(rule)).is_some_and(|kept| *kept));
         }
         if rank == rank::STRONG_FIELD {
             self.taken = self.taken.max(end);
