@@ -1,7 +1,8 @@
 //! How sections are read from values: one deserializer that knows where it is.
 //!
 //! There is one of it and not a chain of generic ones, since the code that reads each section is made anew for each
-//! deserializer: that is megabytes.
+//! deserializer: that is megabytes. For the same reason what does not depend on the section is never inlined, and a
+//! mistake is a single pointer.
 
 use std::collections::VecDeque;
 use std::fmt::Display;
@@ -18,7 +19,11 @@ use super::tree::Step;
 
 /// What is wrong, and where.
 #[derive(Debug)]
-pub(super) struct Mistake {
+pub(super) struct Mistake(pub Box<Wrong>);
+
+/// See [`Mistake`].
+#[derive(Debug)]
+pub(super) struct Wrong {
     /// The way down.
     pub path: VecDeque<Step>,
     /// In serde's words.
@@ -26,15 +31,23 @@ pub(super) struct Mistake {
 }
 
 impl Mistake {
+    #[cold]
+    #[inline(never)]
+    fn new(message: String) -> Self {
+        Self(Box::new(Wrong { path: VecDeque::new(), message }))
+    }
+
+    #[cold]
+    #[inline(never)]
     fn under(mut self, step: Step) -> Self {
-        self.path.push_front(step);
+        self.0.path.push_front(step);
         self
     }
 }
 
 impl Display for Mistake {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.message)
+        f.write_str(&self.0.message)
     }
 }
 
@@ -42,7 +55,7 @@ impl std::error::Error for Mistake {}
 
 impl Error for Mistake {
     fn custom<T: Display>(message: T) -> Self {
-        Self { path: VecDeque::new(), message: message.to_string() }
+        Self::new(message.to_string())
     }
 }
 
@@ -54,6 +67,8 @@ pub(super) fn read<T: DeserializeOwned>(value: Value) -> Result<T, Mistake> {
 /// See the module.
 struct Plain(Value);
 
+#[cold]
+#[inline(never)]
 fn is_not(value: &Value, expected: &dyn Expected) -> Mistake {
     let found = match value {
         Value::String(text) => Unexpected::Str(text),
@@ -79,13 +94,13 @@ impl<'de> Deserializer<'de> for Plain {
             // a date without quotes is as good as one with them
             Value::Datetime(date) => visitor.visit_string(date.to_string()),
             Value::Array(items) => visitor.visit_seq(Items { at: 0, items: items.into_iter() }),
-            Value::Table(table) => visitor.visit_map(Entries { entries: table.into_iter(), next: None }),
+            Value::Table(table) => visitor.visit_map(Entries::new(table)),
         }
     }
 
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mistake> {
         match self.0 {
-            Value::Table(table) => visitor.visit_map(Entries { entries: table.into_iter(), next: None }),
+            Value::Table(table) => visitor.visit_map(Entries::new(table)),
             other => Err(is_not(&other, &visitor)),
         }
     }
@@ -159,22 +174,47 @@ impl<'de> SeqAccess<'de> for Items {
 
 struct Entries {
     entries: toml::map::IntoIter<String, Value>,
-    next: Option<(String, Value)>,
+    key: String,
+    value: Option<Value>,
+}
+
+impl Entries {
+    fn new(table: toml::Table) -> Self {
+        Self { entries: table.into_iter(), key: String::new(), value: None }
+    }
+
+    #[inline(never)]
+    fn name(&mut self) -> Option<StringDeserializer<Mistake>> {
+        let (key, value) = self.entries.next()?;
+        self.value = Some(value);
+        self.key = key;
+        Some(self.key.clone().into_deserializer())
+    }
+
+    #[inline(never)]
+    fn value(&mut self) -> Result<Plain, Mistake> {
+        self.value.take().map(Plain).ok_or_else(|| Error::custom("a value without a key"))
+    }
+
+    /// The same mistake, under the entry at hand.
+    #[cold]
+    #[inline(never)]
+    fn blame(&self, mistake: Mistake) -> Mistake {
+        mistake.under(Step::Key(self.key.clone()))
+    }
 }
 
 impl<'de> MapAccess<'de> for Entries {
     type Error = Mistake;
 
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Mistake> {
-        self.next = self.entries.next();
-        let Some((key, _)) = &self.next else { return Ok(None) };
-        let name: StringDeserializer<Mistake> = key.clone().into_deserializer();
-        seed.deserialize(name).map(Some).map_err(|mistake| mistake.under(Step::Key(key.clone())))
+        let Some(name) = self.name() else { return Ok(None) };
+        seed.deserialize(name).map(Some).map_err(|mistake| self.blame(mistake))
     }
 
+    #[inline(never)]
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Mistake> {
-        let Some((key, value)) = self.next.take() else { return Err(Error::custom("a value without a key")) };
-        seed.deserialize(Plain(value)).map_err(|mistake| mistake.under(Step::Key(key)))
+        seed.deserialize(self.value()?).map_err(|mistake| self.blame(mistake))
     }
 
     fn size_hint(&self) -> Option<usize> {
@@ -259,7 +299,7 @@ mod tests {
 
     fn all(text: &str) -> Result<All, String> {
         read(Value::Table(toml::from_str(text).unwrap())).map_err(|mistake: Mistake| {
-            let path = mistake.path.iter().map(|step| format!("{step:?}")).collect::<Vec<_>>().join(" ");
+            let path = mistake.0.path.iter().map(|step| format!("{step:?}")).collect::<Vec<_>>().join(" ");
             format!("{path}: {mistake}")
         })
     }

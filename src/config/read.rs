@@ -44,7 +44,7 @@ struct Failure {
 
 fn attempt<T: DeserializeOwned>(tree: &Tree) -> Result<T, Failure> {
     plain::read(tree.value())
-        .map_err(|mistake| Failure { path: mistake.path.into(), message: in_toml(&mistake.message) })
+        .map_err(|mistake| Failure { path: mistake.0.path.into(), message: in_toml(&mistake.0.message) })
 }
 
 /// Serde's words are about Rust; these are about TOML.
