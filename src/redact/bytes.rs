@@ -109,6 +109,7 @@ pub(super) fn byte(text: &[u8], at: usize) -> u8 {
 }
 
 /// Whether the line at `start` begins like JSON.
+#[inline(always)]
 pub(super) fn begins_json(text: &[u8], start: usize) -> bool {
     matches!(byte(text, skip(text, start, |b| matches!(b, b' ' | b'\t'))), b'{' | b'[' | b'"')
 }

@@ -158,25 +158,28 @@ fn first_end(sixteen: &[u8; PIECE]) -> usize {
 /// Position of the double quote that closes the one at `open`, or of the end of the line. All backslashes behind it are
 /// among `places`.
 pub(super) fn string_end(text: &[u8], open: usize, places: &[u32]) -> usize {
-    let close = |from: usize, to: usize| {
-        let piece = &text[from..to];
-        let n = match text[from..].first_chunk() {
-            Some(sixteen) if piece.len() <= PIECE => Some(first_end(sixteen)).filter(|n| *n < piece.len()),
-            _ => memchr::memchr2(b'"', b'\n', piece),
-        };
-        n.map(|n| from + n)
-    };
     let mut at = open + 1;
     for p in places.iter().map(|p| *p as usize) {
         if p < at || text[p] != b'\\' {
             continue;
         }
-        if let Some(close) = close(at, p) {
-            return close;
+        if let Some(end) = end_within(text, at, p) {
+            return end;
         }
         at = (p + 2).min(text.len());
     }
-    close(at, text.len()).unwrap_or(text.len())
+    end_within(text, at, text.len()).unwrap_or(text.len())
+}
+
+/// Position of the first double quote or newline in `from..to`.
+#[inline(always)]
+fn end_within(text: &[u8], from: usize, to: usize) -> Option<usize> {
+    let piece = &text[from..to];
+    let n = match text[from..].first_chunk() {
+        Some(sixteen) if piece.len() <= PIECE => Some(first_end(sixteen)).filter(|n| *n < piece.len()),
+        _ => memchr::memchr2(b'"', b'\n', piece),
+    };
+    n.map(|n| from + n)
 }
 
 /// The escape of numbers at the start of `s` (a backslash; [`SIMPLE`] has the others): its length, 0 when it is none, and

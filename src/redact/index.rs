@@ -57,10 +57,12 @@ impl List {
         self.len = from.len;
     }
 
+    #[inline(always)]
     pub(super) fn as_slice(&self) -> &[u32] {
         &self.buffer[..self.len]
     }
 
+    #[inline(always)]
     pub(super) fn as_mut_slice(&mut self) -> &mut [u32] {
         &mut self.buffer[..self.len]
     }

@@ -386,7 +386,8 @@ fn spelling(text: &[u8], start: usize, end: usize) -> Option<Spelling> {
 
 #[inline(always)]
 fn last_of(sixteen: &[u8; 16], (last, first): (u64, u64)) -> Spelling {
-    let [a, b] = [0, 8].map(|at| sixteen[at..].first_chunk().map_or(0, |eight| u64::from_le_bytes(*eight)));
+    let word = |at: usize| sixteen[at..].first_chunk().map_or(0, |eight| u64::from_le_bytes(*eight));
+    let (a, b) = (word(0), word(8));
     (b & last, a & first)
 }
 

@@ -90,7 +90,7 @@ impl Runs {
 
     /// Start of the run that ends before `end`; `end` when there is none. Gives up at a run longer than `most`, with a
     /// start that is further away.
-    #[inline]
+    #[inline(always)]
     pub(super) fn start(&self, end: usize, most: usize) -> usize {
         let Some(last) = end.checked_sub(1) else { return 0 };
         let mut block = last / 64;

@@ -368,6 +368,7 @@ fn is_number(text: &[u8]) -> bool {
 }
 
 /// Whether the word at `w` stands in a label.
+#[inline(always)]
 pub(super) fn is_labelled(text: &[u8], w: usize) -> bool {
     matches!(before(text, w), b'[' | b':') && in_label(text, w, w + 1)
 }

@@ -191,6 +191,7 @@ impl Scan<'_> {
     }
 
     /// Whether the word that ends before `end` can be the name of a secret: few words end as those do.
+    #[inline(always)]
     fn may_name(&self, end: usize) -> bool {
         let Some(last) = end.checked_sub(3).and_then(|at| self.text[at..end].first_chunk()) else { return false };
         self.set.names.may_end(*last)

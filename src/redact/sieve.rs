@@ -100,6 +100,7 @@ fn may_name_bare(text: &[u8], p: usize, idents: &Runs, near: &[u8; SIGHT + 2], c
 }
 
 /// Whether the `:` at `p` stands in a time of day: two digits before and behind, and no third behind.
+#[inline(always)]
 fn is_clock(text: &[u8], p: usize) -> bool {
     let digit = |at: usize| byte(text, at).is_ascii_digit();
     digit(p - 1) && digit(p - 2) && digit(p + 1) && digit(p + 2) && !digit(p + 3)
@@ -108,15 +109,15 @@ fn is_clock(text: &[u8], p: usize) -> bool {
 /// Whether the value at `w` stands right behind a name and its separator, which are looked at by themselves.
 #[inline(always)]
 pub(super) fn is_assigned(text: &[u8], w: usize) -> bool {
-    let near = [1, 2, 3].map(|n| w.checked_sub(n).map_or(b'\n', |at| text[at]));
-    is_assigned_by(near)
+    let at = |n: usize| if n <= w { text[w - n] } else { b'\n' };
+    is_assigned_by([at(1), at(2), at(3)])
 }
 
 /// The same, by the three bytes before the value, the nearest first. A quote may be escaped.
 #[inline(always)]
 fn is_assigned_by(near: [u8; 3]) -> bool {
     let escaped = near[1] == b'\\';
-    let [a, b, c] = near.map(class);
+    let (a, b, c) = (class(near[0]), class(near[1]), class(near[2]));
     let (x, y) = if a & QUOTE != 0 { (b, c) } else { (a, b) };
     (x | if x & BLANK != 0 || a & QUOTE != 0 && escaped { y } else { 0 }) & ASSIGN != 0
 }

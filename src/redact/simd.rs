@@ -64,8 +64,12 @@ fn derive(tile: &mut Tile, count: usize) {
 #[target_feature(enable = "avx2")]
 fn classify(blocks: &[[u8; 64]], t: &mut Tile, place: usize) {
     for (block, p) in blocks.iter().zip(place..) {
-        let ([low, high], _) = block.as_chunks::<32>() else { unreachable!("64 bytes are two times 32") };
-        let (a, b) = (half(low), half(high));
+        // In a loop, so that the one call is inlined whatever it costs.
+        let mut halves = [Half::default(); 2];
+        for (bits, bytes) in halves.iter_mut().zip(block.as_chunks().0) {
+            *bits = half(bytes);
+        }
+        let [a, b] = halves;
         t.alnum[p] = join(a.alnum, b.alnum);
         t.token[p] = join(a.token, b.token);
         t.ident[p] = join(a.ident, b.ident);
@@ -86,6 +90,7 @@ fn join(low: u32, high: u32) -> u64 {
 }
 
 /// Bitmaps of 32 bytes.
+#[derive(Clone, Copy, Default)]
 struct Half {
     alnum: u32,
     token: u32,

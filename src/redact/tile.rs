@@ -279,14 +279,18 @@ pub(super) fn classify(blocks: &[[u8; 64]], t: &mut Tile, place: usize) {
     for (block, p) in blocks.iter().zip(place..) {
         let mut m = [0u64; CLASSES.len()];
         for (eight, shift) in block.as_chunks::<8>().0.iter().zip((0..).step_by(8)) {
-            let classes = eight.map(|b| u64::from(class(b)));
             // The lower and the upper halves of the classes, each byte in its place.
-            let halves = [0, 8].map(|half| (0..8).fold(0, |word, i| word | (classes[i] >> half & 0xff) << (8 * i)));
-            for (m, class) in m.iter_mut().zip(CLASSES) {
-                let bit = class.trailing_zeros();
+            let mut halves = [0; 2];
+            for i in 0..8 {
+                let class = u64::from(class(eight[i]));
+                halves[0] |= (class & 0xff) << (8 * i);
+                halves[1] |= (class >> 8) << (8 * i);
+            }
+            for i in 0..CLASSES.len() {
+                let bit = CLASSES[i].trailing_zeros();
                 let bits = halves[bit as usize / 8] >> (bit % 8) & 0x0101_0101_0101_0101;
                 // The product brings the bits of the eight bytes side by side into the highest byte.
-                *m |= (bits.wrapping_mul(0x0102_0408_1020_4080) >> 56) << shift;
+                m[i] |= (bits.wrapping_mul(0x0102_0408_1020_4080) >> 56) << shift;
             }
         }
         [t.alnum[p], t.token[p], t.ident[p], t.digit[p], t.group[p], t.assign[p], ..] = m;

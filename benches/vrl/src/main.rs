@@ -1,5 +1,5 @@
 //! Vector's language redacting the lines of the corpus, beside logwarden, in memory and on one thread:
-//! `cargo run --release` in `benches/vrl`.
+//! `RUSTFLAGS= cargo run --release` in `benches/vrl`, since our flags for size would slow the peer.
 //!
 //! VRL gets each line as a string and runs `redact` on it, with the twelve patterns of `benches/patterns.txt`, then with
 //! two hundred of the rules' patterns; logwarden has everything on. They take turns; the best round of each counts.
