@@ -102,6 +102,7 @@ impl Notes {
         }
     }
 
+    #[inline(always)]
     fn push(&mut self, cap: Cap) {
         // Multiplying spreads upwards, so what is high comes down before the next.
         self.shape = (self.shape.rotate_left(29) ^ u64::from(cap.at)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
@@ -138,7 +139,7 @@ impl<'s, F: Iterator<Item = (usize, usize, &'s Finding)>> Visit for Scan<'s, F> 
         self.next_start = self.findings.peek().map_or(usize::MAX, |(start, ..)| *start);
     }
 
-    #[inline]
+    #[inline(always)]
     fn note(&mut self, leaf: &Leaf) {
         let (start, end) = (leaf.start as u32, leaf.end as u32);
         self.notes.push(Cap { start, end, at: leaf.at, kind: leaf.kind, escaped: leaf.escaped });

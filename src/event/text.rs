@@ -43,6 +43,7 @@ impl<'a> Text<'a> {
     }
 
     /// The decoded bytes, in `buf` when they had to be decoded; `None` when they do not fit there.
+    #[inline(always)]
     pub fn small<'b>(&self, buf: &'b mut [u8; 96]) -> Option<&'b [u8]>
     where
         'a: 'b,

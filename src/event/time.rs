@@ -196,6 +196,7 @@ fn days(y: i64, m: i64, d: i64) -> Option<i64> {
     Some(i64::from(date.to_epoch_days()))
 }
 
+#[inline(always)]
 fn month(text: &[u8]) -> Option<i64> {
     const MONTHS: &[u8; 36] = b"janfebmaraprmayjunjulaugsepoctnovdec";
     let three = text.get(..3)?;

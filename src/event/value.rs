@@ -128,6 +128,7 @@ fn number_len(text: &[u8]) -> usize {
 }
 
 /// A number of at most 15 digits with at most one point: exact, since both the digits and the power of ten are.
+#[inline(always)]
 fn plain(text: &[u8]) -> Option<f64> {
     const TENS: [f64; 16] = [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15];
     let (mut digits, mut point) = (0u64, None);

@@ -95,6 +95,7 @@ impl KeyId {
     }
 
     /// Whether this is the space of a name that the log carries.
+    #[inline(always)]
     pub fn is_in(&self, space: &str) -> bool {
         self.bytes().strip_prefix(space.as_bytes()).is_some_and(|rest| rest.first() == Some(&b':'))
             && !space.contains(':')
@@ -107,6 +108,7 @@ impl KeyId {
     }
 
     /// A number spread evenly over keys, the same in every process.
+    #[inline(always)]
     pub fn spread(&self) -> u64 {
         let mut hash = self.len as u64;
         for piece in self.bytes().chunks(8) {
@@ -123,6 +125,7 @@ impl KeyId {
 }
 
 impl Hash for KeyId {
+    #[inline(always)]
     fn hash<H: Hasher>(&self, state: &mut H) {
         state.write(self.bytes());
     }
