@@ -66,7 +66,7 @@ pub(super) fn look_again(
     let mut again = std::mem::take(&mut shared.again);
     again.plan(out, &set.prefixes);
     let survey = survey::best();
-    (survey.build)(&mut again.near, &again.texts);
+    (survey.build)(&mut again.near, &again.texts, &set.prefixes.openings);
     again.near.keep(&again.places);
     (survey.sieve)(&mut again.near, &again.texts, set, &mut shared.names);
     again.index.compose(out.bytes.len(), seen, &again.near, &again.pieces);
@@ -230,7 +230,7 @@ mod tests {
             let mut fresh = |before: &[u8]| {
                 let mut index = Index::default();
                 let text = [before, &out.bytes[line.start..line.end], &[b'\n'; PAD]].concat();
-                (survey::best().build)(&mut index, &text);
+                (survey::best().build)(&mut index, &text, &set.prefixes.openings);
                 (survey::best().sieve)(&mut index, &text, set, &mut shared.names);
                 index
             };

@@ -198,14 +198,15 @@ impl Index {
         }
     }
 
-    /// Fills the lists for `text`, emptying them first, with the given ways to classify blocks, to work on bitmaps, and
-    /// to turn a bitmap into positions.
+    /// Fills the lists for `text`, emptying them first, with the given ways to classify blocks, to work on bitmaps, to
+    /// drop words of a text that begin as nothing does, and to turn a bitmap into positions.
     #[inline(always)]
     pub(super) fn build(
         &mut self,
         text: &[u8],
         classify: impl Fn(&[[u8; 64]], &mut Tile, usize),
         derive: impl Fn(&mut Tile, usize),
+        narrow: impl Fn(&mut [u64], &[u8]),
         unpack: impl Fn(u64, u32, usize, &mut [u32; 64]) + Copy,
     ) {
         let Self { assigns, rares, prefixes: starts, marked, spaced, numbers, lines, .. } = self;
@@ -228,6 +229,7 @@ impl Index {
                 tile.clear(2 + here.len());
             }
             derive(&mut tile, count);
+            narrow(&mut tile.begins[1..=count], &text[first * 64..]);
             self.take(&tile, first, count, unpack);
             tile.advance(count);
         }
@@ -283,12 +285,13 @@ impl Index {
 
 #[cfg(test)]
 mod tests {
+    use super::super::openings::Openings;
     use super::super::survey;
     use super::*;
 
     fn of(text: &[u8]) -> Index {
         let mut x = Index::default();
-        (survey::best().build)(&mut x, text);
+        (survey::best().build)(&mut x, text, &Openings::any());
         x
     }
 
@@ -328,8 +331,8 @@ mod tests {
         text.extend((0..5000u32).map(|i| b' ' + (i.wrapping_mul(2_654_435_761) >> 16) as u8 % 96));
         for from in 0..70 {
             let (mut a, mut b) = (Index::default(), Index::default());
-            (survey::PORTABLE.build)(&mut a, &text[from..]);
-            (survey::best().build)(&mut b, &text[from..]);
+            (survey::PORTABLE.build)(&mut a, &text[from..], &Openings::any());
+            (survey::best().build)(&mut b, &text[from..], &Openings::any());
             for (a, b) in [
                 (&a.assigns, &b.assigns),
                 (&a.rares, &b.rares),

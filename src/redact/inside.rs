@@ -15,7 +15,7 @@ use super::survey;
 fn scan_inner(set: &RuleSet, shared: &mut Shared, text: &[u8], hits: &mut Vec<Hit>, (depth, learns): (u8, bool)) {
     let mut index = shared.indexes.pop().unwrap_or_default();
     let survey = survey::best();
-    (survey.build)(&mut index, text);
+    (survey.build)(&mut index, text, &set.prefixes.openings);
     if learns {
         shared.notes.ask(text, &index.marked, &index.tokens, shared.line, depth);
     }

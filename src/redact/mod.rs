@@ -8,6 +8,10 @@
 
 mod again;
 mod assign;
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
 mod bytes;
 mod config;
 mod decode;
@@ -22,8 +26,11 @@ mod memory;
 mod names;
 mod near;
 mod numbers;
+mod openings;
 mod output;
 mod pem;
+#[cfg(target_arch = "x86_64")]
+mod planes;
 mod pointer;
 mod policy;
 mod proof;

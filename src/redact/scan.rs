@@ -139,7 +139,7 @@ pub(super) struct Scan<'a> {
 /// They are gone through line by line, so that what is found does not depend on where chunks are cut.
 pub(super) fn scan_lines(set: &RuleSet, shared: &mut Shared, text: &[u8], index: &mut Index, hits: &mut Vec<Hit>) {
     let survey = survey::best();
-    (survey.build)(index, text);
+    (survey.build)(index, text, &set.prefixes.openings);
     shared.notes.ask_all(&index.marked);
     (survey.sieve)(index, text, set, &mut shared.names);
     let mut s = Scan::new(set, shared, text, index, hits, (0, true));

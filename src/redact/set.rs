@@ -9,6 +9,7 @@ use regex::bytes::{Regex, RegexBuilder};
 use super::heads::{HEAD, Heads};
 use super::matcher::{ByteSet, Matcher};
 use super::names::Names;
+use super::openings::Openings;
 use crate::rules::{Pack, RuleDef};
 
 /// Largest compiled size of one pattern, in bytes.
@@ -228,6 +229,7 @@ const WORDS: [&[u8]; 7] = [b"Bearer", b"bearer", b"BEARER", b"Basic", b"basic", 
 pub(super) struct Prefixes {
     /// How a literal or one of the words can begin.
     pub(super) heads: Heads,
+    pub(super) openings: Openings,
     /// For each pair of first bytes the number of its bucket, 0 for none.
     pairs: Box<[u16; 1 << 16]>,
     /// Literals that begin with one pair, as ranges.
@@ -284,11 +286,11 @@ impl Prefixes {
         }
         let words = WORDS.iter().map(|s| (*s, [None; HEAD]));
         let all = literals.iter().map(|l| (&*l.bytes, patterns[usize::from(l.rule)].heads(&l.bytes)));
-        let heads = Heads::new(all.chain(words));
+        let (heads, openings) = (Heads::new(all.clone().chain(words.clone())), Openings::new(all.chain(words)));
         let longest = |all: &mut dyn Iterator<Item = &Literal>| all.map(|l| l.bytes.len()).max().unwrap_or(0);
         let bracketed = longest(&mut literals.iter().filter(|l| l.bytes.contains(&b'[')));
         let longest = longest(&mut literals.iter());
-        Self { heads, pairs, buckets, literals, longest, bracketed }
+        Self { heads, openings, pairs, buckets, literals, longest, bracketed }
     }
 
     /// Whether a literal or one of the words stands at `at`, where one may.

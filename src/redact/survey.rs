@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::index::Index;
 use super::names::NameCache;
+use super::openings::Openings;
 use super::set::RuleSet;
 use super::sieve::sieve;
 use super::tile::{classify, derive_with, unpack};
@@ -11,15 +12,15 @@ use super::tile::{classify, derive_with, unpack};
 /// The two passes over a text, compiled for one instruction set.
 #[derive(Clone, Copy)]
 pub(super) struct Survey {
-    /// Fills the lists of an index.
-    pub(super) build: fn(&mut Index, &[u8]),
+    /// Fills the lists of an index; with words that begin otherwise, as they may, or without.
+    pub(super) build: fn(&mut Index, &[u8], &Openings),
     /// Drops from the lists what is nothing.
     pub(super) sieve: fn(&mut Index, &[u8], &RuleSet, &mut NameCache),
 }
 
 /// For every processor.
 pub(super) const PORTABLE: Survey = Survey {
-    build: |index, text| index.build(text, classify, derive_with, unpack),
+    build: |index, text, _| index.build(text, classify, derive_with, |_, _| {}, unpack),
     sieve: |index, text, set, names| sieve(index, text, set, names),
 };
 
