@@ -9,7 +9,7 @@
 use regex_syntax::ParserBuilder;
 use regex_syntax::hir::{Class, Hir, HirKind, Repetition};
 
-use super::bytes::work;
+use super::bytes::{TOKEN, is, work};
 use super::set::Span;
 
 /// A set of bytes.
@@ -63,6 +63,8 @@ struct Path {
 /// A pattern as paths in order of preference.
 pub(super) struct Matcher {
     paths: Vec<Path>,
+    /// With how many bytes of a token every match begins, at least.
+    pub(super) token: u32,
 }
 
 /// Most ways through a pattern, and most steps of one.
@@ -83,7 +85,8 @@ impl Matcher {
                 return None;
             }
         }
-        Some(Self { paths })
+        let token = paths.iter().map(Path::token).min().unwrap_or(0);
+        Some(Self { paths, token })
     }
 
     /// The match at the very start of `text`.
@@ -112,6 +115,18 @@ impl Matcher {
 }
 
 impl Path {
+    /// With how many bytes of a token a match begins, at least.
+    fn token(&self) -> u32 {
+        let mut sum = 0;
+        for step in &self.steps {
+            if !(0..=u8::MAX).all(|b| !step.set.has(b) || is(b, TOKEN)) {
+                break;
+            }
+            sum += step.min;
+        }
+        sum
+    }
+
     /// Marks the steps that may have to give bytes back. False when there is more than one, which could be slow.
     fn settle(&mut self) -> bool {
         let mut loose = 0;
@@ -274,6 +289,14 @@ mod tests {
         for pattern in ["a\\b", "a+?b", "(a)(b)", "[a-z]+[a-c]+[b-d]+x", "(?:ab)+"] {
             assert!(Matcher::new(pattern).is_none(), "{pattern}");
         }
+    }
+
+    #[test]
+    fn a_match_begins_with_a_token_of_so_many_bytes() {
+        let token = |pattern| Matcher::new(pattern).unwrap().token;
+        assert_eq!(token(r"0\.[0-9a-f]{8}-[a-z]{4,9}:[0-9]{3}"), 15);
+        assert_eq!(token("(?:sk|pk)-[a-z]{0,3}(?:abc|de)[0-9]?"), 5);
+        assert_eq!(token("a[b ]{9}"), 1);
     }
 
     #[test]

@@ -114,8 +114,13 @@ impl Common {
     }
 
     /// The words that have one of `set` in place `n`.
-    fn with(&self, n: usize, set: u128) -> u128 {
-        (0..128).filter(|b| set >> b & 1 == 1).fold(0, |all, b| all | self.0[n][b])
+    fn with(&self, n: usize, mut set: u128) -> u128 {
+        let mut words = 0;
+        while set != 0 {
+            words |= self.0[n][set.trailing_zeros() as usize];
+            set &= set - 1;
+        }
+        words
     }
 }
 

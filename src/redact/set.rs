@@ -47,6 +47,14 @@ impl Pattern {
         }
     }
 
+    /// Whether a match can begin with a token of `len` bytes, of which 64 are as good as more.
+    pub(super) fn fits_token(&self, len: u32) -> bool {
+        match self.compiled() {
+            Compiled::Simple(matcher) => len >= matcher.token.min(64),
+            _ => true,
+        }
+    }
+
     fn compiled(&self) -> &Compiled {
         self.anchored.get_or_init(|| {
             let Some(source) = self.source.as_deref() else { return Compiled::Nothing };

@@ -37,7 +37,7 @@ pub(super) fn sieve(index: &mut Index, text: &[u8], set: &RuleSet, cache: &mut N
     retain!(prefixes, |w| set.prefixes.starts(text, w));
     retain!(marked, |w| may_be_secret(text, w, tokens.window(w), idents.window(w), digits.window(w)));
     retain!(spaced, |w| follows_name(text, w, names));
-    retain!(numbers, |n| stands_alone(text, n));
+    retain!(numbers, |n| stands_alone(text, n, digits.window(n)));
     retain!(rares, |p| opens(text, p));
 }
 
@@ -147,16 +147,32 @@ fn follows_name(text: &[u8], w: usize, names: &Names) -> bool {
     matches!(blank, b' ' | b'\t') && (verb || matches!(c, b' ' | b'\t') || names.may_end([*a, *b, *c]))
 }
 
-/// Whether the digits at `n` may begin a number that means something without a name.
+/// Whether the digits at `n` may begin a number that means something without a name, by which of the 64 bytes from there
+/// on are digits. In step with `Scan::number`.
 #[inline(always)]
-fn stands_alone(text: &[u8], n: usize) -> bool {
+fn stands_alone(text: &[u8], n: usize, digits: u64) -> bool {
+    let first = digits.trailing_ones();
     match before(text, n) {
         b'_' | b'.' => false,
         b'-' => n < 2 || !is(text[n - 2], ALNUM) && text[n - 2] != b'_',
-        // By far the most are times and sizes in JSON, which are nothing without their name.
-        b':' | b'=' => !text.get(n..n + 9).is_some_and(|t| t.iter().all(u8::is_ascii_digit)),
-        _ => true,
+        // No word stands before these. By far the most are times and sizes in JSON, which are nothing without their name.
+        b':' | b'=' => first < 9 && may_be_grouped(first, digits),
+        b'"' => (13..=19).contains(&first) || may_be_grouped(first, digits),
+        b'+' => true,
+        _ => digits & 0x7ff != DATE,
     }
+}
+
+/// Digits of a date: four, two and two with something between, and nothing more.
+const DATE: u64 = 0b0_11_0_11_0_1111;
+
+/// Whether two groups of digits, the first of them of `first`, may begin a card, an account with the state or a telephone
+/// number.
+#[inline(always)]
+fn may_be_grouped(first: u32, digits: u64) -> bool {
+    let rest = digits.unbounded_shr(first);
+    let second = rest.unbounded_shr(rest.trailing_zeros()).trailing_ones();
+    matches!((first, second), (4, 4 | 6) | (3, 2 | 3) | (1, 3))
 }
 
 /// Whether anything is opened by the rare byte at `p`: an escape, a list of strings, an element, an option, an address.

@@ -17,9 +17,13 @@ impl Scan<'_> {
         if matches!(line[0], b'b' | b'B') {
             self.scheme(w);
         }
+        let len = self.index.tokens.window(w).trailing_ones();
         let mut refused = None;
         for r in set.prefixes.at(line) {
             refused = refused.or(Some(r));
+            if !set.patterns[usize::from(r)].fits_token(len) {
+                continue;
+            }
             if let Some(span) = self.fits(r, line) {
                 let (start, end) = (w + span.start, self.glued(w + span.end));
                 self.vendor_until = end;
@@ -97,6 +101,9 @@ impl Scan<'_> {
         let Some(automaton) = &set.keywords else { return };
         let from = w.saturating_sub(REACH).max(self.start);
         let window = &self.text[from..w];
+        if window.is_empty() {
+            return;
+        }
         work(window.len());
         let mut limit = None;
         let mut refused = None;
