@@ -33,6 +33,12 @@ impl ByteSet {
         self.0[usize::from(b) / 64] >> (b % 64) & 1 == 1
     }
 
+    /// The lower seven bits of its bytes.
+    pub(super) fn folded(&self) -> u128 {
+        let [a, b, c, d] = self.0;
+        u128::from(a | c) | u128::from(b | d) << 64
+    }
+
     fn or(self, other: Self) -> Self {
         Self(std::array::from_fn(|i| self.0[i] | other.0[i]))
     }

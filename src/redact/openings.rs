@@ -29,7 +29,7 @@ impl Openings {
             for n in 0..HEAD {
                 own.sets[n] = match (literal.get(n), sets.get(n)) {
                     (Some(b), _) => bit(*b),
-                    (None, Some(Some(set))) => (0..=u8::MAX).filter(|b| set.has(*b)).fold(0, |all, b| all | bit(b)),
+                    (None, Some(Some(set))) => set.folded(),
                     (None, _) => u128::MAX,
                 };
                 own.words[n] = common.with(n, own.sets[n]);
