@@ -13,7 +13,7 @@ use std::arch::x86_64::{
     _mm256_setzero_si256, _mm256_shuffle_epi8, _mm256_slli_epi16, _mm256_srli_epi16,
 };
 
-use super::planes::{ASSIGNS, BLANK_PARENS, DASH, DIGITS, HIGH, LETTERS, LOW, PLUS_DOT_SLASH, UNDERSCORE};
+use super::planes::{BLANK_PARENS, DASH, DIGITS, HIGH, LETTERS, LOW, PLUS_DOT_SLASH, UNDERSCORE};
 use super::tile::{Tile, derive_with};
 
 #[target_feature(enable = "avx2")]

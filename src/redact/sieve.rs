@@ -164,7 +164,7 @@ fn stands_alone(text: &[u8], n: usize, digits: u64) -> bool {
 }
 
 /// Digits of a date: four, two and two with something between, and nothing more.
-const DATE: u64 = 0b0_11_0_11_0_1111;
+const DATE: u64 = 0b011_0110_1111;
 
 /// Whether two groups of digits, the first of them of `first`, may begin a card, an account with the state or a telephone
 /// number.
