@@ -117,6 +117,23 @@ impl List {
         }
     }
 
+    /// The same of a row most of whose blocks have none.
+    #[inline(always)]
+    fn extend_sparse(&mut self, row: &[u64], base: u32, unpack: impl Fn(u64, u32, usize, &mut [u32; 64])) {
+        let mut blocks = row.iter().zip(0..).fold(0u64, |all, (mask, i)| all | u64::from(*mask != 0) << i);
+        let room = self.room();
+        let mut n = 0;
+        while blocks != 0 {
+            let i = blocks.trailing_zeros();
+            blocks &= blocks - 1;
+            let mask = row[i as usize % TILE];
+            let Some(to) = room[n..].first_chunk_mut() else { unreachable!("there is room for a tile") };
+            unpack(mask, base + 64 * i, 1, to);
+            n += mask.count_ones() as usize;
+        }
+        self.len += n;
+    }
+
     /// Adds the positions of the set bits of a tile's row, the first of which stands at `base`.
     #[inline(always)]
     fn extend(&mut self, row: &[u64], base: u32, usual: usize, unpack: impl Fn(u64, u32, usize, &mut [u32; 64])) {
@@ -274,11 +291,11 @@ impl Index {
         self.digits.set(first, &t.digit[1..=count]);
         // With each list, how many positions a block usually has.
         self.assigns.extend(&t.assign[1..=count], base, 4, unpack);
-        self.lines.extend(&t.newline[1..=count], base, 0, unpack);
-        self.rares.extend(&t.rare[1..=count], base, 0, unpack);
-        self.numbers.extend(&t.numbers[1..=count], base, 0, unpack);
-        self.marked.extend(&t.marked[1..=count], base, 2, unpack);
-        self.spaced.extend(&t.spaced[1..=count], base, 0, unpack);
+        self.lines.extend_sparse(&t.newline[1..=count], base, unpack);
+        self.rares.extend_sparse(&t.rare[1..=count], base, unpack);
+        self.numbers.extend_sparse(&t.numbers[1..=count], base, unpack);
+        self.marked.extend_sparse(&t.marked[1..=count], base, unpack);
+        self.spaced.extend_sparse(&t.spaced[1..=count], base, unpack);
         self.prefixes.extend(&t.begins[1..=count], base, 8, unpack);
     }
 }
