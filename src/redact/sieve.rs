@@ -35,7 +35,7 @@ pub(super) fn sieve(index: &mut Index, text: &[u8], set: &RuleSet, cache: &mut N
     retain!(assigns, |p| may_name(text, p, idents, names, cache));
     retain!(prefixes, |w| set.prefixes.heads.may_start(text, w));
     retain!(prefixes, |w| set.prefixes.starts(text, w));
-    retain!(marked, |w| may_be_secret(text, w, tokens.window(w), idents.window(w), digits.window(w)));
+    retain!(marked, |w| may_be_secret(text, w, tokens, idents, digits));
     retain!(spaced, |w| follows_name(text, w, names));
     retain!(numbers, |n| stands_alone(text, n, digits.window(n)));
     retain!(rares, |p| opens(text, p));
@@ -125,16 +125,21 @@ fn is_assigned_by(near: [u8; 3]) -> bool {
 /// Whether the token at `w` may be base64 of a text, or a secret when a keyword stands before it, by what of the 64
 /// bytes from there on belongs to a token, to an identifier, and is a digit. In step with `Scan::token`.
 #[inline(always)]
-fn may_be_secret(text: &[u8], w: usize, tokens: u64, idents: u64, digits: u64) -> bool {
+fn may_be_secret(text: &[u8], w: usize, tokens: &Runs, idents: &Runs, digits: &Runs) -> bool {
     let Some([c, b, a, first]) = w.checked_sub(3).and_then(|at| text.get(at..w + 1)?.first_chunk()).copied() else {
         return true;
     };
+    let tokens = tokens.window(w);
+    let encoded = (tokens.trailing_ones() >= 24) & (a != b'/') & (class(first) & TEXTUAL != 0);
+    if is_assigned_by([a, b, c]) {
+        return encoded & (a != b'.');
+    }
+    let (idents, digits) = (idents.window(w), digits.window(w));
     let core = idents.trailing_ones();
     // The digits up to the end of the identifier.
     let kernel = (digits & idents & !idents.wrapping_add(1)).count_ones();
     let random = (kernel >= 5) | (core >= 20) | (core >= 16) & (kernel > 0) | (class(a) & HASH != 0);
-    let keyed = random & ((core >= 16) | (a != b'/')) & !is_assigned_by([a, b, c]);
-    let encoded = (tokens.trailing_ones() >= 24) & (a != b'/') & (class(first) & TEXTUAL != 0);
+    let keyed = random & ((core >= 16) | (a != b'/'));
     (a != b'.') & (keyed | encoded)
 }
 
