@@ -303,6 +303,7 @@ impl Index {
 #[cfg(test)]
 mod tests {
     use super::super::openings::Openings;
+    use super::super::set::RuleSet;
     use super::super::survey;
     use super::*;
 
@@ -362,6 +363,32 @@ mod tests {
                 assert_eq!(a.as_slice(), b.as_slice());
             }
             assert_eq!((&a.tokens, &a.idents), (&b.tokens, &b.idents));
+        }
+    }
+
+    #[test]
+    fn no_word_is_dropped_that_begins_as_something_does() {
+        let set = RuleSet::new(crate::rules::load_embedded());
+        let openings = &set.prefixes.openings;
+        let literals: Vec<&str> = set.rules.iter().flat_map(|r| &r.prefixes).map(String::as_str).collect();
+        let mut text = Vec::new();
+        for (n, literal) in literals.iter().enumerate() {
+            text.extend_from_slice(literal.as_bytes());
+            text.extend_from_slice(&b"1A2b3C4d level request \n"[n % 5..]);
+        }
+        // A word at the very end, wherever that falls in a block.
+        for end in text.len() - 130..text.len() {
+            let text = [&text[..end], b" sk-a"].concat();
+            let (mut all, mut kept) = (Index::default(), Index::default());
+            (survey::PORTABLE.build)(&mut all, &text, openings);
+            (survey::best().build)(&mut kept, &text, openings);
+            let mut rest = kept.prefixes.as_slice().iter().peekable();
+            for w in all.prefixes.as_slice() {
+                let word = text[*w as usize..].first_chunk().unwrap();
+                let is_kept = rest.next_if_eq(&w).is_some();
+                assert!(is_kept || !openings.know(*word), "{} at {w}", word.escape_ascii());
+            }
+            assert_eq!(rest.next(), None, "a word that is none");
         }
     }
 
