@@ -116,7 +116,12 @@ pub(super) fn begins_json(text: &[u8], start: usize) -> bool {
 
 /// Whether a word starts at `at`, or a hump of one: no letter stands before it, or a small one before a capital.
 pub(super) fn starts_word(text: &[u8], at: usize) -> bool {
-    let (previous, first) = (before(text, at), byte(text, at));
+    starts_word_behind(before(text, at), byte(text, at))
+}
+
+/// The same of a byte behind another one.
+#[inline(always)]
+pub(super) fn starts_word_behind(previous: u8, first: u8) -> bool {
     let hump = previous.is_ascii_lowercase() && first.is_ascii_uppercase();
     hump || !(previous.is_ascii_alphabetic() && first.is_ascii_alphabetic())
 }

@@ -19,6 +19,7 @@ mod engine;
 mod heads;
 mod index;
 mod inside;
+mod keywords;
 #[cfg(test)]
 mod linear;
 mod matcher;

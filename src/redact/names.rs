@@ -6,9 +6,11 @@
 
 use std::collections::{HashMap, HashSet};
 use std::hash::Hasher;
+use std::sync::Arc;
 
 use siphasher::sip::SipHasher13;
 
+use super::keywords::{Keywords, Word};
 use crate::rules::FieldClasses;
 
 /// How a field's value is to be treated.
@@ -68,6 +70,7 @@ struct Scratch {
     cuts: Vec<usize>,
     denied: Vec<(usize, usize)>,
     rules: Vec<u16>,
+    words: Vec<Word>,
 }
 
 /// The packs' field names, ready for look-up.
@@ -81,8 +84,7 @@ pub(super) struct Names {
     steady: HashSet<u16>,
     deny: HashSet<String>,
     deny_suffix: HashSet<String>,
-    keywords: Option<aho_corasick::AhoCorasick>,
-    keyword_rules: Vec<Vec<u16>>,
+    keywords: Arc<Keywords>,
     /// One bit for each hash of the last three letters of a strong name.
     endings: [u64; 16],
 }
@@ -125,9 +127,8 @@ impl Names {
     }
 
     /// Sets the keywords that count inside a name.
-    pub(super) fn set_keywords(&mut self, automaton: Option<aho_corasick::AhoCorasick>, rules: Vec<Vec<u16>>) {
-        self.keywords = automaton;
-        self.keyword_rules = rules;
+    pub(super) fn set_keywords(&mut self, keywords: Arc<Keywords>) {
+        self.keywords = keywords;
     }
 
     /// Whether a strong name can end with these letters, in either case.
@@ -140,7 +141,7 @@ impl Names {
     /// Works out a name from scratch: its class, and whether the class's words are the whole of it. The rules are left
     /// in `scratch`.
     fn classify(&self, raw: &[u8], scratch: &mut Scratch) -> (Class, bool) {
-        let Scratch { joined, cuts, denied, rules } = scratch;
+        let Scratch { joined, cuts, denied, rules, words } = scratch;
         normalise(raw, joined);
         token_starts(joined, cuts);
         rules.clear();
@@ -169,10 +170,9 @@ impl Names {
             }
         }
         let plain = described || (!denied.is_empty() && strong.is_none() && weak.is_none());
-        if let Some(ac) = self.keywords.as_ref().filter(|_| !plain) {
-            for m in ac.find_overlapping_iter(raw).filter(|m| super::bytes::starts_word(raw, m.start())) {
-                rules.extend(&self.keyword_rules[m.pattern().as_usize()]);
-            }
+        if !plain {
+            self.keywords.find(raw, 0..raw.len(), words);
+            words.iter().for_each(|w| rules.extend(self.keywords.rules(*w)));
         }
         rules.sort_unstable();
         rules.dedup();

@@ -7,6 +7,7 @@ use super::again::Again;
 use super::bytes::{ALNUM, before, begins_json, is, label_len, skip, skip_back, work};
 use super::decode::View;
 use super::index::{Cursor, Index};
+use super::keywords::Word;
 use super::memory::{Notes, Seed};
 use super::names::NameCache;
 use super::near::NearMiss;
@@ -76,6 +77,7 @@ pub(super) struct Shared {
     pub(super) indexes: Vec<Index>,
     pub(super) again: Again,
     pub(super) views: Vec<View>,
+    pub(super) words: Vec<Word>,
 }
 
 impl Shared {
@@ -92,6 +94,7 @@ impl Shared {
             indexes: Vec::new(),
             again: Again::default(),
             views: Vec::new(),
+            words: Vec::new(),
         }
     }
 }

@@ -1,12 +1,12 @@
 //! The rules, made ready for matching.
 
 use std::collections::HashMap;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
-use aho_corasick::{AhoCorasick, MatchKind};
 use regex::bytes::{Regex, RegexBuilder};
 
 use super::heads::{HEAD, Heads};
+use super::keywords::Keywords;
 use super::matcher::{ByteSet, Matcher};
 use super::names::Names;
 use super::openings::Openings;
@@ -116,9 +116,7 @@ pub(super) struct RuleSet {
     pub(super) patterns: Vec<Pattern>,
     pub(super) names: Names,
     pub(super) prefixes: Prefixes,
-    /// Keywords before a value, and the rules of each.
-    pub(super) keywords: Option<AhoCorasick>,
-    pub(super) keyword_rules: Vec<Vec<u16>>,
+    pub(super) keywords: Arc<Keywords>,
     /// Numbers of the shapes that are built in, by name.
     pub(super) builtin: Builtin,
 }
@@ -164,11 +162,11 @@ impl RuleSet {
                 names.add_field(f, i as u16);
             }
         }
-        let (keywords, keyword_rules) = keywords(&rules);
-        names.set_keywords(keywords.clone(), keyword_rules.clone());
+        let keywords = Arc::new(Keywords::new(&rules));
+        names.set_keywords(Arc::clone(&keywords));
         let patterns: Vec<_> = rules.iter().map(|r| Pattern::new(r.pattern.as_deref())).collect();
         let prefixes = Prefixes::new(&rules, &patterns);
-        Self { rules, patterns, names, prefixes, keywords, keyword_rules, builtin }
+        Self { rules, patterns, names, prefixes, keywords, builtin }
     }
 }
 
@@ -211,22 +209,6 @@ fn builtins(rules: &mut Vec<RuleDef>) -> Builtin {
         basic: find("basic-auth", "BASIC_AUTH", true, "HTTP basic credentials"),
         remembered: find("seen-before", "SECRET", false, "value that was redacted earlier in the stream"),
     }
-}
-
-fn keywords(rules: &[RuleDef]) -> (Option<AhoCorasick>, Vec<Vec<u16>>) {
-    let mut by_word: std::collections::BTreeMap<&str, Vec<u16>> = std::collections::BTreeMap::new();
-    for (i, r) in rules.iter().enumerate() {
-        for k in &r.keywords {
-            by_word.entry(k).or_default().push(i as u16);
-        }
-    }
-    let automaton = AhoCorasick::builder()
-        .ascii_case_insensitive(true)
-        .match_kind(MatchKind::Standard)
-        .build(by_word.keys())
-        .ok()
-        .filter(|_| !by_word.is_empty());
-    (automaton, by_word.into_values().collect())
 }
 
 /// Words that are looked at whatever the rules say: authorization schemes stand before what they name, and with the last

@@ -1,7 +1,10 @@
 //! Words and tokens: what begins as a rule says, and what stands behind a word of a rule.
 
-use super::bytes::{ALNUM, IDENT, before, entropy, is, skip, starts_word, work};
+use std::ops::Range;
+
+use super::bytes::{ALNUM, IDENT, before, byte, entropy, is, skip};
 use super::decode;
+use super::keywords::Word;
 use super::scan::{Scan, is_labelled, rank};
 use super::set::{REACH, Span};
 use super::sieve::is_assigned;
@@ -97,35 +100,38 @@ impl Scan<'_> {
 
     /// Tries the keyword rules whose word stands before the token of `len` bytes at `w`.
     pub(super) fn behind_keyword(&mut self, w: usize, len: usize) {
-        let set = self.set;
-        let Some(automaton) = &set.keywords else { return };
         let from = w.saturating_sub(REACH).max(self.start);
-        let window = &self.text[from..w];
-        if window.is_empty() {
-            return;
-        }
-        work(window.len());
-        let mut limit = None;
+        let mut words = std::mem::take(&mut self.shared.words);
+        self.set.keywords.find(self.text, from..w, &mut words);
         let mut refused = None;
-        for m in automaton.find_overlapping_iter(window) {
-            if !assignment_like(&window[m.end()..]) || !starts_word(self.text, from + m.start()) {
+        for word in &words {
+            if !assignment_like(&self.text[word.end..w]) {
                 continue;
             }
-            let limit = *limit.get_or_insert_with(|| self.limit(w));
-            for &r in &set.keyword_rules[m.pattern().as_usize()] {
-                refused = refused.or(Some((r, m.range())));
-                let Some(span) = self.fits(r, &self.text[w..limit]) else { continue };
-                let behind = self.text.get(w + span.whole).copied().unwrap_or(b'\n');
-                if is(behind, ALNUM) {
-                    continue;
-                }
-                self.hit(w + span.start, w + span.end, r, rank::CONTEXT);
-                return;
+            if self.takes(*word, w, &mut refused) {
+                refused = None;
+                break;
             }
         }
         if let Some((r, word)) = refused {
-            self.nearly_keyword(r, &window[word], (w, w + len));
+            self.nearly_keyword(r, &self.text[word], (w, w + len));
         }
+        self.shared.words = words;
+    }
+
+    /// Takes what stands at `w` when a rule of a keyword accepts it. Notes in `refused` the first rule that did not.
+    fn takes(&mut self, word: Word, w: usize, refused: &mut Option<(u16, Range<usize>)>) -> bool {
+        let set = self.set;
+        let limit = self.limit(w);
+        for &r in set.keywords.rules(word) {
+            refused.get_or_insert((r, word.start..word.end));
+            let Some(span) = self.fits(r, &self.text[w..limit]) else { continue };
+            if !is(byte(self.text, w + span.whole), ALNUM) {
+                self.hit(w + span.start, w + span.end, r, rank::CONTEXT);
+                return true;
+            }
+        }
+        false
     }
 }
 
