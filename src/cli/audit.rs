@@ -208,9 +208,11 @@ impl Wanted<'_> {
     }
 }
 
-/// Whether a record is about the alert `id`.
+/// Whether a record is about the alert `id`, or one whose id begins so.
 fn is_about(record: &Record, id: &str) -> bool {
-    let is = |value: &serde_json::Value| value.as_str().is_some_and(|text| text.eq_ignore_ascii_case(id));
+    let is = |value: &serde_json::Value| {
+        value.as_str().and_then(|text| text.get(..id.len())).is_some_and(|text| text.eq_ignore_ascii_case(id))
+    };
     let data = &record.data;
     let of = record.what.starts_with("alert.");
     of && (data.get("alert").is_some_and(|alert| is(&alert["id"]))
@@ -224,12 +226,17 @@ fn export(dir: &Path, wanted: &Wanted<'_>) -> anyhow::Result<Exit> {
     }
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     let mut written = Ok(());
+    let mut count = 0u64;
     records(dir, |record, line| {
         if written.is_ok() && wanted.fits(&record) {
+            count += 1;
             written = out.write_all(line).and_then(|()| out.write_all(b"\n"));
         }
     })
     .map_err(failure)?;
     written.and_then(|()| out.flush())?;
+    if count == 0 {
+        writeln!(anstream::stderr(), "no record is as asked for")?;
+    }
     Ok(Exit::OK)
 }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::process::ExitCode;
 
 use crate::config::ConfigError;
+use crate::sinks::SinkError;
 use crate::store::StoreError;
 
 /// What the process says to its caller when it ends.
@@ -78,7 +79,8 @@ pub fn code(error: &anyhow::Error) -> Exit {
         if cause.is::<ConfigError>() {
             return Exit::CONFIG;
         }
-        if cause.is::<std::io::Error>() || cause.is::<StoreError>() {
+        let unsent = matches!(cause.downcast_ref(), Some(SinkError::Send { .. }));
+        if unsent || cause.is::<std::io::Error>() || cause.is::<StoreError>() {
             return Exit::IO;
         }
     }

@@ -61,7 +61,7 @@ fn writes(name: &str, sink: &SinkConfig) -> String {
     match sink {
         SinkConfig::File(file) => format!("sink {name}: writes {}{from}", file.path.display()),
         SinkConfig::Stdout(_) => format!("sink {name}: writes to standard output{from}"),
-        SinkConfig::Http(http) => format!("sink {name}: sends to {}{from}", http.url),
+        SinkConfig::Http(http) => format!("sink {name}: sends to {}{from}", http.place()),
     }
 }
 

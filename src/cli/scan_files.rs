@@ -97,7 +97,12 @@ impl Input {
         } else {
             Box::new(progress.counting(File::open(&self.path)?))
         };
-        let mut plain = BufReader::with_capacity(PEEK, unpacked(raw)?);
+        let unpacked = match unpacked(raw) {
+            // What a directory holds besides logs is nothing to complain of.
+            Err(error) if self.met && error.kind() == io::ErrorKind::Unsupported => return Ok(None),
+            unpacked => unpacked?,
+        };
+        let mut plain = BufReader::with_capacity(PEEK, unpacked);
         let text = !self.met || is_text(plain.fill_buf()?);
         Ok(text.then(|| Box::new(plain) as Box<dyn Read>))
     }

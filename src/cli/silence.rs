@@ -44,16 +44,13 @@ pub enum Verb {
     },
 }
 
-/// A matcher. One for a kind that there is not would silence nothing, and nobody would notice.
+/// A matcher that can fit something.
 fn matcher(text: &str) -> Result<Matcher, String> {
     let matcher: Matcher = text.parse().map_err(|error: MatcherError| error.to_string())?;
-    if let Some(kind) = matcher.to_string().strip_prefix("kind=") {
-        let names = || KINDS.iter().map(|info| info.name);
-        let fits = |name| glob::Pattern::new(kind).is_ok_and(|pattern| pattern.matches(name));
-        if !names().any(fits) {
-            let nearest = config::nearest(kind, names()).map(|name| format!("; did you mean `{name}`?"));
-            return Err(format!("there is no kind `{kind}`{}", nearest.unwrap_or_default()));
-        }
+    if let Some(kind) = matcher.unknown_kind() {
+        let nearest = config::nearest(kind, KINDS.iter().map(|info| info.name));
+        let nearest = nearest.map(|name| format!("; did you mean `{name}`?"));
+        return Err(format!("there is no kind `{kind}`{}", nearest.unwrap_or_default()));
     }
     Ok(matcher)
 }

@@ -1,7 +1,7 @@
 //! What no section can see by itself: names that lead from one section to another, and sections that get in each
 //! other's way.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::error::Problem;
 use super::model::Config;
@@ -167,8 +167,8 @@ fn sinks(config: &Config, found: &mut Found<'_>) {
             found.add(&at, message, format!("add the path to `exclude` in [sources.{source}], or write elsewhere"));
         }
         let same = config.sinks.iter().take_while(|(other, _)| *other != name);
-        let same =
-            same.filter(|(_, s)| matches!(s, SinkConfig::File(f) if f.path == file.path)).map(|(other, _)| other);
+        let same = same.filter(|(_, s)| matches!(s, SinkConfig::File(f) if resolved(&f.path) == resolved(&file.path)));
+        let same = same.map(|(other, _)| other);
         for other in same {
             let message = format!("sink `{other}` writes this file already");
             found.add(&at, message, "one sink can take the lines of several sources: list them in its `sources`");
@@ -254,6 +254,13 @@ fn redactor(config: &Config, found: &mut Found<'_>) {
 }
 
 /// The source whose patterns take in `written`.
+/// The file that a path leads to, through links and `..` as far as they are there.
+fn resolved(path: &Path) -> PathBuf {
+    let whole = path.canonicalize().ok();
+    let beside = || Some(path.parent()?.canonicalize().ok()?.join(path.file_name()?));
+    whole.or_else(beside).unwrap_or_else(|| path.to_owned())
+}
+
 fn reader_of<'a>(config: &'a Config, written: &Path) -> Option<&'a str> {
     let fits = |patterns: &[String]| {
         patterns.iter().filter_map(|p| glob::Pattern::new(p).ok()).any(|pattern| pattern.matches_path(written))
@@ -271,6 +278,23 @@ mod tests {
     fn mistakes(text: &str) -> Vec<String> {
         let result = parse(vec![("f.toml".into(), text.to_owned())]);
         result.err().map(|e| e.problems.iter().map(ToString::to_string).collect()).unwrap_or_default()
+    }
+
+    #[test]
+    fn one_file_has_one_writer_however_its_path_is_spelled() {
+        let sink = |name: &str, path: &str| format!("[sinks.{name}]\ntype = \"file\"\npath = \"{path}\"\n");
+        let dir = tempfile::tempdir().unwrap();
+        let dir = dir.path().canonicalize().unwrap();
+        std::fs::create_dir(dir.join("sub")).unwrap();
+        let two = |other: &str| {
+            let dir = dir.display();
+            mistakes(&(sink("a", &format!("{dir}/o.jsonl")) + &sink("b", &format!("{dir}/{other}"))))
+        };
+        for same in ["o.jsonl", "./o.jsonl", "sub/../o.jsonl"] {
+            let found = two(same);
+            assert!(found.len() == 1 && found[0].contains("sink `a` writes this file already"), "{same}: {found:?}");
+        }
+        assert!(two("sub/o.jsonl").is_empty() && two("absent/o.jsonl").is_empty());
     }
 
     #[test]

@@ -106,6 +106,14 @@ pub struct StdoutConfig {
     pub sources: Vec<String>,
 }
 
+impl HttpSinkConfig {
+    /// Where it sends as far as that is no secret: scheme, host and port. User, path and query may hold one.
+    pub fn place(&self) -> String {
+        let url = reqwest::Url::parse(&self.url);
+        url.map_or_else(|_| "an unknown place".to_owned(), |url| url.origin().ascii_serialization())
+    }
+}
+
 /// A server that takes NDJSON by `POST`. What it has not answered with success is sent again, so a line may come twice and
 /// none is lost.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -152,4 +160,16 @@ fn batch() -> u64 {
 
 fn timeout() -> Duration {
     Duration::from_secs(30)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_a_sink_sends_is_told_without_what_may_be_secret() {
+        let text = "url = 'https://user:hunter2@logs.example.com:8443/tok-4711?key=a1b2'";
+        let sink: HttpSinkConfig = toml::from_str(text).unwrap();
+        assert_eq!(sink.place(), "https://logs.example.com:8443");
+    }
 }

@@ -60,7 +60,7 @@ impl HttpSink {
     pub fn open(config: &HttpSinkConfig) -> Result<Self, SinkError> {
         let bad = |why: String| SinkError::Config(why);
         let post = Post::new(config).map_err(bad)?;
-        let name = post.url.host_str().unwrap_or("the server").to_owned();
+        let name = config.place();
         let (to, batches) = sync_channel::<Batch>(1);
         let (outcomes, from) = sync_channel(1);
         let work = move || {
@@ -195,17 +195,28 @@ impl Post {
         };
         // its timers want to be made inside of the runtime
         let answer = self.runtime.block_on(async { request.send().await });
-        let answer = answer.map_err(|error| {
-            let error = error.without_url();
-            let deeper = std::error::Error::source(&error).map(|e| format!(": {e}")).unwrap_or_default();
-            plain(format!("{error}{deeper}"))
-        })?;
+        let answer = answer.map_err(|error| plain(unanswered(&error.without_url())))?;
         let status = answer.status();
         if status.is_success() {
             return Ok(());
         }
         let pause = answer.headers().get(RETRY_AFTER).and_then(|v| v.to_str().ok()?.parse().ok());
         Err((format!("it answered {status}"), pause.map(Duration::from_secs)))
+    }
+}
+
+/// Why there is no answer, in words.
+fn unanswered(error: &reqwest::Error) -> String {
+    let causes = || std::iter::successors(std::error::Error::source(error), |e| e.source());
+    let refused = |e: &std::io::Error| e.kind() == std::io::ErrorKind::ConnectionRefused;
+    if causes().filter_map(|e| e.downcast_ref()).any(refused) {
+        "nobody listens there (connection refused)".to_owned()
+    } else if error.is_timeout() {
+        "no answer in time".to_owned()
+    } else if error.is_connect() {
+        causes().last().map_or_else(|| error.to_string(), ToString::to_string)
+    } else {
+        "the connection was cut before an answer came".to_owned()
     }
 }
 

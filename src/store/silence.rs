@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::audit;
 use super::db::{Store, StoreError};
-use crate::alert::Alert;
+use crate::alert::{Alert, KINDS};
 use crate::units::Timestamp;
 
 /// What a silence looks at: one property and the value it must have; `*` in the value stands for anything.
@@ -65,6 +65,12 @@ impl fmt::Display for Matcher {
 }
 
 impl Matcher {
+    /// The kind that it asks for, when there is no such kind: it would silence nothing, and nobody would notice.
+    pub fn unknown_kind(&self) -> Option<&str> {
+        let known = || KINDS.iter().any(|kind| like(self.value.as_bytes(), kind.name.as_bytes()));
+        (self.field == Field::Kind && !known()).then_some(&*self.value)
+    }
+
     fn fits(&self, alert: &Alert) -> bool {
         let is = |text: &str| like(self.value.as_bytes(), text.as_bytes());
         let is_some = |text: &Option<String>| text.as_deref().is_some_and(is);

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::face::Face;
 use super::query::Query;
-use crate::alert::Alert;
+use crate::alert::{Alert, KINDS};
 use crate::store::{Matcher, Silence, StoreError, Wanted};
 use crate::units::parse_duration;
 
@@ -32,7 +32,8 @@ pub(super) enum ActError {
 }
 
 /// `/api/v1/alerts`
-pub(super) fn alerts(face: &Face, query: &Query) -> Result<Value, StoreError> {
+pub(super) fn alerts(face: &Face, query: &Query) -> Result<Value, ActError> {
+    check(query).map_err(ActError::Invalid)?;
     let (limit, offset) = (query.number("limit", 50, MOST), query.number("offset", 0, usize::MAX));
     let wanted = Wanted {
         status: query.get("status"),
@@ -48,6 +49,14 @@ pub(super) fn alerts(face: &Face, query: &Query) -> Result<Value, StoreError> {
     };
     let shown: Vec<Value> = shown.iter().map(one).collect::<Result<_, StoreError>>()?;
     Ok(json!({ "matched": matched, "offset": offset, "alerts": shown }))
+}
+
+/// Whether a query asks for what there can be: a slip of the pen must not look like peace.
+fn check(query: &Query) -> Result<(), String> {
+    query.check_page()?;
+    query.check("kind", |v| KINDS.iter().any(|kind| kind.name == v), "a kind of alert")?;
+    query.check("severity", |v| ["critical", "warning", "info"].contains(&v), "critical, warning or info")?;
+    query.check("status", |v| ["firing", "resolved"].contains(&v), "firing or resolved")
 }
 
 fn with_marks(alert: &Alert, in_hand: bool, silenced: bool) -> Value {
@@ -157,6 +166,9 @@ pub(super) fn silence(face: &Face, body: &[u8]) -> Result<Value, ActError> {
         .take(16)
         .map(|m| m.parse::<Matcher>().map_err(|e| invalid(&e)))
         .collect::<Result<_, _>>()?;
+    if matchers.iter().any(|m| m.unknown_kind().is_some()) {
+        return Err(ActError::Invalid("there is no such kind of alert".to_owned()));
+    }
     let length = parse_duration(&new.length).map_err(|e| invalid(&e))?;
     if matchers.is_empty() || length.is_zero() || length > LONGEST {
         return Err(ActError::Invalid("a silence needs a matcher and a length up to 366 days".to_owned()));

@@ -95,10 +95,16 @@ fn share(row: &KeyRow) -> f64 {
 }
 
 /// `/api/v1/keys`; `None` when nothing could be had in time.
-pub(super) async fn keys(face: &Face, query: &Query) -> Option<Value> {
-    let list = face.board.keys(face.now(), PATIENCE).await?;
+///
+/// # Errors
+/// What is wrong with the query.
+pub(super) async fn keys(face: &Face, query: &Query) -> Result<Option<Value>, String> {
+    query.check_page()?;
+    let known = |v: &str| ORDERS.iter().any(|order| order.name == v.strip_prefix('-').unwrap_or(v));
+    query.check("sort", known, &format!("one of {}", ORDERS.map(|order| order.name).join(", ")))?;
+    let Some(list) = face.board.keys(face.now(), PATIENCE).await else { return Ok(None) };
     let (query, board) = (query.clone(), Arc::clone(&face.board));
-    tokio::task::spawn_blocking(move || page(&board, &list, &query)).await.ok()
+    Ok(tokio::task::spawn_blocking(move || page(&board, &list, &query)).await.ok())
 }
 
 /// One page of the list.

@@ -190,8 +190,11 @@ impl Web {
         let face = &self.face;
         match read {
             Read::Keys => match keys::keys(face, query).await {
-                Some(value) => json_reply(&value),
-                None => whole(refusal(StatusCode::SERVICE_UNAVAILABLE, "page: no list of keys could be had in time")),
+                Err(why) => bad_request(&why),
+                Ok(Some(value)) => json_reply(&value),
+                Ok(None) => {
+                    whole(refusal(StatusCode::SERVICE_UNAVAILABLE, "page: no list of keys could be had in time"))
+                }
             },
             Read::Key(key) => match keys::key(face, &key).await {
                 Some(value) => json_reply(&value),
@@ -274,12 +277,14 @@ async fn blocking(work: impl FnOnce() -> Result<Option<Value>, ActError> + Send 
         Ok(Ok(Some(value))) => json_reply(&value),
         Ok(Ok(None)) => whole(refusal(StatusCode::NOT_FOUND, "page: there is nothing of this id")),
         Ok(Err(error @ ActError::NotFound)) => whole(refusal(StatusCode::NOT_FOUND, &format!("page: {error}"))),
-        Ok(Err(ActError::Invalid(why))) => {
-            whole(answer(StatusCode::BAD_REQUEST, json!({"error": "bad request", "why": why}).to_string()))
-        }
+        Ok(Err(ActError::Invalid(why))) => bad_request(&why),
         Ok(Err(ActError::Store(error))) => whole(refusal(StatusCode::INTERNAL_SERVER_ERROR, &format!("page: {error}"))),
         Err(_) => whole(refusal(StatusCode::INTERNAL_SERVER_ERROR, "page: a mistake of ours")),
     }
+}
+
+fn bad_request(why: &str) -> Reply {
+    whole(answer(StatusCode::BAD_REQUEST, json!({"error": "bad request", "why": why}).to_string()))
 }
 
 fn whole(answer: Response<Full<Bytes>>) -> Reply {

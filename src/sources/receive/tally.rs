@@ -12,7 +12,8 @@ const SPAN: Duration = Duration::from_secs(10);
 
 /// Tells what was refused since the last time, until it is time to end.
 pub(super) async fn sum_up(name: String, meter: Arc<Meter>, mut stop: watch::Receiver<bool>) {
-    let mut told = [0; Refusal::ALL.len()];
+    // The meter outlives a reload.
+    let mut told = Refusal::ALL.map(|(why, _)| meter.refused(why));
     let mut ending = false;
     while !ending {
         tokio::select! {

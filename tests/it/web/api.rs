@@ -94,6 +94,13 @@ fn an_alert_is_taken_in_hand_and_silenced_with_the_token_only() {
     // the socket's mode is the guard there
     let mode = fs::metadata(service.path("state/http.sock")).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode, 0o600);
+    // A slip of the pen must not look like peace.
+    for path in ["alerts?status=bogus", "alerts?severity=critcal", "alerts?kind=volume_spyke", "alerts?limit=-1"] {
+        assert_eq!(ask(&service, &format!("GET /api/v1/{path}"), &[], "").status, 400, "{path}");
+    }
+    for path in ["keys?sort=bogus", "keys?offset=x"] {
+        assert_eq!(ask(&service, &format!("GET /api/v1/{path}"), &[], "").status, 400, "{path}");
+    }
     let silence = "{\"matchers\":[\"kind=secret_leaked\"],\"for\":\"2h\",\"comment\":\"known\"}";
     let answer = ask_unix(&service, "POST /api/v1/silences", &[json], silence);
     assert_eq!(answer.status, 200, "{answer:?}");
@@ -101,6 +108,7 @@ fn an_alert_is_taken_in_hand_and_silenced_with_the_token_only() {
         "{\"matchers\":[],\"for\":\"2h\"}",
         "{\"matchers\":[\"kind=x\"],\"for\":\"-1\"}",
         "{\"matchers\":[\"knd=x\"],\"for\":\"2h\"}",
+        "{\"matchers\":[\"kind=volume_spyke\"],\"for\":\"2h\"}",
     ] {
         let answer = ask_unix(&service, "POST /api/v1/silences", &[json], bad);
         assert_eq!(answer.status, 400, "{bad}: {answer:?}");
