@@ -205,7 +205,7 @@ fn memory(redactor: &Redactor, keys: u64) {
                 for (aspect, name) in [(Aspect::Endpoint, "POST /v1/chat"), (Aspect::Model, "small")] {
                     let word = Word::of(name.as_bytes());
                     tally.words.keep(word, name.as_bytes());
-                    tally.sightings.note(&mut delta.sightings, Sighting { aspect, word, first: at, uses: 3 });
+                    tally.sightings.note(&mut delta.sightings, Sighting { aspect, word, first: at, last: at, uses: 3 });
                 }
                 tally.keys.insert(KeyId::named("API_KEY_ID", Text::plain(format!("key{n}").as_bytes())), delta);
             }

@@ -114,7 +114,7 @@ impl Act {
         for (aspect, name) in self.is {
             let word = Word::of(name.as_bytes());
             tally.words.keep(word, name.as_bytes());
-            let sighting = Sighting { aspect: *aspect, word, first: at, uses: self.uses };
+            let sighting = Sighting { aspect: *aspect, word, first: at, last: at, uses: self.uses };
             tally.sightings.note(&mut delta.sightings, sighting);
         }
         if self.uses > 0 {

@@ -233,7 +233,8 @@ impl Monitor {
             for (aspect, name) in [(Aspect::Country, &found.country), (Aspect::System, &found.system)] {
                 let Some(name) = name else { continue };
                 let word = Word::of(name.as_bytes());
-                let seen = state.see(&Sighting { aspect, word, first: visit.first, uses: visit.uses });
+                let seen =
+                    state.see(&Sighting { aspect, word, first: visit.first, last: visit.last, uses: visit.uses });
                 if seen.new && self.words.keep(word, name.as_bytes()) {
                     self.new_words.push(word);
                 }

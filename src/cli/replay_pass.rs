@@ -89,7 +89,7 @@ pub fn pass(
     redactor: &Redactor,
     charts: bool,
 ) -> anyhow::Result<Vec<Outcome>> {
-    let mut lanes = lanes(files, config, redactor)?;
+    let (sources, mut lanes) = lanes(files, config, redactor)?;
     let geo = config.geoip.read().map_err(|e| Failure::new(Exit::CONFIG, e.to_string()))?;
     let mut replays = Vec::new();
     for settings in settings {
@@ -99,7 +99,7 @@ pub fn pass(
             calendars,
             keys,
             geo: geo.clone(),
-            sources: lanes.iter().map(|lane| lane.path.display().to_string()).collect(),
+            sources: sources.clone(),
             host: host_name().unwrap_or_default(),
         };
         let mut replay = Replay::new(Monitor::new(watch, redactor)?, lanes.len());
@@ -128,19 +128,26 @@ pub fn pass(
     Ok(replays.into_iter().map(outcome).collect())
 }
 
-fn lanes(files: &[PathBuf], config: &Config, redactor: &Redactor) -> anyhow::Result<Vec<Lane>> {
+/// The names of the sources that the files are of, and a lane for each file.
+fn lanes(files: &[PathBuf], config: &Config, redactor: &Redactor) -> anyhow::Result<(Vec<String>, Vec<Lane>)> {
     let roles = config.roles()?;
     let threads = std::thread::available_parallelism().map_or(1, |n| n.get().min(THREADS));
-    let lane = |(n, path): (usize, &PathBuf)| {
-        let source = u16::try_from(n).map_err(|_| Failure::new(Exit::USAGE, "more than 65,535 files"))?;
-        let mut reading = reading::of_file(config, path);
+    let mut sources: Vec<String> = Vec::new();
+    let lane = |path: &PathBuf| {
+        let (name, mut reading) = reading::of_file(config, path);
+        let n = sources.iter().position(|known| *known == name).unwrap_or_else(|| {
+            sources.push(name);
+            sources.len() - 1
+        });
+        let source = u16::try_from(n).map_err(|_| Failure::new(Exit::USAGE, "more than 65,535 sources"))?;
         reading.source = SourceId(source);
         let file = File::open(path).with_context(|| format!("cannot open {}", shown(path)))?;
         let input = unpacked(file).with_context(|| format!("cannot read {}", shown(path)))?;
         let reader = Reader::new(&roles, reading)?;
         Ok(Lane::new(path.clone(), input, reader, redactor, threads))
     };
-    files.iter().enumerate().map(lane).collect()
+    let lanes = files.iter().map(lane).collect::<anyhow::Result<_>>()?;
+    Ok((sources, lanes))
 }
 
 fn shown(path: &Path) -> String {

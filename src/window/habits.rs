@@ -35,7 +35,7 @@ pub(super) struct Habits(Vec<Habit>);
 impl Habits {
     /// Takes over a sighting and compares it with what was known before.
     pub(super) fn see(&mut self, s: &Sighting) -> Seen {
-        let hour = u32::try_from(s.first.secs().div_euclid(3600)).unwrap_or(0);
+        let hour = u32::try_from(s.last.secs().div_euclid(3600)).unwrap_or(0);
         let known = self.0.iter().filter(|h| h.aspect == s.aspect).count();
         if let Some(old) = self.0.iter_mut().find(|h| h.word == s.word && h.aspect == s.aspect) {
             old.hour = old.hour.max(hour);
@@ -81,5 +81,30 @@ impl Habits {
             all.push(Habit { aspect, word, hour, uses: u16::try_from(u.uint()?).ok()? });
         }
         Some(Self(all))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::units::Timestamp;
+
+    #[test]
+    fn the_hour_is_that_of_the_last_use_however_long_a_sighting_took() {
+        let hour = |n: i64| Timestamp::from_secs(n * 3600);
+        let see = |habits: &mut Habits, first, last| {
+            habits.see(&Sighting {
+                aspect: Aspect::Endpoint,
+                word: Word(1),
+                first: hour(first),
+                last: hour(last),
+                uses: 2,
+            });
+            habits.all()[0].hour
+        };
+        let mut habits = Habits::default();
+        assert_eq!(see(&mut habits, 500_000, 500_096), 500_096);
+        assert_eq!(see(&mut habits, 500_010, 500_020), 500_096);
+        assert_eq!(see(&mut habits, 500_097, 500_098), 500_098);
     }
 }

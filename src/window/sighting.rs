@@ -68,6 +68,8 @@ pub struct Sighting {
     pub word: Word,
     /// First event time.
     pub first: Timestamp,
+    /// Last event time.
+    pub last: Timestamp,
     /// Number of uses.
     pub uses: u32,
 }
@@ -103,6 +105,7 @@ impl Sightings {
             let old = &mut node.sighting;
             if (old.word, old.aspect) == (new.word, new.aspect) {
                 old.first = old.first.min(new.first);
+                old.last = old.last.max(new.last);
                 old.uses = old.uses.saturating_add(new.uses);
                 return;
             }
@@ -146,7 +149,7 @@ mod tests {
     #[test]
     fn the_same_ones_are_kept_in_any_order() {
         let at = Timestamp::from_secs(1_777_636_800);
-        let one = |n: u64| Sighting { aspect: Aspect::Endpoint, word: Word(n), first: at, uses: 1 };
+        let one = |n: u64| Sighting { aspect: Aspect::Endpoint, word: Word(n), first: at, last: at, uses: 1 };
         let kept = |order: &mut dyn Iterator<Item = u64>| {
             let (mut all, mut chain) = (Sightings::default(), Chain::default());
             order.for_each(|n| all.note(&mut chain, one(n % 100)));

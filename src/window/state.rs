@@ -549,7 +549,7 @@ mod tests {
             let counts = Counts { uses: i as u32, errors: 1, refused: 2 };
             let amounts = Amounts { tokens: 1000 + i as u64, cost: 0, bytes: 0 };
             let word = Word::of(&[i as u8 % 3]);
-            let seen = Sighting { aspect: Aspect::Model, word, first: at, uses: 1 };
+            let seen = Sighting { aspect: Aspect::Model, word, first: at, last: at, uses: 1 };
             let slice = Slice { bucket: bucket(at), counts, amounts };
             s.add(&slice, &[visit("2001:db8::1", at)], &[seen], at, &clock, &mut Facts::default());
         }

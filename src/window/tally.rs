@@ -345,7 +345,8 @@ impl Tally {
         samples.offer(lot, event.time, line.bytes(), &mut self.lines);
         let (words, sightings) = (&mut self.words, &mut self.sightings);
         let mut see = |aspect: Aspect, word: Word| {
-            sightings.note(&mut delta.sightings, Sighting { aspect, word, first: event.time, uses: 1 });
+            sightings
+                .note(&mut delta.sightings, Sighting { aspect, word, first: event.time, last: event.time, uses: 1 });
         };
         if let Some(path) = event.path {
             let method = event.method.map_or(&b""[..], |m| m.raw());
@@ -516,7 +517,7 @@ mod tests {
         let lines = |s: &Samples| s.in_order(&t.lines);
         let key = |(id, d): (&KeyId, &KeyDelta)| {
             let mut sightings: Vec<_> =
-                t.sightings.of(d.sightings).map(|s| (s.aspect, s.word, s.first, s.uses)).collect();
+                t.sightings.of(d.sightings).map(|s| (s.aspect, s.word, s.first, s.last, s.uses)).collect();
             sightings.sort();
             format!(
                 "{id} {:?} {:?} {} {} {:?} {:?} {:?} {:?} {sightings:?}",
