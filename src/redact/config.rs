@@ -52,7 +52,7 @@ pub struct RedactConfig {
     pub strategies: BTreeMap<String, String>,
     /// Ids of rules that are turned off.
     pub disable: Vec<String>,
-    /// Ids of rules that are off by default and turned on, for example `ipv4-address`.
+    /// Ids of rules that are off by default and turned on, for example `ip-address`.
     pub enable: Vec<String>,
     /// Values that are left alone, exactly as they are written.
     pub allow_values: Vec<String>,
