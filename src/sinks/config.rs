@@ -106,6 +106,16 @@ pub struct StdoutConfig {
     pub sources: Vec<String>,
 }
 
+/// A URL as it may be shown: what stands behind the host may be a token.
+fn without_secrets<S: serde::Serializer>(url: &str, s: S) -> Result<S::Ok, S::Error> {
+    match reqwest::Url::parse(url) {
+        Ok(parsed) if parsed.as_str() != parsed.origin().ascii_serialization() + "/" => {
+            s.collect_str(&format_args!("{}/***", parsed.origin().ascii_serialization()))
+        }
+        _ => s.serialize_str(url),
+    }
+}
+
 impl HttpSinkConfig {
     /// Where it sends as far as that is no secret: scheme, host and port. User, path and query may hold one.
     pub fn place(&self) -> String {
@@ -121,6 +131,7 @@ impl HttpSinkConfig {
 #[serde(deny_unknown_fields)]
 pub struct HttpSinkConfig {
     /// Where to post. Must be https, except to this machine.
+    #[serde(serialize_with = "without_secrets")]
     #[cfg_attr(test, schemars(example = "https://logs.example.com/ingest"))]
     pub url: String,
     /// Sent as `Authorization: Bearer`: `${env:NAME}`, `${file:/path}` or `${cred:NAME}`.
@@ -171,5 +182,9 @@ mod tests {
         let text = "url = 'https://user:hunter2@logs.example.com:8443/tok-4711?key=a1b2'";
         let sink: HttpSinkConfig = toml::from_str(text).unwrap();
         assert_eq!(sink.place(), "https://logs.example.com:8443");
+        let shown = serde_json::to_value(&sink).unwrap();
+        assert_eq!(shown["url"], "https://logs.example.com:8443/***");
+        let plain: HttpSinkConfig = toml::from_str("url = 'https://logs.example.com'").unwrap();
+        assert_eq!(serde_json::to_value(&plain).unwrap()["url"], "https://logs.example.com");
     }
 }
