@@ -370,5 +370,8 @@ mod tests {
         assert!(refused("[strategies]\nEMAIL = 'hide'").contains("`hide` is not a strategy"));
         assert!(refused("disable = ['nope']").starts_with("redact.disable: there is no rule `nope`"));
         assert!(refused("allow_patterns = ['(']").starts_with("redact.allow_patterns: "));
+        assert!(
+            refused("allow_paths = ['user/email']").starts_with("redact.allow_paths: `user/email` is no JSON pointer")
+        );
     }
 }

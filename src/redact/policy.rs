@@ -62,6 +62,10 @@ impl Policy {
             && config.allow_values.is_empty()
             && allow_patterns.is_empty()
             && config.allow_paths.is_empty());
+        if let Some(path) = config.allow_paths.iter().find(|path| !path.starts_with('/')) {
+            let reason = format!("`{path}` is no JSON pointer: one begins with `/`, as `/user/email` does");
+            return Err(RedactError { key: "allow_paths".to_owned(), reason });
+        }
         Ok(Self {
             by_rule,
             by_path,
