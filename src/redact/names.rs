@@ -6,7 +6,6 @@
 
 use std::collections::{HashMap, HashSet};
 use std::hash::Hasher;
-use std::sync::Arc;
 
 use siphasher::sip::SipHasher13;
 
@@ -84,7 +83,8 @@ pub(super) struct Names {
     steady: HashSet<u16>,
     deny: HashSet<String>,
     deny_suffix: HashSet<String>,
-    keywords: Arc<Keywords>,
+    /// The keywords of rules, which count inside a name as before a value.
+    pub(super) keywords: Keywords,
     /// One bit for each hash of the last three letters of a strong name.
     endings: [u64; 16],
 }
@@ -124,11 +124,6 @@ impl Names {
     /// Adds a field that a rule names.
     pub(super) fn add_field(&mut self, name: &str, rule: u16) {
         self.fields.entry(name.to_owned()).or_default().push(rule);
-    }
-
-    /// Sets the keywords that count inside a name.
-    pub(super) fn set_keywords(&mut self, keywords: Arc<Keywords>) {
-        self.keywords = keywords;
     }
 
     /// Whether a strong name can end with these letters, in either case.

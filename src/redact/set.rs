@@ -1,7 +1,7 @@
 //! The rules, made ready for matching.
 
 use std::collections::HashMap;
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 
 use regex::bytes::{Regex, RegexBuilder};
 
@@ -116,7 +116,6 @@ pub(super) struct RuleSet {
     pub(super) patterns: Vec<Pattern>,
     pub(super) names: Names,
     pub(super) prefixes: Prefixes,
-    pub(super) keywords: Arc<Keywords>,
     /// Numbers of the shapes that are built in, by name.
     pub(super) builtin: Builtin,
 }
@@ -162,11 +161,10 @@ impl RuleSet {
                 names.add_field(f, i as u16);
             }
         }
-        let keywords = Arc::new(Keywords::new(&rules));
-        names.set_keywords(Arc::clone(&keywords));
+        names.keywords = Keywords::new(&rules);
         let patterns: Vec<_> = rules.iter().map(|r| Pattern::new(r.pattern.as_deref())).collect();
         let prefixes = Prefixes::new(&rules, &patterns);
-        Self { rules, patterns, names, prefixes, keywords, builtin }
+        Self { rules, patterns, names, prefixes, builtin }
     }
 }
 
@@ -276,7 +274,8 @@ impl Prefixes {
         }
         let words = WORDS.iter().map(|s| (*s, [None; HEAD]));
         let all = literals.iter().map(|l| (&*l.bytes, patterns[usize::from(l.rule)].heads(&l.bytes)));
-        let (heads, openings) = (Heads::new(all.clone().chain(words.clone())), Openings::new(all.chain(words)));
+        let all = Vec::from_iter(all.chain(words));
+        let (heads, openings) = (Heads::new(all.iter().copied()), Openings::new(all.iter().copied()));
         let longest = |all: &mut dyn Iterator<Item = &Literal>| all.map(|l| l.bytes.len()).max().unwrap_or(0);
         let bracketed = longest(&mut literals.iter().filter(|l| l.bytes.contains(&b'[')));
         let longest = longest(&mut literals.iter());

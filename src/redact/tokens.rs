@@ -102,7 +102,7 @@ impl Scan<'_> {
     pub(super) fn behind_keyword(&mut self, w: usize, len: usize) {
         let from = w.saturating_sub(REACH).max(self.start);
         let mut words = std::mem::take(&mut self.shared.words);
-        self.set.keywords.find(self.text, from..w, &mut words);
+        self.set.names.keywords.find(self.text, from..w, &mut words);
         let mut refused = None;
         for word in &words {
             if !assignment_like(&self.text[word.end..w]) {
@@ -123,7 +123,7 @@ impl Scan<'_> {
     fn takes(&mut self, word: Word, w: usize, refused: &mut Option<(u16, Range<usize>)>) -> bool {
         let set = self.set;
         let limit = self.limit(w);
-        for &r in set.keywords.rules(word) {
+        for &r in set.names.keywords.rules(word) {
             refused.get_or_insert((r, word.start..word.end));
             let Some(span) = self.fits(r, &self.text[w..limit]) else { continue };
             if !is(byte(self.text, w + span.whole), ALNUM) {

@@ -108,19 +108,21 @@ pub struct StdoutConfig {
 
 /// A URL as it may be shown: what stands behind the host may be a token.
 fn without_secrets<S: serde::Serializer>(url: &str, s: S) -> Result<S::Ok, S::Error> {
-    match reqwest::Url::parse(url) {
-        Ok(parsed) if parsed.as_str() != parsed.origin().ascii_serialization() + "/" => {
-            s.collect_str(&format_args!("{}/***", parsed.origin().ascii_serialization()))
-        }
+    match reqwest::Url::parse(url).map(|parsed| (place(&parsed), parsed)) {
+        Ok((place, parsed)) if parsed.as_str() != format!("{place}/") => s.collect_str(&format_args!("{place}/***")),
         _ => s.serialize_str(url),
     }
+}
+
+/// Scheme, host and port.
+fn place(url: &reqwest::Url) -> String {
+    url.origin().ascii_serialization()
 }
 
 impl HttpSinkConfig {
     /// Where it sends as far as that is no secret: scheme, host and port. User, path and query may hold one.
     pub fn place(&self) -> String {
-        let url = reqwest::Url::parse(&self.url);
-        url.map_or_else(|_| "an unknown place".to_owned(), |url| url.origin().ascii_serialization())
+        reqwest::Url::parse(&self.url).map_or_else(|_| "an unknown place".to_owned(), |url| place(&url))
     }
 }
 

@@ -100,21 +100,26 @@ fn share(row: &KeyRow) -> f64 {
 /// What is wrong with the query.
 pub(super) async fn keys(face: &Face, query: &Query) -> Result<Option<Value>, String> {
     query.check_page()?;
-    let known = |v: &str| ORDERS.iter().any(|order| order.name == v.strip_prefix('-').unwrap_or(v));
-    query.check("sort", known, &format!("one of {}", ORDERS.map(|order| order.name).join(", ")))?;
+    let sorting = sorting(query)?;
     let Some(list) = face.board.keys(face.now(), PATIENCE).await else { return Ok(None) };
     let (query, board) = (query.clone(), Arc::clone(&face.board));
-    Ok(tokio::task::spawn_blocking(move || page(&board, &list, &query)).await.ok())
+    Ok(tokio::task::spawn_blocking(move || page(&board, &list, &query, sorting)).await.ok())
+}
+
+/// The order that is asked for, and whether it goes down.
+fn sorting(query: &Query) -> Result<(Rank, bool), String> {
+    let sort = query.get("sort").unwrap_or("-last_seen");
+    let (name, down) = sort.strip_prefix('-').map_or((sort, false), |name| (name, true));
+    let order = ORDERS.iter().find(|order| order.name == name);
+    let order = order.ok_or_else(|| format!("`sort` must be one of {}", ORDERS.map(|order| order.name).join(", ")))?;
+    Ok((order.rank, down))
 }
 
 /// One page of the list.
-fn page(board: &Board, list: &KeyList, query: &Query) -> Value {
+fn page(board: &Board, list: &KeyList, query: &Query, (rank, down): (Rank, bool)) -> Value {
     let wanted = Wanted::new(query);
-    let sort = query.get("sort").unwrap_or("-last_seen");
-    let (name, down) = sort.strip_prefix('-').map_or((sort, false), |name| (name, true));
-    let order = ORDERS.iter().find(|order| order.name == name).unwrap_or(&ORDERS[9]);
     let rows: Vec<(usize, &KeyRow)> = list.keys.iter().enumerate().filter(|(_, row)| wanted.fits(row)).collect();
-    let mut found = order.rank.of(board, list, &rows);
+    let mut found = rank.of(board, list, &rows);
     if down {
         found.iter_mut().for_each(|(rank, _)| *rank = !*rank);
     }
@@ -290,7 +295,8 @@ mod tests {
 
     fn ask(query: &str) -> (usize, Vec<String>) {
         let list = KeyList { keys: (0..1000).map(row).collect(), ..KeyList::default() };
-        let got = page(&Board::new(0, Timestamp(0)), &list, &Query::new(query));
+        let query = Query::new(query);
+        let got = page(&Board::new(0, Timestamp(0)), &list, &query, sorting(&query).unwrap());
         let keys = got["keys"].as_array().unwrap().iter().map(|k| k["key"].as_str().unwrap().to_owned()).collect();
         (got["matched"].as_u64().unwrap() as usize, keys)
     }
