@@ -282,7 +282,7 @@ mod tests {
         Ok(())
     }
 
-    const PIECES: [&str; 80] = [
+    const PIECES: [&str; 94] = [
         "hunter2",
         "a1b2c3d4e5f6g7h8",
         "jane@example.com",
@@ -363,6 +363,20 @@ mod tests {
         "AIzaSy",
         "a_name_that_goes_on_for_longer_than_anybody_would_like_to_read_or_to_write_password",
         "....................................................................................",
+        "\u{1b}[33m",
+        "\u{1b}(B",
+        "contrase\u{f1}a=",
+        "\u{5bc6}\u{7801}:",
+        "u:p@tcp(",
+        "a;Password=x y;b=",
+        "={a;b}",
+        "authorization: Digest x=\"",
+        "set-cookie:[ 'a', '",
+        "string(7) \"",
+        "<password a=",
+        "it's",
+        "a:[b c] ",
+        "${",
     ];
 
     proptest! {

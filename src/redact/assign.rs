@@ -1,7 +1,7 @@
 //! Names and their values: `"password":"x"`, `token=x`, `api-key: x`, `{"name":"secret","value":"x"}`.
 
 use super::again::is_plain;
-use super::bytes::{ALNUM, IDENT, before, byte, is, is_label, skip, skip_back};
+use super::bytes::{ALNUM, IDENT, QUOTE, before, byte, is, is_label, skip, skip_back};
 use super::decode;
 use super::names::{Class, Name};
 use super::scan::{Scan, in_label, rank};
@@ -42,10 +42,14 @@ impl<'a> Scan<'a> {
             (start, gap - 1)
         } else {
             let start = self.name_start(gap);
-            if !text[start..gap].iter().any(u8::is_ascii_alphabetic) || in_label(text, start, p + 1) {
+            if !text[start..gap].iter().any(|b| b.is_ascii_alphabetic() || !b.is_ascii())
+                || in_label(text, start, p + 1)
+            {
                 return;
             }
-            (start, gap)
+            // A property of Java: `-Dpassword=x`.
+            let property = text[start..gap].starts_with(b"-D");
+            (start + if property { 2 } else { 0 }, gap)
         };
         let json = last == b'"' && text[p] == b':';
         let spelling = Spelling {
@@ -75,17 +79,41 @@ impl<'a> Scan<'a> {
             if v.form == Form::Bare {
                 self.bare = (v.start, v.end);
             }
+            let v = if quoted { v } else { value::in_settings(text, start, p, v) };
             self.treat(&name, v, spelling);
+            if !json && !inside {
+                self.more_of_list(&name, v, spelling);
+            }
         }
     }
 
-    /// Start of the bare name that ends before `end`; it may hold a `$`.
+    /// Acts on the strings that follow `v` in a list: `set-cookie: [ 'a=1', 'b=2' ]`.
+    fn more_of_list(&mut self, name: &Name, mut v: Value, how: Spelling) {
+        let text = self.text;
+        let quote = before(text, v.start);
+        let open = skip_back(text, v.start.saturating_sub(1), 4, |b| b == b' ');
+        if v.form != Form::Quoted || before(text, open) != b'[' || !is(quote, QUOTE) {
+            return;
+        }
+        loop {
+            let comma = skip(text, v.end + 1, |b| b == b' ');
+            let next = skip(text, comma + 1, |b| b == b' ');
+            if byte(text, comma) != b',' || byte(text, next) != quote {
+                return;
+            }
+            v = value::quoted(text, next, quote);
+            self.treat(name, v, how);
+        }
+    }
+
+    /// Start of the bare name that ends before `end`; it may hold a `$`, and letters of any script.
     fn name_start(&self, end: usize) -> usize {
         let start = self.index.idents.start(end, NAME).max(end.saturating_sub(NAME));
-        if before(self.text, start) == b'$' {
-            return skip_back(self.text, end, NAME, |b| is(b, IDENT) || b == b'$');
+        match before(self.text, start) {
+            b'$' => skip_back(self.text, end, NAME, |b| is(b, IDENT) || b == b'$'),
+            b if !b.is_ascii() => skip_back(self.text, end, NAME, |b| is(b, IDENT) || !b.is_ascii()),
+            _ => start,
         }
-        start
     }
 
     /// Whether the value behind `p` is an object or array that needs no look: gone through already, or under a weak name.
@@ -198,7 +226,7 @@ impl<'a> Scan<'a> {
             }
         }
         let value = &text[start..end];
-        if value.is_empty() || value::is_placeholder(value) {
+        if value.is_empty() || value::is_placeholder(value) || value::is_scheme(value) {
             return;
         }
         let quote = if v.form == Form::Scalar { how.quote } else { None };
@@ -213,8 +241,7 @@ impl<'a> Scan<'a> {
         }
         let hit = match name.class {
             Class::Strong(r) if v.form == Form::Bare && self.whole_header(r) => {
-                let stop = skip(text, start, |b| !matches!(b, b'"' | b'\'' | b'\n' | b'\r' | b'\\' | b'`'));
-                Some((r, rank::STRONG_FIELD, stop.max(end)))
+                Some((r, rank::STRONG_FIELD, value::header_end(text, start).max(end)))
             }
             Class::Strong(r) if !(how.loose && value::is_prose(value)) => Some((r, rank::STRONG_FIELD, end)),
             Class::Weak(r)
@@ -253,7 +280,11 @@ impl<'a> Scan<'a> {
     pub(super) fn weak_fits(&self, r: u16, value: &[u8]) -> bool {
         match self.set.rules[usize::from(r)].kind.as_str() {
             "TOKEN" | "CREDENTIAL" | "AUTHORIZATION" | "SECRET" => value::looks_token(value),
-            "PASSWORD" => !value::is_prose(value) && value.iter().any(u8::is_ascii_digit) && !value.contains(&b' '),
+            "PASSWORD" => {
+                // Up to three digits are a count: `pass=33 fail=0`.
+                let count = value.len() <= 3 && value.iter().all(u8::is_ascii_digit);
+                !count && !value::is_prose(value) && value.iter().any(u8::is_ascii_digit) && !value.contains(&b' ')
+            }
             _ => value::looks_secret(value),
         }
     }
@@ -281,6 +312,8 @@ impl<'a> Scan<'a> {
             "CARD" | "SSN" | "TAX_ID" | "NATIONAL_ID" | "BANK_ACCOUNT" | "ROUTING_NUMBER" => digits >= 4,
             "IBAN" => value.len() >= 15,
             "IP" | "MAC" => false,
+            // Repositories are called so too.
+            "NAME" => form != Form::Scalar && !value.contains(&b'/'),
             _ => form != Form::Scalar || digits >= 4,
         }
     }

@@ -13,6 +13,7 @@ use std::arch::x86_64::{
     _mm256_setzero_si256, _mm256_shuffle_epi8, _mm256_slli_epi16, _mm256_srli_epi16,
 };
 
+use super::colours::ESCAPE;
 use super::planes::{BLANK_PARENS, DASH, DIGITS, HIGH, LETTERS, LOW, PLUS_DOT_SLASH, UNDERSCORE};
 use super::tile::{Tile, derive_with};
 
@@ -80,7 +81,7 @@ fn half(bytes: &[u8; 32]) -> Half {
     let any =
         |set: i8| bits(_mm256_cmpgt_epi8(_mm256_and_si256(planes, _mm256_set1_epi8(set)), _mm256_setzero_si256()));
     let dot = equal(b'.');
-    let escapes = or(equal(b'\\'), or(equal(b'%'), equal(b'&')));
+    let escapes = or(or(equal(b'\\'), equal(ESCAPE)), or(equal(b'%'), equal(b'&')));
     let openers = or(equal(b'<'), or(equal(b'['), equal(b'(')));
     let alnum = any(LETTERS | DIGITS);
     let digit = bits(_mm256_slli_epi16::<5>(planes));

@@ -13,6 +13,7 @@ use std::arch::x86_64::{
 };
 
 use super::avx2::table;
+use super::colours::ESCAPE;
 use super::openings::{HEAD, Openings};
 use super::planes::{ASSIGNS, BLANK_PARENS, DASH, DIGITS, HIGH, LETTERS, LOW, PLUS_DOT_SLASH, UNDERSCORE};
 use super::tile::{Tile, derive_with};
@@ -72,7 +73,7 @@ pub(super) fn classify(blocks: &[[u8; 64]], t: &mut Tile, place: usize) {
         t.digit[p] = digit;
         t.group[p] = any(DIGITS | DASH | PLUS_DOT_SLASH | BLANK_PARENS);
         t.assign[p] = any(ASSIGNS);
-        let escapes = equal(b'\\') | equal(b'%') | equal(b'&');
+        let escapes = equal(b'\\') | equal(b'%') | equal(b'&') | equal(ESCAPE);
         t.rare[p] = equal(b'@') | escapes | equal(b'<') | equal(b'[') | equal(b'(');
         t.space[p] = _mm512_cmple_epu8_mask(v, _mm512_set1_epi8(b' ' as i8));
         t.joint[p] = equal(b'/') | dot;

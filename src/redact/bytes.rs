@@ -10,7 +10,8 @@ pub(super) const DIGIT: u16 = 1 << 2;
 pub(super) const GROUP: u16 = 1 << 3;
 /// `:` or `=`.
 pub(super) const ASSIGN: u16 = 1 << 4;
-/// Seldom seen, and each with a check of its own: `@`, the escapes `\`, `%` and `&`, the openers `<`, `[` and `(`.
+/// Seldom seen, and each with a check of its own: `@`, the escapes `\`, `%` and `&`, that of terminals, the openers
+/// `<`, `[` and `(`.
 pub(super) const RARE: u16 = 1 << 5;
 /// Space or control character.
 pub(super) const SPACE: u16 = 1 << 6;
@@ -74,7 +75,7 @@ const fn classes() -> [u16; 256] {
             b'(' => GROUP | RARE,
             b' ' | b')' => GROUP,
             b':' | b'=' => ASSIGN,
-            b'@' | b'\\' | b'%' | b'&' | b'<' | b'[' => RARE,
+            0x1b | b'@' | b'\\' | b'%' | b'&' | b'<' | b'[' => RARE,
             _ => 0,
         };
         t[i] = c;

@@ -68,6 +68,22 @@ impl View {
         }
     }
 
+    /// Becomes `source` without these pieces, which are in order. False when there are none.
+    pub(super) fn leave_out(&mut self, source: &[u8], pieces: impl Iterator<Item = Range<usize>>) -> bool {
+        work(source.len());
+        self.clear();
+        let mut done = 0;
+        for piece in pieces {
+            if piece.start >= done {
+                self.text.extend_from_slice(&source[done..piece.start]);
+                self.escape(self.text.len(), 0, piece.start, piece.end);
+                done = piece.end;
+            }
+        }
+        self.text.extend_from_slice(&source[done..]);
+        done > 0
+    }
+
     /// Notes that the decoded bytes from `start` on are written as the original bytes `from..to`.
     fn escape(&mut self, start: usize, len: usize, from: usize, to: usize) {
         let [start, len, from, to] = [start, len, from, to].map(|n| n as u32);

@@ -8,6 +8,7 @@ use super::index::Index;
 use super::memory::{Memory, Notes, Question, Seed};
 use super::near::{self, NearMiss};
 use super::output::{Redacted, RuleId};
+use super::pem::OpenBlock;
 use super::policy::{Policy, RedactError};
 use super::remark;
 use super::resolve::{resolve, splice, write_label};
@@ -130,7 +131,7 @@ pub struct Finder {
 #[derive(Default)]
 pub struct Stream {
     memory: Memory,
-    pem_open: bool,
+    pem_open: Option<OpenBlock>,
 }
 
 /// What was found in a chunk.
@@ -138,7 +139,7 @@ pub struct Stream {
 pub struct Found {
     hits: Vec<Hit>,
     notes: Notes,
-    pem_open: bool,
+    pem_open: Option<OpenBlock>,
     /// What was seen of the chunk, from its finding to its finishing.
     index: Option<Index>,
 }
@@ -201,7 +202,7 @@ impl Finder {
         found.hits.clear();
         self.shared.notes.clear();
         self.shared.near.iter_mut().for_each(Vec::clear);
-        self.shared.pem_open = false;
+        self.shared.pem_open = None;
         let mut index = found.index.take().or_else(|| self.shared.indexes.pop()).unwrap_or_default();
         scan_lines(&self.redactor.inner.set, &mut self.shared, chunk, &mut index, &mut found.hits);
         found.index = Some(index);
@@ -212,8 +213,8 @@ impl Finder {
     /// Adds what is known from earlier chunks of the stream, and adds to that what this one teaches.
     pub fn recall(&mut self, chunk: &[u8], stream: &mut Stream, found: &mut Found) {
         let set = &self.redactor.inner.set;
-        let open = stream.pem_open && resume_block(set, &mut self.shared, chunk, &mut found.hits);
-        stream.pem_open = open || found.pem_open;
+        let open = stream.pem_open.and_then(|open| resume_block(set, &mut self.shared, chunk, open, &mut found.hits));
+        stream.pem_open = open.or(found.pem_open);
         let hits = &mut found.hits;
         stream.memory.go_through(&mut found.notes, chunk, self.seed, |q| {
             let (rule, rank) = (set.builtin.remembered, rank::REMEMBERED);

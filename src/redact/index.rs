@@ -200,6 +200,14 @@ impl Cursor<'_> {
             || self.rares.begins_before(end)
             || self.numbers.begins_before(end)
     }
+
+    /// Goes on to the positions from `end` on.
+    pub(super) fn pass(&mut self, end: u32) {
+        let Self { assigns, rares, prefixes, marked, spaced, numbers } = self;
+        for list in [assigns, rares, prefixes, marked, spaced, numbers] {
+            list.up_to(end);
+        }
+    }
 }
 
 impl Index {

@@ -28,7 +28,7 @@ fn scan_inner(set: &RuleSet, shared: &mut Shared, text: &[u8], hits: &mut Vec<Hi
 
 impl Scan<'_> {
     /// Scans `view`, decoded from `self.text[from..]`, and maps what is found back. Gives the number of hits.
-    fn inner(&mut self, view: &View, from: usize, numeric: bool) -> usize {
+    pub(super) fn inner(&mut self, view: &View, from: usize, numeric: bool) -> usize {
         let first = self.hits.len();
         let near = self.shared.near.as_ref().map_or(0, Vec::len);
         let noted = self.shared.notes.count();

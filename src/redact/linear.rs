@@ -6,7 +6,7 @@ use super::output::Redacted;
 use super::tag::PseudonymKey;
 
 /// Pieces that begin something: alone or many times in a row they are the worst that can be asked for.
-const PIECES: [&str; 54] = [
+const PIECES: [&str; 69] = [
     "@",
     "4",
     "\"",
@@ -61,6 +61,21 @@ const PIECES: [&str; 54] = [
     "4111 1111 ",
     "ghp_",
     "\u{e9}@",
+    "\u{1b}[33m",
+    "\u{1b}(B",
+    "contrase\u{f1}a=",
+    "\u{5bc6}\u{7801}:",
+    "u:p@tcp(",
+    "a;Password=x y;b=",
+    "={a;b}",
+    "authorization: Digest x=\"",
+    "MIIEowIBAAKCAQEAy8Dbv8prpJ/0kKhlGeJYozo2t60EG8L0561g13R29LvMR5hy",
+    "set-cookie:[ 'a', '",
+    "string(7) \"",
+    "<password a=",
+    "it's",
+    "a:[b c] ",
+    "${",
 ];
 
 /// The work on one line of `piece` behind `head`, of about `len` bytes.

@@ -218,25 +218,32 @@ fn longer<'t>(best: Option<(usize, u16)>, part: &'t str, table: &'t HashMap<Stri
     }
 }
 
-/// Lower-case tokens, each followed by `_`: `X-Api-Key` gives `x_api_key_`. Digits at a token's end are dropped.
+/// Lower-case tokens, each followed by `_`: `X-Api-Key` gives `x_api_key_`. Digits at a token's end are dropped. Chinese
+/// characters are a token each, since nothing stands between words there.
 fn normalise(raw: &[u8], out: &mut String) {
     out.clear();
     let mut word = 0usize;
-    for (i, &b) in raw.iter().enumerate() {
-        let next = raw.get(i + 1).copied().unwrap_or(0);
-        let previous = if i == 0 { 0 } else { raw[i - 1] };
-        let hump = b.is_ascii_uppercase()
-            && (previous.is_ascii_lowercase()
+    let (mut previous, text) = ('\0', String::from_utf8_lossy(raw));
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        let hump = c.is_uppercase()
+            && (previous.is_lowercase()
                 || previous.is_ascii_digit()
-                || (previous.is_ascii_uppercase() && next.is_ascii_lowercase()));
-        if hump || !b.is_ascii_alphanumeric() {
+                || (previous.is_uppercase() && chars.peek().is_some_and(|next| next.is_lowercase())));
+        if hump || !c.is_alphanumeric() || is_word(c) || is_word(previous) {
             close(out, &mut word);
         }
-        if b.is_ascii_alphanumeric() {
-            out.push(char::from(b.to_ascii_lowercase()));
+        if c.is_alphanumeric() {
+            out.extend(c.to_lowercase());
         }
+        previous = c;
     }
     close(out, &mut word);
+}
+
+/// Whether a character can be a word by itself: one of the unified ideographs (Unicode, 18.1).
+fn is_word(c: char) -> bool {
+    matches!(c, '\u{3400}'..='\u{9fff}')
 }
 
 /// Ends the word that began at `word`, if there is one.
@@ -440,6 +447,9 @@ mod tests {
         }
         assert_eq!(normal(b"sha256_sum"), "sha_sum_");
         assert_eq!(normal(b"--"), "");
+        assert_eq!(normal("dbContrase\u{f1}a1".as_bytes()), "db_contrase\u{f1}a_");
+        assert_eq!(normal("\u{7528}\u{6237}Key".as_bytes()), "\u{7528}_\u{6237}_key_");
+        assert_eq!(normal(b"a\xffb"), "a_b_");
     }
 
     #[test]

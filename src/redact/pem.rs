@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::bytes::{byte, skip, work};
+use super::bytes::{before, byte, is_label, skip, skip_back, work};
 use super::scan::{Scan, rank};
 use super::value::quoted_end;
 
@@ -20,8 +20,25 @@ const LONGEST: usize = 64 << 10;
 /// Shortest first line of a block, in bytes.
 const SHORT: usize = 16;
 
-/// Shortest string of base64 in a JSON line that counts as a line of an open block.
+/// Shortest base64 beside something else on its line that counts as a line of an open block, in bytes.
 const BODY: usize = 32;
+
+/// Longest line of a block (RFC 1421 has 64, RFC 2045 76), with room for those that keep to neither, in bytes.
+const LINE: usize = 512;
+
+/// Most lines of something else between two lines of a block, where several threads write one log.
+const FOREIGN: u8 = 16;
+
+/// A key block whose end has not come yet.
+#[derive(Clone, Copy, Default)]
+pub(super) struct OpenBlock {
+    /// Whether there was a line of its text.
+    begun: bool,
+    /// Where on the last line its text began, when something stood before it.
+    column: Option<u32>,
+    /// Lines of something else since.
+    foreign: u8,
+}
 
 impl Scan<'_> {
     /// Finds key blocks, and goes on with one that an earlier line left open.
@@ -84,49 +101,44 @@ impl Scan<'_> {
         let sight = &text[body..line.min(body + LONGEST)];
         let sight = &sight[..memchr::memmem::find(sight, BEGIN).unwrap_or(sight.len())];
         work(sight.len());
-        let closed = memchr::memmem::find(sight, END).map(|n| {
-            let title = skip(&text[..line], body + n + END.len(), |b| b.is_ascii_uppercase() || b == b' ');
-            skip(&text[..line], title, |b| b == b'-')
-        });
+        let closed = memchr::memmem::find(sight, END).map(|n| behind_end(&text[..line], body + n));
         let end = closed.unwrap_or_else(|| {
             skip(&text[..line], body, |b| is_body(b) || matches!(b, b'\\' | b'\n' | b'\r' | b' ' | b':' | b','))
         });
         self.hit(start, trim(text, start, end), self.set.builtin.private_key, rank::KEY_BLOCK);
         if closed.is_none() && self.depth == 0 && self.learns && newline.is_some() {
-            self.shared.pem_open = true;
+            self.shared.pem_open = Some(OpenBlock::default());
             return (end, newline.map(|n| n + 1));
         }
         (end, None)
     }
 
-    /// Takes the lines from `at` on that belong to an open block. Gives the start of the first line that does not.
+    /// Takes the lines from `at` on that belong to the open block. Gives the start of the first line behind it; the block
+    /// is open still when that is the end of the text and no line has closed it.
     pub(super) fn open_lines(&mut self, mut at: usize) -> usize {
         let text = self.text;
-        // A short line can be the last of a block, not its first.
-        let mut least = SHORT;
         self.json = false;
-        while at < text.len() {
+        while let Some(mut open) = self.shared.pem_open
+            && at < text.len()
+        {
             let end = memchr::memchr(b'\n', &text[at..]).map_or(text.len(), |n| at + n);
-            let start = skip(&text[..end], at, |b| matches!(b, b' ' | b'\t'));
-            let stop = trim(text, start, end);
-            let line = &text[start..stop];
-            if line.starts_with(END) {
-                self.hit(start, stop, self.set.builtin.private_key, rank::KEY_BLOCK);
-                self.shared.pem_open = false;
-                return end;
-            }
-            let header = line.starts_with(b"Proc-Type:") || line.starts_with(b"DEK-Info:");
-            let body = line.iter().all(|b| is_body(*b)) && !line.iter().all(u8::is_ascii_digit);
-            if header || (line.len() >= least && body) {
-                least = 1;
-                self.hit(start, stop, self.set.builtin.private_key, rank::KEY_BLOCK);
-            } else if line.first() == Some(&b'{') {
-                if !self.wrapped(start, stop) {
-                    self.shared.pem_open = false;
-                    return at;
+            work(end - at);
+            // A block ends before the next begins.
+            let another = memchr::memmem::find(&text[at..end], BEGIN).is_some();
+            let goes_on = match self.line_of_block(&mut open, at, end) {
+                Part::Body => {
+                    (open.begun, open.foreign) = (true, 0);
+                    true
                 }
-            } else if !line.is_empty() && !super::bytes::is_label(line) {
-                self.shared.pem_open = false;
+                Part::Foreign => {
+                    open.foreign += 1;
+                    open.foreign <= FOREIGN
+                }
+                Part::Nothing => true,
+                Part::Last => false,
+            };
+            self.shared.pem_open = Some(open).filter(|_| goes_on && !another);
+            if another {
                 return at;
             }
             at = (end + 1).min(text.len());
@@ -134,30 +146,107 @@ impl Scan<'_> {
         at
     }
 
-    /// A line of a block inside a JSON string, as container runtimes write it. True when there was one.
-    fn wrapped(&mut self, mut at: usize, end: usize) -> bool {
+    /// Takes what of the line `at..end` belongs to the open block.
+    fn line_of_block(&mut self, open: &mut OpenBlock, at: usize, end: usize) -> Part {
         let text = self.text;
-        let mut found = false;
+        let start = skip(&text[..end], at, |b| matches!(b, b' ' | b'\t'));
+        let stop = trim(text, start, end);
+        let line = &text[start..stop];
+        if line.is_empty() || is_label(line) {
+            return Part::Nothing;
+        }
+        if line[0] == b'{' {
+            return self.wrapped(*open, start, stop);
+        }
+        if let Some(n) = memchr::memmem::find(line, END) {
+            self.hit(start + n, behind_end(&text[..stop], start + n), self.set.builtin.private_key, rank::KEY_BLOCK);
+            return Part::Last;
+        }
+        let header = line.starts_with(b"Proc-Type:") || line.starts_with(b"DEK-Info:");
+        // A short line can be the last of a block, not its first.
+        let least = if open.begun && open.foreign == 0 { 1 } else { SHORT };
+        let body = line.iter().all(|b| is_body(*b)) && !line.iter().all(u8::is_ascii_digit);
+        // What came between makes a short word less likely to be one.
+        let known = open.foreign == 0 || is_key_text(line) || is_rest(line) && line.len() >= SHORT;
+        if header || line.len() >= least && body && known {
+            self.hit(start, stop, self.set.builtin.private_key, rank::KEY_BLOCK);
+            return Part::Body;
+        }
+        // A logger put something before it, and maybe quotes around it.
+        let close = skip_back(text, stop, 2, |b| matches!(b, b'"' | b'\'' | b']'));
+        let from = skip_back(&text[..close], close, LINE, is_body).max(start);
+        // The letters of an escape are no text of the key.
+        let escape = if before(text, from) != b'\\' { 0 } else { if byte(text, from) == b'u' { 5 } else { 1 } };
+        let from = (from + escape).min(close);
+        let piece = &text[from..close];
+        let column = Some((from - at) as u32);
+        if from > start && (is_key_text(piece) || open.column == column && is_rest(piece)) {
+            open.column = column;
+            self.hit(from, close, self.set.builtin.private_key, rank::KEY_BLOCK);
+            return Part::Body;
+        }
+        Part::Foreign
+    }
+
+    /// A line of a block inside a JSON string, as container runtimes write it.
+    fn wrapped(&mut self, open: OpenBlock, mut at: usize, end: usize) -> Part {
+        let text = self.text;
+        let mut part = Part::Foreign;
         while let Some(n) = memchr::memchr(b'"', &text[at..end]) {
-            let open = at + n;
-            let close = quoted_end(text, open).min(end);
+            let quote = at + n;
+            let close = quoted_end(text, quote).min(end);
             let mut stop = close;
-            while text[open + 1..stop].ends_with(b"\\n") || text[open + 1..stop].ends_with(b"\\r") {
+            while text[quote + 1..stop].ends_with(b"\\n") || text[quote + 1..stop].ends_with(b"\\r") {
                 stop -= 2;
             }
-            let content = &text[open + 1..stop];
+            let content = &text[quote + 1..stop];
             let closes = content.starts_with(END);
-            if closes || (content.len() >= BODY && content.iter().all(|b| is_body(*b))) {
-                self.hit(open + 1, stop, self.set.builtin.private_key, rank::KEY_BLOCK);
-                found = true;
+            let known = open.foreign == 0 || content.len() >= SHORT;
+            let rest = open.begun && known && stop < close && is_rest(content);
+            if closes || rest || (content.len() >= BODY && content.iter().all(|b| is_body(*b))) {
+                self.hit(quote + 1, stop, self.set.builtin.private_key, rank::KEY_BLOCK);
+                part = Part::Body;
             }
             if closes {
-                return false;
+                return Part::Last;
             }
             at = (close + 1).min(end);
         }
-        found
+        part
     }
+}
+
+/// Where the last line of a block ends that begins at `at`.
+fn behind_end(text: &[u8], at: usize) -> usize {
+    let title = skip(text, at + END.len(), |b| b.is_ascii_uppercase() || b == b' ');
+    skip(text, title, |b| b == b'-')
+}
+
+/// What a line is to an open block.
+enum Part {
+    /// Some of its text.
+    Body,
+    /// Its end.
+    Last,
+    /// Empty, or gone already.
+    Nothing,
+    /// Something else, which came between.
+    Foreign,
+}
+
+/// Whether this is the text of a key and no word, number or digest: base64 of a usual line's length in both cases.
+fn is_key_text(piece: &[u8]) -> bool {
+    piece.len() >= BODY
+        && piece.iter().any(u8::is_ascii_digit)
+        && piece.iter().any(u8::is_ascii_lowercase)
+        && piece.iter().any(u8::is_ascii_uppercase)
+        && piece.iter().all(|b| is_body(*b))
+}
+
+/// Whether this can be the rest of a key's text: base64 of whole bytes that is no word.
+fn is_rest(piece: &[u8]) -> bool {
+    let word = piece.iter().all(u8::is_ascii_lowercase) || piece.iter().all(u8::is_ascii_digit);
+    !piece.is_empty() && piece.len().is_multiple_of(4) && !word && piece.iter().all(|b| is_body(*b))
 }
 
 fn is_body(b: u8) -> bool {

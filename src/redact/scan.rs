@@ -12,6 +12,7 @@ use super::memory::{Notes, Seed};
 use super::names::NameCache;
 use super::near::NearMiss;
 use super::output::Finding;
+use super::pem::OpenBlock;
 use super::set::RuleSet;
 use super::survey;
 use super::tag::{Tag, Tags};
@@ -70,8 +71,8 @@ pub(super) struct Shared {
     pub(super) kept: Vec<bool>,
     /// Start of the line under the lens in the text as it came in.
     pub(super) line: usize,
-    /// An open PEM block continues on the next line.
-    pub(super) pem_open: bool,
+    /// The key block that goes on with the next line.
+    pub(super) pem_open: Option<OpenBlock>,
     /// What nearly matched, when somebody wants to know.
     pub(super) near: Option<Vec<NearMiss>>,
     pub(super) indexes: Vec<Index>,
@@ -89,7 +90,7 @@ impl Shared {
             seed,
             kept: Vec::new(),
             line: 0,
-            pem_open: false,
+            pem_open: None,
             near: None,
             indexes: Vec::new(),
             again: Again::default(),
@@ -163,13 +164,19 @@ pub(super) fn scan_lines(set: &RuleSet, shared: &mut Shared, text: &[u8], index:
     }
 }
 
-/// Goes on with a key block that an earlier chunk left open. True when it is open still at the end of `text`.
-pub(super) fn resume_block(set: &RuleSet, shared: &mut Shared, text: &[u8], hits: &mut Vec<Hit>) -> bool {
-    shared.pem_open = true;
+/// Goes on with a key block that an earlier chunk left open; gives it when it is open still at the end of `text`.
+pub(super) fn resume_block(
+    set: &RuleSet,
+    shared: &mut Shared,
+    text: &[u8],
+    open: OpenBlock,
+    hits: &mut Vec<Hit>,
+) -> Option<OpenBlock> {
+    shared.pem_open = Some(open);
     let index = Index::default();
     let mut s = Scan::new(set, shared, text, &index, hits, (0, true));
-    let end = s.open_lines(0);
-    end == text.len() && shared.pem_open
+    s.open_lines(0);
+    shared.pem_open
 }
 
 impl<'a> Scan<'a> {
@@ -213,6 +220,10 @@ impl<'a> Scan<'a> {
     /// Goes through the candidates of the line that ends with `self.text`.
     pub(super) fn line(&mut self, rest: &mut Cursor<'_>) {
         let end = self.text.len() as u32;
+        let rares = rest.rares.up_to(end);
+        if self.without_colours(rares) {
+            return rest.pass(end);
+        }
         self.enter(self.start);
         for p in rest.assigns.up_to(end) {
             self.assign(*p as usize);
@@ -229,7 +240,6 @@ impl<'a> Scan<'a> {
         for p in rest.spaced.up_to(end) {
             self.behind_word(*p as usize);
         }
-        let rares = rest.rares.up_to(end);
         let mut escapes = None;
         for (n, p) in rares.iter().enumerate() {
             let p = *p as usize;

@@ -2,6 +2,7 @@
 //! values in lists behind their name, and elements between tags.
 
 use super::bytes::{ALNUM, TOKEN, before, byte, is, skip, skip_back, work};
+use super::colours::behind_colour;
 use super::names::Class;
 use super::scan::{Scan, rank};
 use super::value::{self, is_placeholder, looks_secret};
@@ -10,15 +11,41 @@ use super::value::{self, is_placeholder, looks_secret};
 const LOCAL: usize = 64;
 const DOMAIN: usize = 255;
 
+/// How far what a tag or a command line says is looked for, in bytes.
+const SIGHT: usize = 256;
+
 /// Longest word that is looked at before a value, in bytes.
 const WORD: usize = 48;
 
 impl Scan<'_> {
     /// An `@` at `p`: the end of a URL's user part, or the middle of an e-mail address.
     pub(super) fn at_sign(&mut self, p: usize) {
-        if !self.userinfo(p) {
+        if !self.data_source(p) && !self.userinfo(p) {
             self.email(p);
         }
+    }
+
+    /// `user:password@tcp(host:3306)/name`, as Go's drivers for SQL have it. True when `p` ends the password.
+    fn data_source(&mut self, p: usize) -> bool {
+        let text = self.text;
+        let network = skip(&text[..text.len().min(p + 8)], p + 1, |b| is(b, ALNUM));
+        if byte(text, network) != b'(' || !matches!(&text[p + 1..network], b"" | b"tcp" | b"tcp4" | b"tcp6" | b"unix") {
+            return false;
+        }
+        let start = skip_back(text, p, SIGHT, |b| {
+            !matches!(b, b' ' | b'\t' | b'\n' | b'\r' | b'"' | b'\'' | b'<' | b'>' | b'`' | b'\\')
+        });
+        // Where it begins must be in sight.
+        if p - start == SIGHT {
+            return false;
+        }
+        let Some(colon) = memchr::memchr(b':', &text[start..p]) else { return false };
+        let from = start + colon + 1;
+        if is_placeholder(&text[from..p]) || text[from..p].starts_with(b"//") {
+            return false;
+        }
+        self.hit(from, p, self.set.builtin.url_password, rank::SHAPE);
+        true
     }
 
     fn email(&mut self, p: usize) {
@@ -30,6 +57,7 @@ impl Scan<'_> {
             start += n + 1;
         }
         let start = skip(&text[..p], start, |b| !is(b, ALNUM) && b != b'_' && b < 0x80);
+        let start = behind_colour(&text[..p], start);
         let end = skip(&text[..(p + 1 + DOMAIN).min(text.len())], p + 1, |b| {
             is(b, ALNUM) || matches!(b, b'.' | b'-') || b >= 0x80
         });
@@ -84,9 +112,9 @@ impl Scan<'_> {
             return false;
         }
         let password = &info[colon + 1..];
-        // `https://host:8443/path@x`: a port and a path, not a password.
+        // `https://host:8443/path@x`, `jdbc:sqlserver://host:1433;x=y@z`: a port and more, not a password.
         let port = skip(password, 0, |b| b.is_ascii_digit());
-        if (1..=5).contains(&port) && password.get(port) == Some(&b'/') {
+        if (1..=5).contains(&port) && matches!(password.get(port), Some(b'/' | b';' | b'?')) {
             return false;
         }
         if !is_placeholder(password) && !password.starts_with(b"$") {
@@ -179,9 +207,16 @@ impl Scan<'_> {
         let quoted = matches!(before(text, start), b'"' | b'\'');
         let name = start - usize::from(quoted);
         let blank = skip_back(text, name, 3, |b| matches!(b, b' ' | b'='));
-        if blank == name || !(text[..blank].ends_with(b"--user") || text[..blank].ends_with(b" -u")) {
+        let apart = blank < name && (text[..blank].ends_with(b"--user") || text[..blank].ends_with(b" -u"));
+        // `curl -uname:password`
+        let glued = !quoted && text[start..p].starts_with(b"-u") && {
+            let before = &text[self.start.max(start.saturating_sub(SIGHT))..start];
+            memchr::memmem::find(before, b"curl ").is_some()
+        };
+        if !apart && !glued {
             return;
         }
+        let start = if glued { start + 2 } else { start };
         let inner = matches!(byte(text, p + 1), b'"' | b'\'');
         let from = p + 1 + usize::from(inner);
         let end = skip(text, from, |b| !matches!(b, b' ' | b'\t' | b'\n' | b'"' | b'\'' | b'\\'));
@@ -269,11 +304,14 @@ impl Scan<'_> {
     pub(super) fn element(&mut self, p: usize) {
         let text = self.text;
         let tag = p + 1;
-        let close = self.index.idents.end(tag);
-        if byte(text, close) != b'>' || close == tag || close - tag > 64 {
+        let name = self.index.idents.end(tag);
+        // Attributes may follow the name.
+        let attributes = if byte(text, name) == b' ' { &text[..text.len().min(name + SIGHT)] } else { &text[..name] };
+        let close = skip(attributes, name, |b| !matches!(b, b'<' | b'>' | b'\n'));
+        if byte(text, close) != b'>' || name == tag || name - tag > 64 || text[close - 1] == b'/' {
             return;
         }
-        let class = self.shared.names.get(&self.set.names, text, tag, close).class;
+        let class = self.shared.names.get(&self.set.names, text, tag, name).class;
         if !matches!(class, Class::Strong(_) | Class::Weak(_)) {
             return;
         }

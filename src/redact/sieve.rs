@@ -6,11 +6,11 @@
 //! behind a name, are no number.
 
 use super::bytes::{ALNUM, ASSIGN, BLANK, HASH, IDENT, QUOTE, TEXTUAL, before, byte, class, is};
-use super::decode;
 use super::index::Index;
 use super::names::{NameCache, Names};
 use super::runs::Runs;
 use super::set::RuleSet;
+use super::{colours, decode};
 
 /// Keeps the positions of a list that pass. A macro, since a closure would not be compiled for the instruction set of
 /// its caller.
@@ -94,8 +94,9 @@ fn may_name_bare(text: &[u8], p: usize, idents: &Runs, near: &[u8; SIGHT + 2], c
     let len = idents.before(p);
     let Some(sixteen) = near[SIGHT - 16..].first_chunk() else { return true };
     let previous = before(text, p - len);
-    // Words before may belong to the name; so may the option that takes a user and a password.
-    let alone = if colon { !matches!(previous, b' ' | b'"' | b'\'' | b'=' | b'$') } else { previous != b'$' };
+    // Words before may belong to the name; so may the option that takes a user and a password, and other letters.
+    let alone = previous.is_ascii()
+        && if colon { !matches!(previous, b' ' | b'"' | b'\'' | b'=' | b'$') } else { previous != b'$' };
     !((1..=16).contains(&len) && alone && cache.is_plain(sixteen, len) || colon && is_clock(text, p))
 }
 
@@ -187,5 +188,5 @@ fn opens(text: &[u8], p: usize) -> bool {
     let list = ((b == b'[') | (b == b'(')) & ((next == b'"') | (next == b'\''));
     let element = (b == b'<') & is(next, IDENT);
     let other = (b == b'@') | (b == b'-') | (b == b'\\');
-    list | element | other || matches!(b, b'%' | b'&') && decode::is_escape(text, p)
+    list | element | other || colours::may_begin(text, p) || matches!(b, b'%' | b'&') && decode::is_escape(text, p)
 }

@@ -1,6 +1,6 @@
 //! Where the value behind a name ends, and what kind of thing it is.
 
-use super::bytes::{IDENT, Mix, byte, entropy, is, is_label, is_uuid, label_len, skip, work};
+use super::bytes::{ALNUM, IDENT, Mix, before, byte, entropy, is, is_label, is_uuid, label_len, skip, skip_back, work};
 
 /// How a value is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,20 +45,114 @@ pub(super) fn after_known(text: &[u8], sep: usize, json: bool, inside: bool, kno
     match byte(text, at) {
         q @ (b'"' | b'\'' | b'`') => Some(quoted(text, at, q)),
         b'{' | b'[' if json => Some(Value { start: at, end: tree_end(text, at), form: Form::Tree }),
-        b'[' if label_len(&text[at..]).is_none() && matches!(byte(text, at + 1), b'"' | b'\'') => {
-            Some(quoted(text, at + 1, byte(text, at + 1)))
+        b'[' if !json && label_len(&text[at..]).is_none() => {
+            let first = skip(text, at + 1, |b| b == b' ');
+            match byte(text, first) {
+                q @ (b'"' | b'\'') => Some(quoted(text, first, q)),
+                _ => Some(listed(text, sep, at).unwrap_or_else(|| bare(text, at, known))),
+            }
         }
+        b'{' if !json && text[sep] == b'=' => braced(text, at),
         _ if json => {
             let end =
                 skip(text, at, |b| !matches!(b, b',' | b'}' | b']' | b' ' | b'\t' | b'\r' | b'\n' | b'"' | b'\\'));
             (end > at).then_some(Value { start: at, end, form: Form::Scalar })
         }
         _ => {
-            let from = if known.0 < at && at < known.1.min(text.len()) { known.1.min(text.len()) } else { at };
-            let end = bare_end(text, at, from);
-            (end > at).then_some(Value { start: at, end, form: Form::Bare })
+            let value = bare(text, at, known);
+            (value.end > at).then_some(value)
         }
     }
+}
+
+/// The value without quotes at `at`.
+fn bare(text: &[u8], at: usize, known: (usize, usize)) -> Value {
+    let from = if known.0 < at && at < known.1.min(text.len()) { known.1.min(text.len()) } else { at };
+    // What stands for another value is one word, whatever its brackets are.
+    let from = match text[at..] {
+        [b'$', b'{', ..] if from == at => {
+            let end = skip(text, at + 2, |b| is(b, IDENT));
+            end + usize::from(byte(text, end) == b'}')
+        }
+        _ => from,
+    };
+    Value { start: at, end: bare_end(text, at, from), form: Form::Bare }
+}
+
+/// Longest value in brackets that is looked at, in bytes.
+const BRACKETS: usize = 256;
+
+/// What stands in the brackets at `at`, as Go prints lists in a map: `map[Authorization:[Bearer x] Host:[y]]`.
+fn listed(text: &[u8], sep: usize, at: usize) -> Option<Value> {
+    let start = at + 1;
+    let near = &text[..text.len().min(start + BRACKETS)];
+    let mut end = start;
+    loop {
+        end = skip(near, end, |b| !matches!(b, b']' | b'[' | b'\n' | b'"' | b'\\'));
+        match label_len(&near[end..]) {
+            Some(n) => end += n,
+            None => break,
+        }
+    }
+    (at == sep + 1 && text[sep] == b':' && end > start && byte(near, end) == b']').then_some(Value {
+        start,
+        end,
+        form: Form::Quoted,
+    })
+}
+
+/// What stands in the braces at `at`, as ODBC has it where a value holds what would end it: `PWD={a;b}`. Where a name
+/// stands in them, it is a place to be filled.
+fn braced(text: &[u8], at: usize) -> Option<Value> {
+    let start = at + 1;
+    let near = &text[..text.len().min(start + BRACKETS)];
+    let mut end = start;
+    loop {
+        end = skip(near, end, |b| !matches!(b, b'}' | b'\n' | b'"' | b'\\'));
+        if byte(near, end) != b'}' {
+            return None;
+        }
+        if closes(text, end + 1) {
+            break;
+        }
+        end += 1;
+    }
+    let name = text[start..end].iter().all(|b| is(*b, IDENT) && !b.is_ascii_digit());
+    (!name && text[start] != b'{').then_some(Value { start, end, form: Form::Quoted })
+}
+
+/// The value `v` of the name at `name`, with the `=` at `sep`, as one of settings with `;` between them, where blanks do
+/// not end a value: `Server=x;Password=a b;Encrypt=true`.
+pub(super) fn in_settings(text: &[u8], name: usize, sep: usize, v: Value) -> Value {
+    let opened = name >= 2 && text[sep] == b'=' && (text[name - 1] == b';' || text[name - 2..name] == *b"; ");
+    if v.form != Form::Bare || !opened {
+        return v;
+    }
+    let near = &text[..text.len().min(v.end + BRACKETS)];
+    let end = skip(near, v.end, |b| !matches!(b, b';' | b'\n' | b'"' | b'\'' | b'\\'));
+    let next = skip(near, skip(near, end + 1, |b| b == b' '), |b| is(b, IDENT) || b == b' ');
+    if byte(near, end) == b';' && next > end + 1 && byte(near, next) == b'=' { Value { end, ..v } } else { v }
+}
+
+/// Where a header's value ends that begins at `start`: with its line, or where a quote closes what was opened before it.
+/// Quotes behind `=` are those of its own parameters (RFC 9110, 11.2).
+pub(super) fn header_end(text: &[u8], start: usize) -> usize {
+    let mut at = start;
+    loop {
+        at = skip(text, at, |b| !matches!(b, b'"' | b'\'' | b'\n' | b'\r' | b'\\' | b'`'));
+        let close = if is_parameter(text, at) { closing(text, at + 1, b'"') } else { text.len() };
+        if byte(text, close) != b'"' {
+            return at;
+        }
+        at = close + 1;
+    }
+}
+
+/// Whether the quote at `at` opens the value of a parameter: behind `=` and a name, not behind the padding of base64.
+fn is_parameter(text: &[u8], at: usize) -> bool {
+    let Some(equals) = at.checked_sub(1).filter(|e| text[*e] == b'=' && byte(text, at) == b'"') else { return false };
+    let name = skip_back(text, equals, 24, |b| b.is_ascii_lowercase() || b == b'_');
+    name < equals && matches!(before(text, name), b' ' | b',' | b'\t')
 }
 
 /// Position of the first double quote from `at` on that is not escaped.
@@ -75,6 +169,11 @@ fn opener(text: &[u8]) -> usize {
     match text {
         [b'b' | b'u' | b'r' | b'f' | b'@' | b'(' | b'$', ..] if quote(1) => 1,
         _ if text.starts_with(b"Some(") && quote(5) => 5,
+        // PHP's `var_dump()`.
+        _ if text.starts_with(b"string(") => {
+            let end = skip(text, 7, |b| b.is_ascii_digit());
+            if text[end..].starts_with(b") ") && quote(end + 2) { end + 2 } else { 0 }
+        }
         _ => 0,
     }
 }
@@ -153,6 +252,8 @@ fn bare_end(text: &[u8], at: usize, from: usize) -> usize {
     let mut end = from;
     while end < text.len() {
         match text[end] {
+            // An apostrophe, and no quote.
+            b'\'' if end > at && is(text[end - 1], ALNUM) && is(byte(text, end + 1), ALNUM) => end += 1,
             b' ' | b'\t' | b'\r' | b'\n' | b'"' | b'\'' | b'`' | b'<' | b'>' | b'\\' | b'{' | b'\0' => break,
             b'&' | b'#' if end == at || names_follow(text, end + 1) => break,
             b',' | b';' | b'|' if names_follow(text, end + 1) || closes(text, end + 1) => break,
@@ -317,6 +418,11 @@ pub(super) fn is_prose(v: &[u8]) -> bool {
         b"with",
         b"wrong",
     ];
+    // `it's`, `can't`.
+    let v = match v {
+        [word @ .., b'\'', b's' | b't'] if word.iter().all(u8::is_ascii_alphabetic) => return !word.is_empty(),
+        _ => v,
+    };
     let mut buf = [0u8; 16];
     let Some(b) = buf.get_mut(..v.len()) else { return false };
     b.copy_from_slice(v);
@@ -368,32 +474,34 @@ fn one_token(v: &[u8]) -> Option<Mix> {
     (!no_token && !is_placeholder(v)).then_some(m)
 }
 
+/// Authorization schemes, and words that are used as such.
+const SCHEMES: [&[u8]; 15] = [
+    b"bearer",
+    b"basic",
+    b"token",
+    b"apikey",
+    b"api-key",
+    b"key",
+    b"digest",
+    b"negotiate",
+    b"ntlm",
+    b"hmac",
+    b"jwt",
+    b"oauth",
+    b"bot",
+    b"ssws",
+    b"hawk",
+];
+
+/// Whether the value is an authorization scheme by its registered name, and nothing more.
+pub(super) fn is_scheme(v: &[u8]) -> bool {
+    [&b"bearer"[..], b"basic", b"digest", b"negotiate", b"ntlm"].iter().any(|s| v.eq_ignore_ascii_case(s))
+}
+
 /// Length of an authorization scheme and the space behind it, when the value begins with one that is followed by a token.
 pub(super) fn scheme_len(v: &[u8]) -> Option<usize> {
-    const SCHEMES: [&[u8]; 14] = [
-        b"bearer",
-        b"basic",
-        b"token",
-        b"apikey",
-        b"api-key",
-        b"key",
-        b"digest",
-        b"negotiate",
-        b"ntlm",
-        b"hmac",
-        b"jwt",
-        b"oauth",
-        b"bot",
-        b"ssws",
-    ];
     let word = skip(v, 0, |b| is(b, IDENT));
-    if !(3..=9).contains(&word) {
-        return None;
-    }
-    let mut buf = [0u8; 9];
-    buf[..word].copy_from_slice(&v[..word]);
-    buf[..word].make_ascii_lowercase();
-    if !SCHEMES.contains(&&buf[..word]) {
+    if !(3..=9).contains(&word) || !SCHEMES.iter().any(|s| v[..word].eq_ignore_ascii_case(s)) {
         return None;
     }
     let rest = skip(v, word, |b| matches!(b, b' ' | b'\t' | b'+'));

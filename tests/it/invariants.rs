@@ -36,7 +36,7 @@ const NAMES: [&str; 26] = [
     "",
 ];
 
-const PIECES: [&str; 40] = [
+const PIECES: [&str; 55] = [
     "hunter2!Correct",
     "jane.doe@example.com",
     "+1 415 555 0132",
@@ -77,6 +77,21 @@ const PIECES: [&str; 40] = [
     "null",
     "12345",
     "\u{1f600}",
+    "\u{1b}[33m",
+    "\u{1b}(B",
+    "contrase\u{f1}a=",
+    "\u{5bc6}\u{7801}:",
+    "u:p@tcp(",
+    "a;Password=x y;b=",
+    "={a;b}",
+    "authorization: Digest x=\"",
+    "\nMIIEowIBAAKCAQEAy8Dbv8prpJ/0kKhlGeJYozo2t60EG8L0561g13R29LvMR5hy",
+    "set-cookie:[ 'a', '",
+    "string(7) \"",
+    "<password a=",
+    "it's",
+    "a:[b c] ",
+    "${",
 ];
 
 fn text() -> impl Strategy<Value = String> {

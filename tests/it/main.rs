@@ -15,6 +15,7 @@ mod examples;
 mod exec;
 mod explain;
 mod filter;
+mod forms;
 mod fuzz_corpus;
 mod invariants;
 mod keys;
