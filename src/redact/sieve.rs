@@ -34,7 +34,6 @@ pub(super) fn sieve(index: &mut Index, text: &[u8], set: &RuleSet, cache: &mut N
     let Index { assigns, prefixes, marked, spaced, numbers, rares, tokens, idents, digits, .. } = index;
     retain!(assigns, |p| may_name(text, p, idents, names, cache));
     retain!(prefixes, |w| set.prefixes.heads.may_start(text, w));
-    retain!(prefixes, |w| set.prefixes.starts(text, w));
     retain!(marked, |w| may_be_secret(text, w, tokens, idents, digits));
     retain!(spaced, |w| follows_name(text, w, names));
     retain!(numbers, |n| stands_alone(text, n, digits.window(n)));
