@@ -67,7 +67,8 @@ pub enum Compression {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct FileSinkConfig {
-    /// The file; made with mode 0600 when it is not there. A symbolic link is refused.
+    /// The file; made with mode 0600 when it is not there. A symbolic link is refused, and a file that another service
+    /// writes.
     #[cfg_attr(test, schemars(example = "/var/log/logwarden/app.jsonl"))]
     pub path: PathBuf,
     /// Begin a new file when this one has reached a size; the old one becomes `app-20260501T120000Z.jsonl`. `0 B` is

@@ -28,6 +28,15 @@ pub enum SinkError {
         /// The link.
         path: String,
     },
+    /// Somebody else writes the output.
+    #[error(
+        "{path} is already written by another logwarden, or by another sink of this one; stop that one or choose \
+         another `path` for this sink"
+    )]
+    Taken {
+        /// The file.
+        path: String,
+    },
     /// The output took no more.
     #[error("cannot write {name}: {source}")]
     Write {

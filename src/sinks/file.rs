@@ -1,6 +1,6 @@
 //! A file that is appended to, and that is cut back to its promised length after a crash.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, Metadata, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -12,6 +12,7 @@ use rustix::io::Errno;
 use super::config::FileSinkConfig;
 use super::error::SinkError;
 use super::names::{UNFINISHED, rotated_name};
+use super::sole::Sole;
 use super::stdout::write_all;
 use crate::redact::Redacted;
 use crate::units::Timestamp;
@@ -31,7 +32,7 @@ pub struct Mark {
 
 /// Appends redacted chunks to a file of mode 0600.
 pub struct FileSink {
-    file: File,
+    file: Sole,
     mark: Mark,
     /// How much of the present chunk is written already; not 0 only after an error.
     done: usize,
@@ -42,26 +43,18 @@ pub struct FileSink {
 }
 
 impl FileSink {
-    /// Opens the file of `config`, making it when it is not there. A file that `committed` speaks of is cut back to its length:
-    /// what stands behind it was written by a run that died before it could promise it, and will be written again.
+    /// Opens the file of `config`, making it when it is not there, and holds its lock until it is dropped or rotated. A file
+    /// that `committed` speaks of is cut back to its length: what stands behind it was written by a run that died before it
+    /// could promise it, and will be written again.
     ///
     /// # Errors
-    /// When the file cannot be opened or cut, is a symbolic link, or is not a regular file.
+    /// When the file cannot be opened or cut, is a symbolic link, is not a regular file, or is written by somebody else.
     pub fn open(config: &FileSinkConfig, committed: Option<&Mark>) -> Result<Self, SinkError> {
         let path = &*config.path;
         let shown = || path.display().to_string();
         let failed = |source: io::Error| SinkError::Open { path: shown(), source };
-        let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
-        let file = OpenOptions::new().append(true).create(true).mode(0o600).custom_flags(flags).open(path);
-        let file = file.map_err(|error| match error.raw_os_error() {
-            Some(code) if code == Errno::LOOP.raw_os_error() => SinkError::Link { path: shown() },
-            Some(code) if code == Errno::NXIO.raw_os_error() => SinkError::NotAFile { path: shown() },
-            _ => failed(error),
-        })?;
-        let meta = file.metadata().map_err(failed)?;
-        if !meta.is_file() {
-            return Err(SinkError::NotAFile { path: shown() });
-        }
+        // nothing of it is looked at or cut before it is ours
+        let (file, meta) = open_alone(path)?;
         let mut length = meta.len();
         if let Some(mark) = committed.filter(|m| (m.device, m.inode) == (meta.dev(), meta.ino())) {
             if length > mark.length {
@@ -111,6 +104,8 @@ impl FileSink {
         let file = OpenOptions::new().append(true).create_new(true).mode(0o600).custom_flags(flags).open(&next);
         let file = file.map_err(failed)?;
         let meta = file.metadata().map_err(failed)?;
+        // before it has the name by which others know it; where there are no locks the start has said so
+        let file = Sole::take(file).unwrap_or_else(|(file, _)| file);
         // between the two nothing has the name; a start then makes a new file, as this one would be
         let moved = fs::rename(&path, &to).and_then(|()| {
             fs::rename(&next, &path).inspect_err(|_| {
@@ -147,7 +142,7 @@ impl FileSink {
         let mut behind = 0;
         for part in [bytes, newline] {
             let from = self.done.saturating_sub(behind).min(part.len());
-            let result = write_all(&self.file, &part[from..]);
+            let result = write_all(&*self.file, &part[from..]);
             let n = result.as_ref().map_or_else(|(done, _)| *done, |()| part.len() - from);
             self.done += n;
             self.mark.length += n as u64;
@@ -170,6 +165,44 @@ impl FileSink {
     pub fn syncer(&self) -> io::Result<File> {
         self.file.try_clone()
     }
+}
+
+/// How often a file is opened again that was rotated away while its lock was taken.
+const TRIES: usize = 10;
+
+/// Opens `path` to append to it, and takes its lock.
+fn open_alone(path: &Path) -> Result<(Sole, Metadata), SinkError> {
+    let shown = || path.display().to_string();
+    let failed = |source: io::Error| SinkError::Open { path: shown(), source };
+    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
+    for _ in 0..TRIES {
+        let file = OpenOptions::new().append(true).create(true).mode(0o600).custom_flags(flags).open(path);
+        let file = file.map_err(|error| match error.raw_os_error() {
+            Some(code) if code == Errno::LOOP.raw_os_error() => SinkError::Link { path: shown() },
+            Some(code) if code == Errno::NXIO.raw_os_error() => SinkError::NotAFile { path: shown() },
+            _ => failed(error),
+        })?;
+        if !file.metadata().map_err(failed)?.is_file() {
+            return Err(SinkError::NotAFile { path: shown() });
+        }
+        let file = match Sole::take(file) {
+            Ok(file) => file,
+            Err((_, TryLockError::WouldBlock)) => return Err(SinkError::Taken { path: shown() }),
+            Err((file, TryLockError::Error(error))) => {
+                tracing::warn!(
+                    "{} cannot be locked ({error}): make sure that no other logwarden writes it",
+                    path.display()
+                );
+                file
+            }
+        };
+        // one that was rotated away just then is free, and is not the one that its writer goes on with
+        let meta = file.metadata().map_err(failed)?;
+        if fs::symlink_metadata(path).is_ok_and(|named| (named.dev(), named.ino()) == (meta.dev(), meta.ino())) {
+            return Ok((file, meta));
+        }
+    }
+    Err(SinkError::Taken { path: shown() })
 }
 
 pub(super) fn sync_directory(path: &Path) -> io::Result<()> {
@@ -209,11 +242,13 @@ mod tests {
         sink.write(&chunk("two"), true, NOW).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "one\ntwo\n");
         assert_eq!(sink.mark().length, 8);
+        drop(sink);
         // another file under the same name was not written by us
         let other = Mark { inode: mark.inode + 1, ..mark.clone() };
         assert_eq!(FileSink::open(&config, Some(&other)).unwrap().mark().length, 8);
         let sink = FileSink::open(&config, Some(&mark)).unwrap();
         assert_eq!((sink.mark(), fs::read_to_string(&path).unwrap().as_str()), (&mark, "one\n"));
+        drop(sink);
         let longer = Mark { length: 100, ..mark };
         assert_eq!(FileSink::open(&config, Some(&longer)).unwrap().mark().length, 4);
     }
@@ -242,6 +277,32 @@ mod tests {
         assert!(matches!(sink.rotate(NOW), Err(SinkError::Rotate { .. })));
         sink.write(&chunk("four\n"), true, NOW).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "three\nfour\n");
+    }
+
+    #[test]
+    fn a_file_has_one_writer_and_any_readers() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("out");
+        let config = at(&path, "rotate_size = '4 B'");
+        let mut sink = FileSink::open(&config, None).unwrap();
+        let copy = sink.syncer().unwrap();
+        sink.write(&chunk("one\n"), true, NOW).unwrap();
+        // a second one changes nothing, not even where it believes that the end was not promised
+        let less = Mark { length: 1, ..sink.mark().clone() };
+        let refused = |result: Result<FileSink, SinkError>| matches!(result, Err(SinkError::Taken { .. }));
+        assert!(refused(FileSink::open(&config, Some(&less))));
+        assert_eq!(fs::read_to_string(&path).unwrap(), "one\n");
+        // also under another name
+        fs::hard_link(&path, dir.path().join("other")).unwrap();
+        assert!(refused(FileSink::open(&at(&dir.path().join("other"), ""), None)));
+        let old = sink.rotate(NOW).unwrap();
+        assert!(refused(FileSink::open(&config, None)));
+        assert!(File::open(&old).unwrap().try_lock().is_ok(), "nobody writes that one any more");
+        // whoever still syncs it holds nobody up
+        let other = sink.syncer().unwrap();
+        drop(sink);
+        assert!(FileSink::open(&config, None).is_ok());
+        drop((copy, other));
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod file;
 mod http;
 mod names;
 mod patient;
+mod sole;
 mod stdout;
 
 pub use archive::Archive;

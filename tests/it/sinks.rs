@@ -142,6 +142,50 @@ fn kills_under_rotation_of_the_output_lose_and_double_nothing() {
     }
 }
 
+#[test]
+fn two_services_do_not_write_one_file() {
+    let (first, second) = (Place::new("type = \"file\"\npath = \"DIR/out.log\""), Place::new("type = \"stdout\""));
+    first.append(0, 10);
+    second.append(0, 10);
+    let out = first.path("out.log");
+    let same = format!("type = \"file\"\npath = \"{}\"", out.display());
+    let told = format!("sinks.out: {} is already written by another logwarden", out.display());
+    let child = first.start();
+    assert!(until(|| first.output().lines().count() == 10), "{}", first.errors());
+    // a service with a state of its own is refused at its start, as one with the same state is
+    second.configure(&same);
+    let mut refused = second.start();
+    assert_eq!(wait(&mut refused, Duration::from_secs(5)), Some(74));
+    assert!(second.errors().contains(&told), "{}", second.errors());
+    assert!(second.errors().contains("choose another `path`"), "{}", second.errors());
+    // and at a reload, where it goes on as before
+    second.configure("type = \"file\"\npath = \"DIR/out.log\"");
+    let other = second.start();
+    assert!(until(|| second.output().lines().count() == 10), "{}", second.errors());
+    second.configure(&same);
+    signal(&other, "-HUP");
+    assert!(until(|| second.errors().contains("the configuration stays as it was")), "{}", second.errors());
+    assert_eq!(second.errors().matches(&told).count(), 2, "{}", second.errors());
+    second.append(10, 20);
+    assert!(until(|| second.output().lines().count() == 20), "{}", second.errors());
+    assert_eq!(stop(other), Some(0));
+    // whoever has it keeps it over a reload and when something else rotates it, and gives it back at the end
+    fs::rename(&out, first.path("out.old")).unwrap();
+    signal(&child, "-HUP");
+    assert!(until(|| out.exists()), "{}", first.errors());
+    first.append(10, 20);
+    assert!(until(|| first.output().lines().count() == 10), "{}", first.errors());
+    let mut refused = second.start();
+    assert_eq!(wait(&mut refused, Duration::from_secs(5)), Some(74), "{}", second.errors());
+    assert_eq!(stop(child), Some(0));
+    second.append(20, 30);
+    let child = second.start();
+    assert!(until(|| first.output().lines().count() == 20), "{}", second.errors());
+    assert_eq!(stop(child), Some(0));
+    complete(&second.output(), 20).unwrap();
+    assert!(!first.errors().contains("already written"), "{}", first.errors());
+}
+
 /// A server that takes NDJSON, and answers as it is told.
 struct Server {
     address: std::net::SocketAddr,
