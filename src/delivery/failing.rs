@@ -17,17 +17,33 @@ pub(super) struct Failing {
     router: Router,
     host: String,
     since: Option<Timestamp>,
+    /// What of `since` is in the store, for whoever comes after a reload or a restart.
+    kept: Option<Timestamp>,
     lost: u64,
     told: Option<Alert>,
     /// What the log was told last.
     logged: Option<Cause>,
 }
 
+/// Since when a receiver fails, if it does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Since(pub(super) Option<Timestamp>);
+
 impl Failing {
-    /// Nothing fails yet, except what `told` says from before a restart.
-    pub(super) fn new(router: Router, host: String, told: Option<Alert>) -> Self {
-        let since = told.as_ref().map(|a| a.starts_at);
-        Self { router, host, since, lost: 0, told, logged: None }
+    /// Nothing fails yet, except what was told, or since when it was `kept` that it fails, before a restart.
+    pub(super) fn new(router: Router, host: String, told: Option<Alert>, kept: Option<Timestamp>) -> Self {
+        let since = told.as_ref().map(|a| a.starts_at).or(kept);
+        Self { router, host, since, kept, lost: 0, told, logged: None }
+    }
+
+    /// Since when it fails, when the store has another word on that.
+    pub(super) fn news(&self) -> Option<Since> {
+        (self.since != self.kept).then_some(Since(self.since))
+    }
+
+    /// The store has it now.
+    pub(super) fn kept(&mut self, since: Since) {
+        self.kept = since.0;
     }
 
     /// An attempt failed and `lost` messages were given up: an alert when it is time to tell.
@@ -127,7 +143,8 @@ mod tests {
     fn others_are_told_after_a_while_or_at_once_when_something_is_lost_and_told_of_the_end() {
         let at = |s: i64| Timestamp::from_secs(1_777_636_800 + s);
         let refused = Failure::new(Cause::Unreachable, "connection refused");
-        let new = || Failing::new(Router::new(&[], ["mail", "chat"]), "web-1".to_owned(), None);
+        let after = |told, kept| Failing::new(Router::new(&[], ["mail", "chat"]), "web-1".to_owned(), told, kept);
+        let new = || after(None, None);
         let mut f = new();
         assert_eq!(f.failed("mail", &refused, 0, at(0)), None);
         let told = f.failed("mail", &refused, 0, at(700)).unwrap();
@@ -137,6 +154,21 @@ mod tests {
         let over = f.recovered("mail", at(900)).unwrap();
         assert_eq!((over.status, &over.id, over.ends_at), (Status::Resolved, &told.id, Some(at(900))));
         assert_eq!(f.recovered("mail", at(901)), None);
+        // where it began to fail is known after a restart, whether others were told or not
+        let mut f = new();
+        assert_eq!(f.news(), None);
+        assert_eq!(f.failed("mail", &refused, 0, at(0)), None);
+        let kept = f.news().unwrap();
+        f.kept(kept);
+        assert_eq!((kept, f.news()), (Since(Some(at(0))), None));
+        let mut f = after(None, kept.0);
+        assert_eq!(f.failed("mail", &refused, 0, at(599)), None);
+        let told = f.failed("mail", &refused, 0, at(600)).unwrap();
+        assert_eq!((told.starts_at, f.news()), (at(0), None));
+        let mut f = after(Some(told), kept.0);
+        assert_eq!(f.failed("mail", &refused, 0, at(700)), None, "once");
+        assert!(f.recovered("mail", at(800)).is_some());
+        assert_eq!(f.news(), Some(Since(None)));
         assert!(new().failed("mail", &refused, 2, at(0)).unwrap().why.contains("2 messages were given up"));
     }
 }

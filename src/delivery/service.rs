@@ -120,10 +120,9 @@ impl Station {
     }
 
     fn worker(&self) -> Worker {
-        let told = self.store.firing(&fingerprint_of(&self.name)).unwrap_or_else(|e| {
-            tracing::warn!(receiver = self.name, "outbox: {e}");
-            None
-        });
+        let unread = |e: &StoreError| tracing::warn!(receiver = self.name, "outbox: {e}");
+        let told = self.store.firing(&fingerprint_of(&self.name)).inspect_err(unread).unwrap_or_default();
+        let kept = self.store.failing_since(&self.name).inspect_err(unread).unwrap_or_default();
         Worker {
             name: self.name.clone(),
             sender: Arc::clone(&self.sender),
@@ -136,7 +135,7 @@ impl Station {
             wake: Arc::clone(&self.wake),
             stop: self.stop.clone(),
             counters: Arc::clone(&self.counters),
-            failing: Failing::new(self.router.clone(), self.host.clone(), told),
+            failing: Failing::new(self.router.clone(), self.host.clone(), told, kept),
             others: self.others.clone(),
         }
     }

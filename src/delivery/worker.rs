@@ -263,6 +263,12 @@ impl Worker {
             None => self.failing.recovered(&self.name, now),
             Some(failure) => self.failing.failed(&self.name, failure, lost, now),
         };
+        if let Some(since) = self.failing.news() {
+            match self.with_store(move |store, name| store.keep_failing(name, since.0)).await {
+                Ok(()) => self.failing.kept(since),
+                Err(e) => tracing::warn!(receiver = self.name, "outbox: cannot keep since when it fails: {e}"),
+            }
+        }
         if let Some(alert) = news {
             let rows = self.failing.rows(&self.name, &alert, now);
             let filed = self.with_store(move |store, _| {

@@ -1,6 +1,6 @@
 //! How the outbox stands: queues, receipts, what was given up.
 
-use rusqlite::{Connection, ToSql, params};
+use rusqlite::{Connection, OptionalExtension, ToSql, params};
 use serde_json::json;
 
 use super::audit;
@@ -190,7 +190,8 @@ impl Store {
         self.select_receipts("state <> 'sent' ORDER BY state, seq LIMIT ?1", params![limit as i64])
     }
 
-    /// Gives up what waits for receivers other than `known`, and says for whom and how much.
+    /// Gives up what waits for receivers other than `known`, and says for whom and how much. Since when they fail is
+    /// forgotten.
     ///
     /// # Errors
     /// When the database cannot be read or written.
@@ -200,13 +201,48 @@ impl Store {
         let sql = "SELECT DISTINCT receiver FROM outbox WHERE state = 'pending'";
         let names = tx.prepare(sql)?.query_map([], |r| r.get::<_, String>(0))?.collect::<Result<Vec<_>, _>>()?;
         let mut strangers = Vec::new();
-        for name in names.into_iter().filter(|n| !known.contains(&n.as_str())) {
+        let stranger = |name: &String| !known.contains(&name.as_str());
+        for name in names.into_iter().filter(stranger) {
             let many =
                 give_up(&tx, &name, Timestamp(i64::MAX), "the configuration names no receiver of this name", now)?;
             strangers.push((name, many));
         }
+        // one of the same name that comes later begins anew
+        let sql = "SELECT a FROM counter WHERE name = ?1";
+        let failing =
+            tx.prepare(sql)?.query_map([FAILING], |r| r.get::<_, String>(0))?.collect::<Result<Vec<_>, _>>()?;
+        for name in failing.into_iter().filter(stranger) {
+            tx.execute("DELETE FROM counter WHERE name = ?1 AND a = ?2", params![FAILING, name])?;
+        }
         tx.commit()?;
         Ok(strangers)
+    }
+
+    /// Since when `receiver` takes nothing, as it was last kept.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn failing_since(&self, receiver: &str) -> Result<Option<Timestamp>, StoreError> {
+        let sql = "SELECT n FROM counter WHERE name = ?1 AND a = ?2";
+        let since = self.lock().prepare_cached(sql)?.query_row(params![FAILING, receiver], |r| r.get(0)).optional()?;
+        Ok(since.map(Timestamp))
+    }
+
+    /// Keeps since when `receiver` takes nothing; `None` when it takes messages.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub fn keep_failing(&self, receiver: &str, since: Option<Timestamp>) -> Result<(), StoreError> {
+        let db = self.lock();
+        match since {
+            Some(at) => db
+                .prepare_cached("INSERT OR REPLACE INTO counter VALUES (?1, ?2, '', ?3)")?
+                .execute(params![FAILING, receiver, at.0])?,
+            None => db
+                .prepare_cached("DELETE FROM counter WHERE name = ?1 AND a = ?2")?
+                .execute(params![FAILING, receiver])?,
+        };
+        Ok(())
     }
 
     /// How many attempts and messages there were since the state was begun, as (receiver, outcome, count): `sent`,
@@ -243,6 +279,9 @@ fn give_up(
     }
     Ok(many)
 }
+
+/// Since when a receiver fails: one moment a receiver, among the counters because it outlives a restart as they do.
+const FAILING: &str = "failing_since";
 
 /// The due time of a message that somebody wants tried now.
 const PRESSED: i64 = -1;

@@ -13,6 +13,7 @@ use logwarden::delivery::{Clock, SystemClock};
 use logwarden::store::{Commit, Store};
 use logwarden::units::Timestamp;
 
+use super::clock::SimClock;
 use super::http::{Receiver, Reply};
 use super::kit::{Rig, START, alert, mins, secs};
 use super::smtp::{Manners, Server};
@@ -273,4 +274,53 @@ async fn the_alert_about_a_receiver_ends_with_the_receiver() {
     assert_eq!(rig.store.firing_of("delivery_failing").unwrap().len(), 0);
     let over = other.seen().pop().unwrap().json();
     assert_eq!((over["kind"].as_str(), over["status"].as_str()), (Some("delivery_failing"), Some("resolved")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn how_long_a_receiver_fails_is_counted_over_restarts() {
+    let dir = tempfile::tempdir().unwrap();
+    let (gone, other) = (Receiver::start(|_| Reply::Cut).await, Receiver::start(|_| Reply::Status(200, "")).await);
+    let hook = |r: &Receiver| format!("type = 'webhook'\nurl = '{}'", r.url());
+    let hooks = [("gone", hook(&gone)), ("other", hook(&other))];
+    let told = || other.seen().iter().filter(|r| r.json()["kind"] == "delivery_failing").count();
+    let rig = Rig::new(dir.path(), &hooks);
+    let (clock, began) = (Arc::clone(&rig.clock), rig.clock.now());
+    // each start tries at once, however long the wait was to be
+    let again = |hooks: &[(&str, String)]| {
+        let mut rig = Rig::stopped(dir.path(), hooks);
+        rig.clock = Arc::clone(&clock);
+        rig.store.retry(Some("gone"), clock.now()).unwrap();
+        rig.start().unwrap();
+        rig
+    };
+    rig.raise(&[alert(1, 1)]);
+    rig.pass(mins(6)).await;
+    drop(rig.stop().await);
+    let rig = again(&hooks);
+    rig.pass(mins(3)).await;
+    drop(rig.stop().await);
+    assert_eq!(told(), 0, "not yet");
+    clock.pass(mins(2), 0).await;
+    let rig = again(&hooks);
+    rig.pass(secs(1)).await;
+    assert_eq!(told(), 1, "11 minutes after the first failure");
+    let open = rig.stop().await.firing_of("delivery_failing").unwrap();
+    assert!(open[0].starts_at.since(began) < secs(1), "{} {began}", open[0].starts_at);
+    // once it has taken something, the time begins anew
+    gone.answer(|_| Reply::Status(200, ""));
+    let rig = again(&hooks);
+    rig.drain(mins(1)).await;
+    assert_eq!(told(), 2, "its end");
+    gone.answer(|_| Reply::Cut);
+    clock.pass(mins(20), 0).await;
+    rig.raise(&[alert(2, 2)]);
+    rig.pass(mins(9)).await;
+    drop(rig.stop().await);
+    // and so it does for one that was taken away meanwhile
+    clock.pass(mins(5), 0).await;
+    drop(again(&hooks[1..]).stop().await);
+    let rig = again(&hooks);
+    rig.raise(&[alert(3, 3)]);
+    rig.pass(mins(9)).await;
+    assert_eq!(told(), 2);
 }
