@@ -11,7 +11,7 @@ use super::exit::{Exit, Failure};
 use super::run::Wake;
 use super::signals::DRAIN;
 use crate::config::{self, Config};
-use crate::daemon::{Notifier, StartError, notify};
+use crate::daemon::{Notifier, StartError, may_replace, notify};
 use crate::store::StoreError;
 
 /// How soon a new alert is seen.
@@ -32,7 +32,8 @@ pub fn run(path: &Path, mut config: Config, woken: &Receiver<Wake>) -> anyhow::R
             Ok(Wake::Signal(SIGHUP)) => {
                 // at once: `systemctl reload` waits from here until we are ready
                 notify("RELOADING=1");
-                match read(path) {
+                // one that still waits for its state may wait elsewhere
+                match read(path, sending.as_ref().map(|_| &config)) {
                     Some(new) => {
                         config = new;
                         // no word of an older refusal
@@ -90,9 +91,11 @@ fn start(config: &Config, waits: &mut bool) -> anyhow::Result<Option<Notifier>> 
     }
 }
 
-/// The configuration anew; a broken one is told, and the one before stays.
-fn read(path: &Path) -> Option<Config> {
+/// The configuration anew; a broken one, or one that cannot take the place of what is `running`, is told, and the one
+/// before stays.
+fn read(path: &Path, running: Option<&Config>) -> Option<Config> {
     let proved = config::load(path).map_err(anyhow::Error::from).and_then(|new| {
+        running.map_or(Ok(()), |running| may_replace(running, &new))?;
         let problems = crate::delivery::check(&new.receivers);
         match problems.into_iter().find(|(_, problem)| !problem.starts_with("the secret file")) {
             None => Ok(new),

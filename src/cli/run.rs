@@ -157,7 +157,7 @@ impl Service {
 
     fn replace(&mut self, daemon: Daemon, old: Config) -> anyhow::Result<(Daemon, Config)> {
         let read = config::load(&self.path).map_err(anyhow::Error::from);
-        let proved = read.and_then(|new| Daemon::prove(&new, &self.lasting).map(|()| new).map_err(Into::into));
+        let proved = read.and_then(|new| Daemon::prove(&new, &old, &self.lasting).map(|()| new).map_err(Into::into));
         let new = match proved {
             Ok(new) => new,
             Err(error) => {

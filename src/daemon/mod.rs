@@ -14,6 +14,7 @@ mod clock;
 mod committer;
 mod drops;
 mod face;
+mod fixed;
 mod identity;
 mod inputs;
 mod keeper;
@@ -32,6 +33,7 @@ mod watcher;
 
 pub use clock::now;
 pub use committer::CommitError;
+pub use fixed::may_replace;
 pub use lasting::Lasting;
 pub use lasting::Part;
 pub use notifier::Notifier;

@@ -15,6 +15,7 @@ use super::clock::now;
 use super::committer::Committer;
 use super::drops::Drops;
 use super::face::{Show, Window};
+use super::fixed::may_replace;
 use super::identity::identity;
 use super::inputs::{Ground, Inputs, Running, close_others, prove, spawn};
 use super::keeper::Keeper;
@@ -51,6 +52,17 @@ pub enum StartError {
     /// No state directory is named anywhere.
     #[error("no place for the state: set `dir` in [state], or $STATE_DIRECTORY, or $XDG_STATE_HOME")]
     NoState,
+    /// A reload that would move the state.
+    #[error(
+        "state.dir cannot change while the service runs: it stays {stays}; restart to apply {wanted}, and before that \
+         move the directory there if what is known is to be kept"
+    )]
+    Fixed {
+        /// Where it is.
+        stays: String,
+        /// Where it is wanted.
+        wanted: String,
+    },
     /// No source is configured.
     #[error("nothing to read: the configuration has no [sources.NAME]")]
     NoSources,
@@ -136,6 +148,7 @@ impl StartError {
     pub fn is_config(&self) -> bool {
         match self {
             Self::NoState
+            | Self::Fixed { .. }
             | Self::NoSources
             | Self::Pattern { .. }
             | Self::Source { .. }
@@ -152,15 +165,17 @@ impl StartError {
 }
 
 impl Daemon {
-    /// Whether `config` could run, as far as that can be told while something else runs: nothing is taken from it.
+    /// Whether `config` could run in the place of `running`, as far as that can be told while that one runs: nothing is
+    /// taken from it.
     ///
     /// # Errors
     /// Why it could not.
-    pub fn prove(config: &Config, lasting: &Lasting) -> Result<(), StartError> {
+    pub fn prove(config: &Config, running: &Config, lasting: &Lasting) -> Result<(), StartError> {
         if config.sources.is_empty() {
             return Err(StartError::NoSources);
         }
         let dir = config.state.resolve().ok_or(StartError::NoState)?;
+        may_replace(running, config)?;
         may_run_as(lasting.part, config)?;
         let redactor = redactor(config, PseudonymKey::new(0, b"proof"))?;
         readings(config, &redactor)?;

@@ -66,8 +66,10 @@ impl Sockets {
     /// # Errors
     /// When the path cannot be used.
     pub fn unix(&self, path: &Path, mode: u32) -> io::Result<std::os::unix::net::UnixListener> {
+        // as it is spelled it may be short enough to bind
+        let place = real(path);
         let mut open = self.lock();
-        if let Some(listener) = open.unix.get(path) {
+        if let Some(listener) = open.unix.get(&place) {
             fs::set_permissions(path, fs::Permissions::from_mode(mode))?;
             return listener.try_clone();
         }
@@ -85,12 +87,13 @@ impl Sockets {
         let listener = bind_unix(path, mode)?;
         listener.set_nonblocking(true)?;
         let clone = listener.try_clone()?;
-        open.unix.insert(path.to_owned(), listener);
+        open.unix.insert(place, listener);
         Ok(clone)
     }
 
     /// Closes every socket that is not among these.
     pub fn keep(&self, tcp: &[SocketAddr], unix: &[PathBuf]) {
+        let unix: Vec<PathBuf> = unix.iter().map(|path| real(path)).collect();
         let mut open = self.lock();
         open.tcp.retain(|address, _| tcp.contains(address));
         open.unix.retain(|path, _| {
@@ -112,6 +115,15 @@ impl Drop for Open {
         for path in self.unix.keys() {
             let _gone_already = fs::remove_file(path);
         }
+    }
+}
+
+/// The place of a socket however its directory is spelled: a reload may spell it in another way.
+fn real(path: &Path) -> PathBuf {
+    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    match (fs::canonicalize(dir), path.file_name()) {
+        (Ok(dir), Some(name)) => dir.join(name),
+        _ => path.to_owned(),
     }
 }
 
@@ -269,6 +281,12 @@ mod tests {
         assert_eq!(fs::metadata(at("stale")).unwrap().permissions().mode() & 0o777, 0o660);
         assert!(Sockets::default().unix(&at("stale"), 0o600).is_err());
         assert!(sockets.unix(&at("stale"), 0o600).is_ok());
+        // however its directory is spelled
+        let again = dir.path().join(".").join("stale");
+        std::os::unix::fs::symlink(dir.path(), at("link")).unwrap();
+        assert!(sockets.unix(&at("link/stale"), 0o600).is_ok());
+        sockets.keep(&[], &[at("link/stale")]);
+        assert!(sockets.unix(&again, 0o600).is_ok() && again.exists());
         drop(sockets);
         assert!(!at("stale").exists());
     }

@@ -17,6 +17,7 @@ const DAY: Duration = Duration::from_secs(86_400);
 pub struct StateConfig {
     /// Directory for positions, baselines, the outbox, alert history and the pseudonym key; made with mode 0700.
     /// Default: `$STATE_DIRECTORY` (set by systemd), else `$XDG_STATE_HOME/logwarden`, else `~/.local/state/logwarden`.
+    /// A reload that changes it is refused.
     #[cfg_attr(test, schemars(example = "/var/lib/logwarden"))]
     pub dir: Option<PathBuf>,
 }

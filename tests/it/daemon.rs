@@ -169,6 +169,45 @@ fn a_mistake_in_the_configuration_ends_the_start_and_not_the_service() {
 }
 
 #[test]
+fn a_reload_does_not_move_the_state() {
+    let place = Place::new("*.log");
+    let root = place.dir.path().display().to_string();
+    let page = "[http]\nlisten = \"127.0.0.1:0\"\n";
+    let elsewhere = |dir: &str| {
+        let text = fs::read_to_string(place.path("c.toml")).unwrap();
+        fs::write(place.path("c.toml"), text.replace(&format!("{root}/state\""), &format!("{root}/{dir}\""))).unwrap();
+    };
+    place.configure("*.log", page);
+    place.append("one\n");
+    let child = place.start();
+    place.expect("one\n");
+    elsewhere("new");
+    signal(&child, "-HUP");
+    assert!(until(|| place.errors().contains("stays as it was")), "{}", place.errors());
+    let told =
+        format!("state.dir cannot change while the service runs: it stays {root}/state; restart to apply {root}/new");
+    assert!(place.errors().contains(&told), "{}", place.errors());
+    assert!(!place.path("new").exists());
+    place.append("two\n");
+    place.expect("one\ntwo\n");
+    // the same place in other words is no change
+    place.configure("*.log", page);
+    elsewhere("./state/../state");
+    signal(&child, "-HUP");
+    assert!(until(|| place.errors().contains("the new configuration runs")), "{}", place.errors());
+    assert_eq!(stop(child), Some(0));
+    // what was told to do works
+    fs::rename(place.path("state"), place.path("new")).unwrap();
+    place.configure("*.log", page);
+    elsewhere("new");
+    let child = place.start();
+    place.append("three\n");
+    place.expect("one\ntwo\nthree\n");
+    assert_eq!(stop(child), Some(0));
+    assert!(!place.path("state").exists());
+}
+
+#[test]
 fn standard_input_is_a_source_and_standard_output_a_sink() {
     let dir = tempfile::tempdir().unwrap();
     let config = dir.path().join("c.toml");

@@ -192,6 +192,15 @@ async fn a_split_service_reads_here_and_sends_there() {
     let state = place.path("state");
     let show = || run(&["alerts", "show", id, "--state", state.to_str().unwrap()], b"").text();
     until("the receipt", &place, || show().contains("alert.delivered")).await;
+    // neither half moves to another state while it runs
+    let config = fs::read_to_string(place.path("c.toml")).unwrap();
+    fs::write(place.path("c.toml"), config.replace("/state\"", "/elsewhere\"")).unwrap();
+    for (half, times) in [(&notifier, 1), (&core, 2)] {
+        signal(half, "-HUP");
+        let told = || place.errors().matches("state.dir cannot change while the service runs").count() == times;
+        until("the refusal", &place, told).await;
+    }
+    fs::write(place.path("c.toml"), config).unwrap();
     // another one while the notifier is away waits for it; and a second notifier is refused
     assert!(!receiver.seen().is_empty());
     let mut second = place.start("notifier", None);

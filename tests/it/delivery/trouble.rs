@@ -13,7 +13,6 @@ use logwarden::delivery::{Clock, SystemClock};
 use logwarden::store::{Commit, Store};
 use logwarden::units::Timestamp;
 
-use super::clock::SimClock;
 use super::http::{Receiver, Reply};
 use super::kit::{Rig, START, alert, mins, secs};
 use super::smtp::{Manners, Server};
