@@ -17,7 +17,7 @@ use logwarden::alert::{Monitor, Watch};
 use logwarden::event::{EventConfig, Reader, Roles, SourceId, SourceReading, Text};
 use logwarden::redact::{PseudonymKey, Redacted, Redactor};
 use logwarden::units::Timestamp;
-use logwarden::window::{Aspect, Counts, KeyDelta, KeyId, Sighting, Slice, Tally, Visit, Word, bucket};
+use logwarden::window::{Amounts, Aspect, Counts, KeyDelta, KeyId, Sighting, Slice, Tally, Visit, Word};
 
 /// The system's allocator, counting.
 struct Counting;
@@ -199,7 +199,7 @@ fn memory(redactor: &Redactor, keys: u64) {
             for n in piece * 1000..(piece + 1) * 1000 {
                 let mut delta = KeyDelta::new(SourceId(0), at);
                 let counts = Counts { uses: 3, ..Counts::default() };
-                delta.count(Slice { bucket: bucket(at), counts, ..Slice::default() });
+                delta.count(Slice::at(at, counts, Amounts::default()));
                 let ip = std::net::Ipv4Addr::from((n as u32).wrapping_mul(2_654_435_761) ^ (hour as u32 & 1) << 20);
                 delta.visit(Visit { ip: ip.into(), first: at, last: at, uses: 3, refused: 0 });
                 for (aspect, name) in [(Aspect::Endpoint, "POST /v1/chat"), (Aspect::Model, "small")] {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::units::Timestamp;
-use crate::window::{Clockwork, Counts, Facts, KeyState, Slice, SourceDelta, bucket};
+use crate::window::{Clockwork, Counts, Facts, KeyState, Slice, SourceDelta, bucket, bucket_start};
 
 /// One source.
 #[derive(Clone, Debug, PartialEq)]
@@ -70,7 +70,8 @@ impl Sources {
         let uses = u32::try_from(delta.events).unwrap_or(u32::MAX);
         let slice = Slice { bucket: b, counts: Counts { uses, ..Counts::default() }, ..Slice::default() };
         origin.state.advance(b, clock);
-        origin.state.add(&slice, &[], &[], last, clock, &mut Facts::default());
+        let first = delta.first.clamp(bucket_start(b), last.max(bucket_start(b)));
+        origin.state.add(&slice, &[], &[], (first, last), clock, &mut Facts::default());
         if self.changed.last().is_none_or(|n| n != name) {
             self.changed.push(name.to_owned());
         }

@@ -10,7 +10,7 @@ use super::watch::Watch;
 use crate::event::{SourceId, Text};
 use crate::redact::{PseudonymKey, Redactor};
 use crate::units::Timestamp;
-use crate::window::{Amounts, Aspect, Counts, KeyDelta, KeyId, Sighting, Slice, Tally, Visit, Word, bucket};
+use crate::window::{Amounts, Aspect, Counts, KeyDelta, KeyId, Sighting, Slice, Tally, Visit, Word};
 
 pub(super) const MINUTE: i64 = 60;
 pub(super) const HOUR: i64 = 3_600;
@@ -108,7 +108,7 @@ impl Act {
         let amounts = Amounts { tokens: self.tokens, cost: 0, bytes: self.bytes };
         let mut tally = Tally::default();
         let mut delta = KeyDelta::new(SourceId(0), at);
-        delta.count(Slice { bucket: bucket(at), counts, amounts });
+        delta.count(Slice::at(at, counts, amounts));
         let ip = self.ip.parse().unwrap();
         delta.visit(Visit { ip, first: at, last: at, uses: self.uses, refused: self.refused });
         for (aspect, name) in self.is {

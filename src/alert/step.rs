@@ -18,11 +18,24 @@ use crate::window::{
 /// How long another signal about a key makes a new network worth a page.
 const COMPANY: Duration = Duration::from_secs(86_400);
 
+/// The oldest and the newest event time of `delta` in its slice of bucket `b`: exact in its first and last slice, to the
+/// second in those between. What was ahead of its time is taken as of `b`.
+fn span(delta: &KeyDelta, slice: &Slice, b: i64) -> (Timestamp, Timestamp) {
+    let second = |n: u16| Duration::from_secs(n.into());
+    let start = bucket_start(b);
+    let (from, to) = (start.plus(second(slice.from_s)), Timestamp(start.plus(second(slice.to_s + 1)).0 - 1));
+    let at = if bucket(delta.last) == b { delta.last } else { to };
+    let first = if bucket(delta.first) == b { delta.first } else { from };
+    (first.min(at), at)
+}
+
 /// One bucket of one key.
 struct Step<'a> {
     id: &'a KeyId,
     delta: &'a KeyDelta,
     slice: Slice,
+    /// The oldest event time in it.
+    first: Timestamp,
     /// The newest event time in it.
     at: Timestamp,
     /// Addresses first seen in it.
@@ -55,8 +68,7 @@ impl Monitor {
             if b > newest && self.newest.is_some() {
                 self.turn(b, out);
             }
-            let end = Timestamp(bucket_start(b + 1).0 - 1);
-            let at = delta.last.min(end).max(bucket_start(b));
+            let (first, at) = span(delta, &slice, b);
             self.newest = self.newest.max(Some(at));
             let whole = delta.slices.len() == 1;
             let visits = if whole {
@@ -70,7 +82,7 @@ impl Monitor {
             let sightings = tally.sightings.of(delta.sightings);
             self.sightings.extend(sightings.filter(|s| whole || bucket(s.first).min(limit) == b));
             self.sightings.sort_unstable_by_key(|s| (s.aspect, s.word));
-            self.step(&Step { id, delta, slice: Slice { bucket: b, ..slice }, at, visits }, tally, out);
+            self.step(&Step { id, delta, slice: Slice { bucket: b, ..slice }, first, at, visits }, tally, out);
         }
     }
 
@@ -83,7 +95,7 @@ impl Monitor {
 
     /// Adds one bucket of one key and asks every detector.
     fn step(&mut self, step: &Step<'_>, tally: &Tally, out: &mut Vec<Alert>) {
-        let Step { id, delta, slice, at, visits } = step;
+        let Step { id, delta, slice, first, at, visits } = step;
         let place = self.keys.enter(id, || KeyState::new("", delta.first));
         self.name(place, delta);
         let slot = self.keys.at_mut(place);
@@ -93,7 +105,7 @@ impl Monitor {
         let policy = self.policies.get(slot.policy);
         slot.state.advance(slice.bucket, &self.clock);
         let mut facts = std::mem::take(&mut self.facts);
-        slot.state.add(slice, visits, &self.sightings, *at, &self.clock, &mut facts);
+        slot.state.add(slice, visits, &self.sightings, (*first, *at), &self.clock, &mut facts);
         if policy.config.retired.is_some_and(|day| *at >= day.0) {
             slot.state.used_retired(slice.counts.uses);
         }

@@ -89,7 +89,7 @@ impl Clockwork {
 pub struct KeyState {
     /// The label's type: `OPENAI_API_KEY`.
     pub kind: Box<str>,
-    /// First event time.
+    /// First event time, also of a line that came late.
     pub first_seen: Timestamp,
     /// Last event time.
     pub last_seen: Timestamp,
@@ -228,7 +228,7 @@ impl KeyState {
         let counts = hour.sum;
         self.day.close(hour.at, counts.uses);
         self.active_hours += u32::from(counts.uses > 0);
-        let young = hour.at * 3600 - self.first_seen.secs() < clock.learn_s;
+        let young = self.age_s(hour.at * RING as i64) < clock.learn_s;
         let profile = self.profile.get_or_insert_default();
         let (week, day) = clock.at(hour.at);
         profile.learn(week, counts.uses, hour.peak, young);
@@ -239,21 +239,28 @@ impl KeyState {
     }
 
     /// Adds what happened in a bucket that is at most [`LATE_BUCKETS`] behind, and says in `facts` what is new about it.
-    /// `newest` is the newest event time among it.
+    /// `first` and `newest` are the oldest and the newest event time among it.
     pub fn add(
         &mut self,
         slice: &Slice,
         visits: &[Visit],
         sightings: &[Sighting],
-        newest: Timestamp,
+        (first, newest): (Timestamp, Timestamp),
         clock: &Clockwork,
         facts: &mut Facts,
     ) {
         facts.clear();
-        let Slice { bucket, counts, amounts } = *slice;
+        let Slice { bucket, counts, amounts, .. } = *slice;
         facts.longest_s = i64::from(self.longest_gap_s);
-        if self.total > 0 {
-            facts.silence_s = (bucket_start(bucket).max(self.last_seen).secs() - self.last_seen.secs()).max(0);
+        if self.total == 0 {
+            self.first_seen = first;
+        } else {
+            // lines may come in another order than they were written
+            self.first_seen = self.first_seen.min(first);
+        }
+        // pauses within a bucket depend on how its lines were cut into pieces, so they are none
+        if self.total > 0 && self.last_seen < bucket_start(bucket) {
+            facts.silence_s = (first.secs() - self.last_seen.secs()).max(0);
             self.longest_gap_s = self.longest_gap_s.max(u32::try_from(facts.silence_s).unwrap_or(u32::MAX));
         }
         let slot = &mut self.ring[bucket.rem_euclid(RING as i64) as usize];
@@ -463,9 +470,9 @@ impl KeyState {
         if uses < 20.0 { (0.0, 0.0) } else { (errors / uses, refused / uses) }
     }
 
-    /// Seconds between the first use and `now`.
+    /// Seconds between the bucket of the first use and the bucket `now`.
     pub fn age_s(&self, now: i64) -> i64 {
-        now * BUCKET_S - self.first_seen.secs()
+        (now - bucket(self.first_seen)) * BUCKET_S
     }
 }
 
@@ -479,7 +486,7 @@ mod tests {
         let mut facts = Facts::default();
         let counts = Counts { uses: n, ..Counts::default() };
         let slice = Slice { bucket, counts, ..Slice::default() };
-        s.add(&slice, visits, &[], at, &utc(), &mut facts);
+        s.add(&slice, visits, &[], (at, at), &utc(), &mut facts);
         facts
     }
 
@@ -523,6 +530,37 @@ mod tests {
     }
 
     #[test]
+    fn first_use_and_longest_silence_are_known_to_the_second() {
+        let t = Timestamp::from_secs(1_777_636_800);
+        let after = |s: u64| t.plus(std::time::Duration::from_secs(s));
+        // first heard of when it was found in a log, before any use
+        let mut s = KeyState::new("K", t);
+        let used = |s: &mut KeyState, first: u64, newest: u64| {
+            let slice = Slice {
+                bucket: bucket(after(first)),
+                counts: Counts { uses: 2, ..Counts::default() },
+                ..Slice::default()
+            };
+            s.advance(slice.bucket, &utc());
+            let mut facts = Facts::default();
+            s.add(&slice, &[], &[], (after(first), after(newest)), &utc(), &mut facts);
+            facts.silence_s
+        };
+        assert_eq!(used(&mut s, 1_017, 1_100), 0);
+        assert_eq!((s.first_seen, s.age_s(bucket(t) + 3)), (after(1_017), 0));
+        assert_eq!(used(&mut s, 1_150, 1_199), 0, "a pause within a bucket is none");
+        assert_eq!(used(&mut s, 1_499, 1_499), 300, "between the bucket at 900 and that at 1,200");
+        assert_eq!(used(&mut s, 9_999, 9_999), 8_500);
+        assert_eq!(used(&mut s, 9_600, 9_650), 0, "late");
+        assert_eq!((s.longest_gap_s(), s.last_seen), (8_500, after(9_999)));
+        // a line that was late by less than that counts as the first
+        let mut s = KeyState::new("", after(1_017));
+        used(&mut s, 1_017, 1_017);
+        used(&mut s, 700, 700);
+        assert_eq!(s.first_seen, after(700));
+    }
+
+    #[test]
     fn networks_are_new_once() {
         let t = Timestamp::from_secs(1_777_636_800);
         let mut s = KeyState::new("K", t);
@@ -550,8 +588,8 @@ mod tests {
             let amounts = Amounts { tokens: 1000 + i as u64, cost: 0, bytes: 0 };
             let word = Word::of(&[i as u8 % 3]);
             let seen = Sighting { aspect: Aspect::Model, word, first: at, last: at, uses: 1 };
-            let slice = Slice { bucket: bucket(at), counts, amounts };
-            s.add(&slice, &[visit("2001:db8::1", at)], &[seen], at, &clock, &mut Facts::default());
+            let slice = Slice::at(at, counts, amounts);
+            s.add(&slice, &[visit("2001:db8::1", at)], &[seen], (at, at), &clock, &mut Facts::default());
         }
         s.leaked(t, "app /msg");
         s.moved(Place { at: Where { latitude: 52.5, longitude: 13.4 }, time: t }, true);

@@ -305,7 +305,7 @@ mod tests {
                 let counts = Counts { uses: 1, ..Counts::default() };
                 let slice = Slice { bucket: bucket(t) + hour * 12, counts, ..Slice::default() };
                 s.advance(slice.bucket, &clock);
-                s.add(&slice, &[], &[], t, &clock, &mut Facts::default());
+                s.add(&slice, &[], &[], (t, t), &clock, &mut Facts::default());
             }
         }
         let late = t.plus(std::time::Duration::from_secs(6 * 3600));

@@ -84,6 +84,25 @@ pub struct Slice {
     pub counts: Counts,
     /// What they used up.
     pub amounts: Amounts,
+    /// The second of the bucket in which the first of it happened.
+    pub from_s: u16,
+    /// The second of the bucket in which the last of it happened.
+    pub to_s: u16,
+}
+
+impl Slice {
+    /// What happened at one instant.
+    pub fn at(at: Timestamp, counts: Counts, amounts: Amounts) -> Self {
+        let second = at.secs().rem_euclid(BUCKET_S) as u16;
+        Self { bucket: bucket(at), counts, amounts, from_s: second, to_s: second }
+    }
+
+    fn add(&mut self, other: &Self) {
+        self.counts.add(other.counts);
+        self.amounts.add(other.amounts);
+        self.from_s = self.from_s.min(other.from_s);
+        self.to_s = self.to_s.max(other.to_s);
+    }
 }
 
 /// An address a key was used from.
@@ -146,8 +165,7 @@ impl KeyDelta {
     /// Adds what happened in a bucket.
     pub fn count(&mut self, slice: Slice) {
         if let Some(old) = self.slices.find(&slice.bucket, |s| s.bucket, || slice) {
-            old.counts.add(slice.counts);
-            old.amounts.add(slice.amounts);
+            old.add(&slice);
         }
     }
 
@@ -336,7 +354,7 @@ impl Tally {
         delta.last = delta.last.max(event.time);
         delta.source = delta.source.min(event.source);
         let counts = Counts { uses: 1, errors: u32::from(failed), refused: u32::from(refused) };
-        delta.count(Slice { bucket: bucket(event.time), counts, amounts: Amounts::of(event) });
+        delta.count(Slice::at(event.time, counts, Amounts::of(event)));
         if let Some(ip) = event.ip {
             let refused = u32::from(refused);
             delta.visit(Visit { ip, first: event.time, last: event.time, uses: 1, refused });
@@ -547,6 +565,16 @@ mod tests {
         format!(
             "{{\"time\":{at},\"ip\":\"10.{a}.{b}.1\",\"status\":{status},\"method\":\"GET\",\"path\":\"/\",\"authorization\":\"Bearer {secret}\",\"msg\":\"n {second}\"}}\n"
         )
+    }
+
+    #[test]
+    fn a_slice_knows_its_seconds_and_is_no_larger_for_it() {
+        let at = |s: i64| Slice::at(Timestamp::from_secs(1_777_636_800 + s), Counts::default(), Amounts::default());
+        let mut delta = KeyDelta::new(SourceId(0), Timestamp(0));
+        [17, 299, 5, 301].iter().for_each(|s| delta.count(at(*s)));
+        let spans: Vec<_> = delta.slices.iter().map(|s| (s.from_s, s.to_s)).collect();
+        assert_eq!(spans, [(5, 299), (1, 1)]);
+        assert_eq!(size_of::<Slice>(), 48, "they stand where padding was");
     }
 
     proptest! {

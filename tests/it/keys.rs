@@ -73,3 +73,31 @@ fn a_key_is_shown_with_its_age_its_use_and_the_narrowest_policy() {
     assert_eq!((json["rotate_after_days"].as_u64(), json["models"][0].as_str()), (Some(30), Some("small-1")));
     assert!(json["narrowest_policy"].as_str().unwrap().starts_with("[keys."));
 }
+
+#[test]
+fn first_use_last_use_and_silence_are_told_to_the_second() {
+    let dir = tempfile::tempdir().unwrap();
+    let (state, config) = (dir.path().join("state"), dir.path().join("c.toml"));
+    std::fs::write(&config, format!("[state]\ndir = \"{}\"\n", state.display())).unwrap();
+    // hours of it in one piece, and more of it later
+    let lines = |seconds: &[i64]| {
+        let line =
+            |s: &i64| format!("{{\"time\":{},\"apiKeyId\":\"k1\",\"path\":\"/v1/x\",\"status\":200}}\n", START + s);
+        seconds.iter().map(line).collect::<String>()
+    };
+    let config = config.to_str().unwrap();
+    let show = |log: String| {
+        let ran = run(&["--config", config], log.as_bytes());
+        assert_eq!(ran.code, 0, "{}", ran.err);
+        run(&["keys", "show", "k1", "--config", config], b"").text()
+    };
+    let shown = show(lines(&[299, 700, 800, 11_480, 11_520, 90_000]));
+    for part in ["first seen  2026-03-02T00:04:59Z", "last seen   2026-03-03T01:00:00Z", "silence     21h48m at most"] {
+        assert!(shown.contains(part), "{part}\n{shown}");
+    }
+    let shown = show(lines(&[90_000 + 86_400 + 61]));
+    assert!(
+        shown.contains("first seen  2026-03-02T00:04:59Z") && shown.contains("silence     1d1m at most"),
+        "{shown}"
+    );
+}

@@ -7,7 +7,7 @@ use logwarden::alert::{Alert, Monitor, Status, Urgency, Watch};
 use logwarden::event::{SourceId, Text};
 use logwarden::redact::{PseudonymKey, Redactor};
 use logwarden::units::Timestamp;
-use logwarden::window::{Amounts, Counts, KeyDelta, KeyId, Slice, Tally, Visit, bucket};
+use logwarden::window::{Amounts, Counts, KeyDelta, KeyId, Slice, Tally, Visit};
 
 use super::dice::Dice;
 use super::world::{Attack, BUCKET, DAY, HOUR, Rhythm, Size, World};
@@ -140,7 +140,7 @@ pub fn run(seed: u64, size: Size, score: &mut Score) {
             let mut delta = KeyDelta::new(SourceId(0), at);
             let counts = Counts { uses: used.requests, errors: used.errors, refused: used.refused };
             let amounts = Amounts { tokens: used.tokens, ..Amounts::default() };
-            delta.count(Slice { bucket: bucket(at), counts, amounts });
+            delta.count(Slice::at(at, counts, amounts));
             for (network, uses, refused) in used.from {
                 let ip = IpAddr::V4(Ipv4Addr::from(network << 8 | 7));
                 delta.visit(Visit { ip, first: at, last: at, uses, refused });
