@@ -9,7 +9,7 @@ use super::suggest::nearest;
 use super::tree::{Step, Tree};
 use crate::alert::KINDS;
 use crate::net::{Exposed, proves_itself};
-use crate::redact::{BuildError, PseudonymKey, Redactor};
+use crate::redact::{BuildError, Entry, PseudonymKey, Redactor};
 use crate::sinks::SinkConfig;
 use crate::sources::SourceConfig;
 
@@ -248,7 +248,12 @@ fn redactor(config: &Config, found: &mut Found<'_>) {
         Ok(_) => {}
         Err(BuildError::Pack(error)) => found.add(&at, error.to_string(), "`logwarden rules test FILE` proves a pack"),
         Err(BuildError::Config(error)) => {
-            found.add(&path(&["redact", &error.key]), error.reason, "`logwarden rules list` shows all rules and types");
+            let mut at = path(&["redact", error.key]);
+            at.push(match error.entry {
+                Entry::Name(name) => Step::Key(name),
+                Entry::Place(n) => Step::Index(n),
+            });
+            found.add(&at, error.reason, "`logwarden rules list` shows all rules and types");
         }
     }
 }
@@ -356,8 +361,27 @@ mod tests {
             ("[detect.volume_spik]\n", &["f.toml:4:9: unknown key `volume_spik` in [detect]", "`volume_spike`?"]),
             ("[detect.new_ip]\nmode = \"exakt\"", &["f.toml:5:8: `detect.new_ip.mode` cannot be `exakt`", "`exact`?"]),
             ("[[routes]]\nreceivers = []", &["f.toml:5:13: this route leads to nobody"]),
-            ("[redact]\ndisable = [\"no-such-rule\"]", &["f.toml:5:11: there is no rule `no-such-rule`"]),
-            ("[redact]\nstrategies = { EMAIL = \"blur\" }", &["`blur` is not a strategy", "`mask`"]),
+            ("[redact]\ndisable = [\"no-such-rule\"]", &["f.toml:5:12: there is no rule `no-such-rule`"]),
+            ("[redact]\nenable = [\n  # hex\n  \"no-such-rule\",\n]", &["f.toml:7:3: there is no rule"]),
+            (
+                "[redact]\nstrategies = { EMAIL = \"blur\" }",
+                &["f.toml:5:24: `blur` is not a strategy", "`mask`", "  ^^^^^^"],
+            ),
+            (
+                "[redact.strategies]\nCARD = \"mask\"\nEMAIL = \"blur\"\nPIN = \"drop\"",
+                &["f.toml:6:9: `blur` is not a strategy", " 6 | EMAIL = \"blur\""],
+            ),
+            (
+                "[redact]\nstrategies.CARD = \"mask\"\nstrategies.NOPE = \"drop\"",
+                &["f.toml:6:19: there is no rule and no label type `NOPE`"],
+            ),
+            ("[redact.strategies]\nCARD = \"mask\"\n\"/a.b/c\" = \"blur\"", &["f.toml:6:12: `blur` is not"]),
+            (
+                "[redact.strategies]\nCARD = \"mask\"\nEMAIL = 3",
+                &["f.toml:6:9: `redact.strategies.EMAIL`: invalid type"],
+            ),
+            ("[redact]\nallow_paths = [\n  \"/a\",\n  \"b\",\n]", &["f.toml:7:3: `b` is no JSON pointer"]),
+            ("[redact]\nallow_patterns = [\n  \"a\",\n  \"(\",\n]", &["f.toml:7:3: "]),
             ("[rules]\npacks = [\"/no/such/*.toml\"]", &["f.toml:5:9: there is no file `/no/such/*.toml`"]),
             ("[rules]\npacks = [\"Cargo.toml\"]", &["f.toml:5:9: Cargo.toml:", "rules test FILE"]),
             (

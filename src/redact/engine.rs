@@ -9,7 +9,7 @@ use super::memory::{Memory, Notes, Question, Seed};
 use super::near::{self, NearMiss};
 use super::output::{Redacted, RuleId};
 use super::pem::OpenBlock;
-use super::policy::{Policy, RedactError};
+use super::policy::{Entry, Policy, RedactError};
 use super::remark;
 use super::resolve::{resolve, splice, write_label};
 use super::scan::{Hit, Shared, rank, resume_block, scan_lines};
@@ -58,21 +58,21 @@ impl Redactor {
         packs.extend(own);
         let mut shapes = Vec::new();
         for (names, off) in [(&config.disable, true), (&config.enable, false)] {
-            for name in names {
+            for (n, name) in names.iter().enumerate() {
                 match packs.iter_mut().flat_map(|p| &mut p.rules).find(|r| r.id == *name) {
                     Some(rule) => rule.off = off,
-                    None => shapes.push((name, off)),
+                    None => shapes.push((n, name, off)),
                 }
             }
         }
         let set = RuleSet::new(packs);
         let mut policy = Policy::new(config, &set.rules)?;
         // What is built in (field classes, shapes in code) is no rule of a pack: it is found and left alone.
-        for (name, off) in shapes {
+        for (n, name, off) in shapes {
             let Some(rule) = set.rules.iter().position(|r| r.id == *name) else {
                 let key = if off { "disable" } else { "enable" };
                 let reason = format!("there is no rule `{name}`; see `logwarden rules list`");
-                return Err(RedactError { key: key.to_owned(), reason }.into());
+                return Err(RedactError { key, entry: Entry::Place(n), reason }.into());
             };
             if off {
                 policy.keep(rule);
@@ -369,10 +369,11 @@ mod tests {
         };
         assert!(refused("[strategies]\nNOPE = 'label'").starts_with("redact.strategies.NOPE: there is no rule"));
         assert!(refused("[strategies]\nEMAIL = 'hide'").contains("`hide` is not a strategy"));
-        assert!(refused("disable = ['nope']").starts_with("redact.disable: there is no rule `nope`"));
-        assert!(refused("allow_patterns = ['(']").starts_with("redact.allow_patterns: "));
+        assert!(refused("disable = ['nope']").starts_with("redact.disable[0]: there is no rule `nope`"));
+        assert!(refused("allow_patterns = ['a', '(']").starts_with("redact.allow_patterns[1]: "));
         assert!(
-            refused("allow_paths = ['user/email']").starts_with("redact.allow_paths: `user/email` is no JSON pointer")
+            refused("allow_paths = ['user/email']")
+                .starts_with("redact.allow_paths[0]: `user/email` is no JSON pointer")
         );
     }
 }

@@ -57,7 +57,7 @@ pub use engine::{BuildError, Finder, Found, Redactor, Stream, Worker};
 pub use near::{NearMiss, NearReason};
 pub use output::{Finding, Redacted, RedactedLine, RuleId};
 pub use pointer::pointer_at;
-pub use policy::RedactError;
+pub use policy::{Entry, RedactError};
 pub use proof::Complaint;
 pub use survey::use_portable_path;
 pub use tag::{PseudonymKey, Tag};

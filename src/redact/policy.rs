@@ -1,6 +1,7 @@
 //! The operator's word on what was found: allowlists and strategies, ready for use.
 
 use std::collections::{BTreeMap, HashSet};
+use std::fmt;
 
 use regex::bytes::Regex;
 
@@ -23,12 +24,32 @@ pub(super) struct Policy {
 
 /// A mistake in the `[redact]` section.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("redact.{key}: {reason}")]
+#[error("redact.{key}{entry}: {reason}")]
 pub struct RedactError {
     /// The key within the section.
-    pub key: String,
+    pub key: &'static str,
+    /// What of it is wrong.
+    pub entry: Entry,
     /// What is wrong and what would be right.
     pub reason: String,
+}
+
+/// One of several things under a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Entry {
+    /// The one of this name.
+    Name(String),
+    /// The one at this place, from 0.
+    Place(usize),
+}
+
+impl fmt::Display for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Name(name) => write!(f, ".{name}"),
+            Self::Place(n) => write!(f, "[{n}]"),
+        }
+    }
 }
 
 impl Policy {
@@ -38,8 +59,8 @@ impl Policy {
         let mut by_path = BTreeMap::new();
         let mut named: Vec<(usize, Strategy)> = Vec::new();
         for (name, text) in &config.strategies {
-            let key = format!("strategies.{name}");
-            let strategy: Strategy = text.parse().map_err(|reason| RedactError { key: key.clone(), reason })?;
+            let wrong = |reason| RedactError { key: "strategies", entry: Entry::Name(name.clone()), reason };
+            let strategy: Strategy = text.parse().map_err(wrong)?;
             if name.starts_with('/') {
                 by_path.insert(name.clone(), strategy);
             } else if let Some(i) = rules.iter().position(|r| r.id == *name) {
@@ -49,22 +70,25 @@ impl Policy {
                 same.for_each(|(i, _)| by_rule[i] = strategy);
             } else {
                 let reason = format!("there is no rule and no label type `{name}`; see `logwarden rules list`");
-                return Err(RedactError { key, reason });
+                return Err(wrong(reason));
             }
         }
         named.into_iter().for_each(|(i, strategy)| by_rule[i] = strategy);
-        let compile = |p: &String| {
-            compile_pattern(&format!("(?:{p})\\z"))
-                .map_err(|reason| RedactError { key: "allow_patterns".to_owned(), reason })
+        let compile = |(n, p): (usize, &String)| {
+            compile_pattern(&format!("(?:{p})\\z")).map_err(|reason| RedactError {
+                key: "allow_patterns",
+                entry: Entry::Place(n),
+                reason,
+            })
         };
-        let allow_patterns = config.allow_patterns.iter().map(compile).collect::<Result<Vec<_>, _>>()?;
+        let allow_patterns = config.allow_patterns.iter().enumerate().map(compile).collect::<Result<Vec<_>, _>>()?;
         let active = !(config.strategies.is_empty()
             && config.allow_values.is_empty()
             && allow_patterns.is_empty()
             && config.allow_paths.is_empty());
-        if let Some(path) = config.allow_paths.iter().find(|path| !path.starts_with('/')) {
+        if let Some((n, path)) = config.allow_paths.iter().enumerate().find(|(_, path)| !path.starts_with('/')) {
             let reason = format!("`{path}` is no JSON pointer: one begins with `/`, as `/user/email` does");
-            return Err(RedactError { key: "allow_paths".to_owned(), reason });
+            return Err(RedactError { key: "allow_paths", entry: Entry::Place(n), reason });
         }
         Ok(Self {
             by_rule,
