@@ -106,7 +106,8 @@ impl FileSink {
         let meta = file.metadata().map_err(failed)?;
         // before it has the name by which others know it; where there are no locks the start has said so
         let file = Sole::take(file).unwrap_or_else(|(file, _)| file);
-        // between the two nothing has the name; a start then makes a new file, as this one would be
+        // between the two nothing has the name; a start then makes a new file, as this one would be. Only another service
+        // that starts at that very moment is not refused: a lock is of a file, and there is none
         let moved = fs::rename(&path, &to).and_then(|()| {
             fs::rename(&next, &path).inspect_err(|_| {
                 let _left_where_it_is = fs::rename(&to, &path);
