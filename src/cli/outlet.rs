@@ -59,7 +59,7 @@ struct State {
 impl<O: AsFd + Send + 'static> Outlet<O> {
     /// An outlet into `out`, called `name` in messages.
     pub fn new(out: O, name: &'static str, when: WhenSlow) -> Self {
-        let mut stream = Stream::new(out, name);
+        let mut stream = Stream::roomy(out, name);
         if when == WhenSlow::Block {
             return Self::Direct(stream);
         }

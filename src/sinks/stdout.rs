@@ -5,6 +5,7 @@ use std::os::fd::AsFd;
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
+use rustix::pipe::{fcntl_getpipe_size, fcntl_setpipe_size};
 
 use super::error::SinkError;
 use crate::redact::Redacted;
@@ -15,10 +16,24 @@ pub struct Stream<F> {
     name: &'static str,
 }
 
+/// What a pipe behind us can hold, in bytes: several chunks, so that its reader empties it while we go on. It is the most
+/// that a system allows everybody unless told otherwise (`/proc/sys/fs/pipe-max-size`).
+const PIPE: usize = 1 << 20;
+
 impl<F: AsFd> Stream<F> {
     /// A sink on `fd`, called `name` in messages.
     pub fn new(fd: F, name: &'static str) -> Self {
         Self { fd, name }
+    }
+
+    /// The same on a pipe that is made larger where that is allowed, so that nobody waits for the other. Not for those who
+    /// count as delivered what is in the pipe.
+    pub fn roomy(fd: F, name: &'static str) -> Self {
+        if fcntl_getpipe_size(&fd).is_ok_and(|size| size < PIPE) {
+            // a small one will do, and takes longer
+            let _size = fcntl_setpipe_size(&fd, PIPE);
+        }
+        Self::new(fd, name)
     }
 
     /// Writes a chunk.
@@ -69,4 +84,23 @@ pub(super) fn write_all(fd: &impl AsFd, bytes: &[u8]) -> Result<(), (usize, io::
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pipe_holds_more_where_that_is_allowed() {
+        let ((_reader, writer), (_other, probe)) = (rustix::pipe::pipe().unwrap(), rustix::pipe::pipe().unwrap());
+        let usual = fcntl_getpipe_size(&writer).unwrap();
+        let allowed = fcntl_setpipe_size(&probe, PIPE).is_ok();
+        let stream = Stream::roomy(writer, "a pipe");
+        let size = fcntl_getpipe_size(&stream.fd).unwrap();
+        assert_eq!(size, if allowed { PIPE.max(usual) } else { usual });
+        // one that is larger already stays so, and what is no pipe is left alone
+        assert_eq!(fcntl_getpipe_size(&Stream::roomy(stream.fd, "again").fd).unwrap(), size);
+        let file = tempfile::tempfile().unwrap();
+        Stream::roomy(&file, "a file").relay(b"x").unwrap();
+    }
 }
