@@ -226,7 +226,8 @@ impl<'a> Scan<'a> {
             }
         }
         let value = &text[start..end];
-        if value.is_empty() || value::is_placeholder(value) || value::is_scheme(value) {
+        let directory = value::is_directory(&text[how.name.0..how.name.1], value);
+        if value.is_empty() || value::is_placeholder(value) || value::is_scheme(value) || directory {
             return;
         }
         let quote = if v.form == Form::Scalar { how.quote } else { None };

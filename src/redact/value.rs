@@ -351,7 +351,14 @@ pub(super) fn is_placeholder(v: &[u8]) -> bool {
         || (v.starts_with(b"$(") && v.ends_with(b")"))
         || (v.starts_with(b"{{") && v.ends_with(b"}}"))
         || (v.starts_with(b"%") && v.len() == 2)
+        // A parameter of a statement in SQL.
+        || matches!(v, [b'$', digits @ ..] if digits.iter().all(u8::is_ascii_digit))
         || (v.starts_with(b"****") && v.len() <= 12)
+}
+
+/// Whether this is the working directory of a shell (POSIX, 2.5.3), and no password: `PWD=/home/bob`.
+pub(super) fn is_directory(name: &[u8], value: &[u8]) -> bool {
+    value.starts_with(b"/") && (name == b"PWD" || name == b"OLDPWD")
 }
 
 /// Words that follow `password:` or `token:` in a sentence about one.

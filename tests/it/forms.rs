@@ -121,6 +121,17 @@ fn names_and_values_of_all_kinds() {
             "map[Authorization:[Bearer abc123def456ghi789] Host:[h]]",
             "map[Authorization:[Bearer [BEARER_TOKEN]] Host:[h]]",
         ),
+        ("PWD=hunter2", "PWD=[PASSWORD]"),
+        ("CONFIG SET requirepass hunter2", "CONFIG SET requirepass [PASSWORD]"),
+        ("C: AUTH PLAIN AGJvYgBodW50ZXIy", "C: AUTH PLAIN [PASSWORD]"),
+        (
+            "#0 db.php(9): PDO->__construct('mysql:host=db;dbname=app', 'root', 'hunter2', Array)",
+            "#0 db.php(9): PDO->__construct('mysql:host=db;dbname=app', 'root', '[PASSWORD]', Array)",
+        ),
+        (
+            "#0 db.php(9): mysqli->__construct('db', 'root', 'hunter2')",
+            "#0 db.php(9): mysqli->__construct('db', 'root', '[PASSWORD]')",
+        ),
         ("mysql -uroot -phunter2 app", "mysql -uroot -p[PASSWORD] app"),
         ("sshpass -p hunter2 ssh app@db1", "sshpass -p [PASSWORD] ssh app@db1"),
         ("docker login -u bob -p hunter2 r.example", "docker login -u bob -p [PASSWORD] r.example"),
@@ -156,6 +167,8 @@ fn what_is_no_secret_stays() {
         "tests: pass=33 fail=0",
         "{\"full_name\":\"octo-org/octo-repo\"}",
         "password=${DB_PASSWORD} x",
+        "sudo: bob : TTY=pts/0 ; PWD=/home/bob ; USER=root ; COMMAND=/usr/bin/id",
+        "WHERE \"users\".\"reset_password_token\" = $1 LIMIT $2",
         "Authorization: Bearer",
     ];
     check(&same.map(|line| (line, line)));
