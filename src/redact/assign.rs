@@ -3,6 +3,7 @@
 use super::again::is_plain;
 use super::bytes::{ALNUM, IDENT, QUOTE, before, byte, is, is_label, skip, skip_back};
 use super::decode;
+use super::judge;
 use super::names::{Class, Name};
 use super::scan::{Scan, in_label, rank};
 use super::value::{self, Form, Value};
@@ -218,7 +219,7 @@ impl<'a> Scan<'a> {
         let scope = if v.form == Form::Bare { self.limit(start) } else { end };
         if secretive
             && self.takes_scheme(name)
-            && let Some(n) = value::scheme_len(&text[start..scope])
+            && let Some(n) = judge::scheme_len(&text[start..scope])
         {
             start += n;
             if v.form == Form::Bare {
@@ -226,8 +227,8 @@ impl<'a> Scan<'a> {
             }
         }
         let value = &text[start..end];
-        let directory = value::is_directory(&text[how.name.0..how.name.1], value);
-        if value.is_empty() || value::is_placeholder(value) || value::is_scheme(value) || directory {
+        let directory = judge::is_directory(&text[how.name.0..how.name.1], value);
+        if value.is_empty() || judge::is_placeholder(value) || judge::is_scheme(value) || directory {
             return;
         }
         let quote = if v.form == Form::Scalar { how.quote } else { None };
@@ -244,7 +245,7 @@ impl<'a> Scan<'a> {
             Class::Strong(r) if v.form == Form::Bare && self.whole_header(r) => {
                 Some((r, rank::STRONG_FIELD, value::header_end(text, start).max(end)))
             }
-            Class::Strong(r) if !(how.loose && value::is_prose(value)) => Some((r, rank::STRONG_FIELD, end)),
+            Class::Strong(r) if !(how.loose && judge::is_prose(value)) => Some((r, rank::STRONG_FIELD, end)),
             Class::Weak(r)
                 if self.weak_fits(r, value) || (how.quote.is_some() && self.is_token_field(name, r, value)) =>
             {
@@ -280,13 +281,13 @@ impl<'a> Scan<'a> {
     /// Whether a value under a weak name looks like what the name promises.
     pub(super) fn weak_fits(&self, r: u16, value: &[u8]) -> bool {
         match self.set.rules[usize::from(r)].kind.as_str() {
-            "TOKEN" | "CREDENTIAL" | "AUTHORIZATION" | "SECRET" => value::looks_token(value),
+            "TOKEN" | "CREDENTIAL" | "AUTHORIZATION" | "SECRET" => judge::looks_token(value),
             "PASSWORD" => {
                 // Up to three digits are a count: `pass=33 fail=0`.
                 let count = value.len() <= 3 && value.iter().all(u8::is_ascii_digit);
-                !count && !value::is_prose(value) && value.iter().any(u8::is_ascii_digit) && !value.contains(&b' ')
+                !count && !judge::is_prose(value) && value.iter().any(u8::is_ascii_digit) && !value.contains(&b' ')
             }
-            _ => value::looks_secret(value),
+            _ => judge::looks_secret(value),
         }
     }
 

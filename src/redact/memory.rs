@@ -9,9 +9,9 @@ use siphasher::sip::SipHasher13;
 
 use super::bytes::{TOKEN, before, begins_json, byte, is, skip};
 use super::index::List;
+use super::judge::looks_secret;
 use super::runs::Runs;
 use super::scan::is_labelled;
-use super::value::looks_secret;
 
 /// Slots of the memory; a value that falls into a taken slot replaces the older one.
 const SLOTS: usize = 8192;

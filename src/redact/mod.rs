@@ -20,6 +20,7 @@ mod engine;
 mod heads;
 mod index;
 mod inside;
+mod judge;
 mod keywords;
 #[cfg(test)]
 mod linear;

@@ -110,20 +110,20 @@ impl Names {
                 if kind == "PASSWORD" {
                     self.steady.insert(id);
                 }
-                to.extend(names.iter().map(|n| (n.clone(), id)));
+                to.extend(names.iter().map(|n| (tokens_of(n), id)));
             }
         }
         for end in classes.strong.values().flatten().filter_map(|n| n.as_bytes().last_chunk::<3>()) {
             let bit = ending(*end);
             self.endings[bit / 64] |= 1 << (bit % 64);
         }
-        self.deny.extend(classes.deny.iter().cloned());
-        self.deny_suffix.extend(classes.deny_suffix.iter().cloned());
+        self.deny.extend(classes.deny.iter().map(|n| tokens_of(n)));
+        self.deny_suffix.extend(classes.deny_suffix.iter().map(|n| tokens_of(n)));
     }
 
     /// Adds a field that a rule names.
     pub(super) fn add_field(&mut self, name: &str, rule: u16) {
-        self.fields.entry(name.to_owned()).or_default().push(rule);
+        self.fields.entry(tokens_of(name)).or_default().push(rule);
     }
 
     /// Whether a strong name can end with these letters, in either case.
@@ -239,6 +239,16 @@ fn normalise(raw: &[u8], out: &mut String) {
         previous = c;
     }
     close(out, &mut word);
+}
+
+/// A pack's entry as the names of a log come out of [`normalise`]; one of ASCII is as it should be.
+fn tokens_of(entry: &str) -> String {
+    let mut tokens = entry.to_owned();
+    if !entry.is_ascii() {
+        normalise(entry.as_bytes(), &mut tokens);
+        tokens.truncate(tokens.trim_end_matches('_').len());
+    }
+    tokens
 }
 
 /// Whether a character can be a word by itself: one of the unified ideographs (Unicode, 18.1).
@@ -415,7 +425,7 @@ mod tests {
             deny = ["max_tokens", "token_type", "public_key"]
             deny_suffix = ["changed", "count"]
             [strong]
-            PASSWORD = ["password", "passwd"]
+            PASSWORD = ["password", "passwd", "\u5bc6\u7801", "contrase\u00f1a"]
             API_KEY = ["api_key", "apikey"]
             [weak]
             TOKEN = ["token"]
@@ -460,6 +470,8 @@ mod tests {
         assert!(matches!(class("user.api-key"), Class::Strong(_)));
         assert!(matches!(class("GITHUB_TOKEN"), Class::Weak(_)));
         assert!(matches!(class("email"), Class::Personal(_)));
+        assert!(matches!(class("CONTRASE\u{d1}A"), Class::Strong(_)));
+        assert!(matches!(class("\u{7528}\u{6237}\u{5bc6}\u{7801}"), Class::Strong(_)));
         assert_eq!(class("name"), Class::Naming);
         for plain in ["max_tokens", "openai_max_tokens", "password_changed", "token_count", "keyboard", "author", ""] {
             assert_eq!(class(plain), Class::Plain, "{plain}");

@@ -3,9 +3,10 @@
 
 use super::bytes::{ALNUM, TOKEN, before, byte, is, skip, skip_back, work};
 use super::colours::behind_colour;
+use super::judge::{self, is_placeholder, looks_secret};
 use super::names::Class;
 use super::scan::{Scan, rank};
-use super::value::{self, is_placeholder, looks_secret};
+use super::value;
 
 /// Longest local part and longest domain of an address (RFC 5321, 4.5.3.1).
 const LOCAL: usize = 64;
@@ -249,7 +250,7 @@ impl Scan<'_> {
             };
             let end = value::after(text, w, false, false).map_or(w, |v| v.end);
             let found = &text[w..end];
-            if !value::is_prose(found) && (stated && found.iter().any(u8::is_ascii_digit) || looks_secret(found)) {
+            if !judge::is_prose(found) && (stated && found.iter().any(u8::is_ascii_digit) || looks_secret(found)) {
                 return self.hit(w, end, r, rank::WEAK_FIELD);
             }
         }
@@ -293,7 +294,7 @@ impl Scan<'_> {
         if matches!(byte(text, skip(text, v.end + 1, |b| b == b' ')), b':' | b'=') {
             return;
         }
-        let start = v.start + value::scheme_len(&text[v.start..v.end]).unwrap_or(0);
+        let start = v.start + judge::scheme_len(&text[v.start..v.end]).unwrap_or(0);
         // A list of names and paths is not one of names and values.
         if !text[start..v.end].starts_with(b"/") {
             self.named(class, start, v.end);

@@ -94,9 +94,9 @@ fn wakers(r: &RuleDef) -> Result<(), String> {
     }
 }
 
-/// Whether a text is tokens of `a-z0-9` joined with `_`.
+/// Whether a text is tokens of digits and small letters, of any script, joined with `_`.
 fn is_field(name: &str) -> bool {
-    name.split('_').all(|t| !t.is_empty() && t.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit()))
+    name.split('_').all(|t| !t.is_empty() && t.chars().all(|c| c.is_alphanumeric() && c.to_lowercase().eq([c])))
 }
 
 fn pattern(p: &str) -> Result<(), String> {
