@@ -48,16 +48,14 @@ fn slow_clients_do_not_keep_honest_ones_waiting() {
         times
     });
     times.sort_unstable();
-    let p99 = times[times.len() * 99 / 100];
+    let (median, p99) = (times[times.len() / 2], times[times.len() * 99 / 100]);
     let tried = opened.load(Ordering::Relaxed);
-    let _for_the_curious = writeln!(
-        std::io::stderr(),
-        "honest beside {tried} slow connections: p50 {:?}, p99 {p99:?}",
-        times[times.len() / 2]
-    );
+    let _for_the_curious =
+        writeln!(std::io::stderr(), "honest beside {tried} slow connections: p50 {median:?}, p99 {p99:?}");
     assert!(tried >= SLOW as u64, "only {tried} slow connections");
-    // a commit takes what the disk takes; the bound is for requests, not for a debug build on a loaded machine
-    assert!(p99 < Duration::from_millis(100 + 50 * u64::from(cfg!(debug_assertions))), "p99 {p99:?}");
+    // Whoever waited for a slow client would wait until that one is cut off, for seconds. Of the slowest hundredth a commit
+    // takes what the disk takes, and all else what the tests beside this one leave of the machine.
+    assert!(median < Duration::from_millis(100) && p99 < Duration::from_secs(1), "p50 {median:?}, p99 {p99:?}");
     assert_eq!(service.out().lines().count(), 300);
     let told = || {
         service.errors().contains("source in: refused in the last 10 s: ") && service.errors().contains(" connection")
