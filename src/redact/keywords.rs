@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::bytes::{before, starts_word, starts_word_behind, work};
+use super::rows::Rows;
 use crate::rules::RuleDef;
 
 /// A keyword in a text; in order of where they end, the longest first.
@@ -18,11 +19,9 @@ pub(super) struct Word {
 pub(super) struct Keywords {
     /// In order of [`head`].
     words: Vec<Keyword>,
-    /// One bit for each head that a word has, and how many are set before each 64 of them.
-    heads: Box<[(u64, u16); HEADS / 64]>,
-    /// Where in `words` those of each head begin, in order of the heads, and the end.
-    starts: Vec<u16>,
-    /// How many of the words are too short to have one; they come first.
+    /// The words by their heads, those left out that are too short to have one.
+    heads: Rows<{ HEADS / 64 }>,
+    /// How many these are; they come first.
     short: usize,
 }
 
@@ -50,34 +49,8 @@ impl Keywords {
         let mut words: Vec<_> = by_text.into_iter().map(keyword).collect();
         words.sort_by_key(|w| (w.text.len() >= HEAD, w.head));
         let short = words.partition_point(|w| w.text.len() < HEAD);
-        let mut heads = Box::new([(0, 0); HEADS / 64]);
-        let mut starts = Vec::new();
-        for (n, w) in words.iter().enumerate().skip(short) {
-            let (bits, _): &mut (u64, u16) = &mut heads[w.head / 64];
-            if *bits >> (w.head % 64) & 1 == 0 {
-                *bits |= 1 << (w.head % 64);
-                starts.push(n as u16);
-            }
-        }
-        starts.push(words.len() as u16);
-        let mut before = 0;
-        for (bits, count) in heads.iter_mut() {
-            *count = before;
-            before += bits.count_ones() as u16;
-        }
-        Self { words, heads, starts, short }
-    }
-
-    /// The words that begin with `head`, by number.
-    #[inline(always)]
-    fn with(&self, head: usize) -> Range<usize> {
-        let (bits, before) = self.heads[head / 64];
-        let bit = 1 << (head % 64);
-        if bits & bit == 0 {
-            return 0..0;
-        }
-        let n = usize::from(before) + (bits & (bit - 1)).count_ones() as usize;
-        usize::from(self.starts[n])..usize::from(self.starts[n + 1])
+        let heads = Rows::new(words[short..].iter().map(|w| w.head));
+        Self { words, heads, short }
     }
 
     /// Puts the keywords in a part of `text` into `found`, which is emptied first. A word has to begin with each, or a hump
@@ -96,7 +69,7 @@ impl Keywords {
         let mut previous = before(text, part.start);
         for (start, next) in (part.start..).zip(bytes[part.start..].array_windows()) {
             if starts_word_behind(std::mem::replace(&mut previous, next[0]), next[0]) {
-                self.with(head(next)).for_each(|n| compare(start, n));
+                self.heads.get(head(next)).for_each(|n| compare(start, self.short + n));
             }
         }
         for n in 0..self.short {

@@ -39,6 +39,7 @@ mod policy;
 mod proof;
 mod remark;
 mod resolve;
+mod rows;
 mod runs;
 mod scan;
 mod set;

@@ -85,8 +85,35 @@ pub(super) struct Names {
     deny_suffix: HashSet<String>,
     /// The keywords of rules, which count inside a name as before a value.
     pub(super) keywords: Keywords,
-    /// One bit for each hash of the last three letters of a strong name.
-    endings: [u64; 16],
+    /// One bit for each three letters with which a strong name ends.
+    endings: Endings,
+}
+
+/// One bit for each three letters, of which the lower five bits count: the same in either case.
+struct Endings(Box<[u64; 1 << 15 >> 6]>);
+
+impl Default for Endings {
+    fn default() -> Self {
+        Self(Box::new([0; 1 << 15 >> 6]))
+    }
+}
+
+impl Endings {
+    #[inline(always)]
+    fn place([a, b, c]: [u8; 3]) -> usize {
+        usize::from(a & 0x1f) | usize::from(b & 0x1f) << 5 | usize::from(c & 0x1f) << 10
+    }
+
+    fn add(&mut self, letters: [u8; 3]) {
+        let place = Self::place(letters);
+        self.0[place / 64] |= 1 << (place % 64);
+    }
+
+    #[inline(always)]
+    fn has(&self, letters: [u8; 3]) -> bool {
+        let place = Self::place(letters);
+        self.0[place / 64] >> (place % 64) & 1 == 1
+    }
 }
 
 /// Names whose value is itself a name.
@@ -114,8 +141,7 @@ impl Names {
             }
         }
         for end in classes.strong.values().flatten().filter_map(|n| n.as_bytes().last_chunk::<3>()) {
-            let bit = ending(*end);
-            self.endings[bit / 64] |= 1 << (bit % 64);
+            self.endings.add(*end);
         }
         self.deny.extend(classes.deny.iter().map(|n| tokens_of(n)));
         self.deny_suffix.extend(classes.deny_suffix.iter().map(|n| tokens_of(n)));
@@ -129,8 +155,7 @@ impl Names {
     /// Whether a strong name can end with these letters, in either case.
     #[inline]
     pub(super) fn may_end(&self, letters: [u8; 3]) -> bool {
-        let bit = ending(letters);
-        self.endings[bit / 64] >> (bit % 64) & 1 == 1
+        self.endings.has(letters)
     }
 
     /// Works out a name from scratch: its class, and whether the class's words are the whole of it. The rules are left
@@ -202,13 +227,6 @@ impl Names {
             _ => false,
         }
     }
-}
-
-/// A number below 1,024 made of three letters, the same in either case.
-#[inline]
-fn ending([a, b, c]: [u8; 3]) -> usize {
-    let letters = u32::from_le_bytes([a, b, c, 0]) & 0x001f_1f1f;
-    (letters.wrapping_mul(0x9e37_79b9) >> 22) as usize
 }
 
 fn longer<'t>(best: Option<(usize, u16)>, part: &'t str, table: &'t HashMap<String, u16>) -> Option<(usize, u16)> {

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 
 use regex::bytes::{Regex, RegexBuilder};
 
-use super::heads::{HEAD, Heads};
+use super::heads::{HEAD, Heads, Opening};
 use super::keywords::Keywords;
 use super::matcher::{ByteSet, Matcher};
 use super::names::Names;
@@ -70,16 +70,17 @@ impl Pattern {
         self.source.is_some()
     }
 
-    /// The bytes with which a match that begins with `literal` goes on, place by place, as far as they are known.
-    fn heads(&self, literal: &[u8]) -> [Option<ByteSet>; HEAD] {
-        let known = match literal.len() < HEAD {
+    /// A literal that the pattern of rule `number` begins with. How a match goes on is told of short ones alone.
+    fn opening<'l>(&self, literal: &'l [u8], number: u16) -> Opening<'l> {
+        let (known, token) = match literal.len() <= HEAD {
             true => match self.compiled() {
-                Compiled::Simple(matcher) => matcher.heads(),
-                _ => [None; HEAD],
+                Compiled::Simple(matcher) => (matcher.heads(), matcher.token),
+                _ => ([None; HEAD], 0),
             },
-            false => [None; HEAD],
+            false => ([None; HEAD], 0),
         };
-        std::array::from_fn(|i| literal.get(i).map_or(known[i], |b| Some(ByteSet::of(*b))))
+        let sets = std::array::from_fn(|i| literal.get(i).map_or(known[i], |b| Some(ByteSet::of(*b))));
+        Opening { literal, rule: Some(number), sets, token }
     }
 }
 
@@ -213,102 +214,52 @@ fn builtins(rules: &mut Vec<RuleDef>) -> Builtin {
 /// a private key begins.
 const WORDS: [&[u8]; 7] = [b"Bearer", b"bearer", b"BEARER", b"Basic", b"basic", b"BASIC", b"BEGIN "];
 
-/// The literals that rules start with, found by their first two bytes.
+/// The literals that rules start with.
 pub(super) struct Prefixes {
-    /// How a literal or one of the words can begin.
+    /// By the first bytes of a word.
     pub(super) heads: Heads,
+    /// For all bytes of a text at once.
     pub(super) openings: Openings,
-    /// For each pair of first bytes the number of its bucket, 0 for none.
-    pairs: Box<[u16; 1 << 16]>,
-    /// Literals that begin with one pair, as ranges.
-    buckets: Vec<std::ops::Range<u32>>,
-    /// Literals with their rules: by pair, the longest first.
-    literals: Vec<Literal>,
     /// Length of the longest literal, in bytes, and of the longest with a bracket in it.
     pub(super) longest: usize,
     pub(super) bracketed: usize,
 }
 
-/// Bytes that a rule's matches begin with.
-struct Literal {
-    bytes: Box<[u8]>,
-    /// The first eight bytes, and which of them there are.
-    head: u64,
-    mask: u64,
-    rule: u16,
-}
-
-impl Literal {
-    fn new(bytes: &[u8], rule: u16) -> Self {
-        let mut head = [0; 8];
-        let n = bytes.len().min(8);
-        head[..n].copy_from_slice(&bytes[..n]);
-        let mask = if n == 8 { u64::MAX } else { (1 << (8 * n)) - 1 };
-        Self { bytes: bytes.into(), head: u64::from_le_bytes(head), mask, rule }
-    }
-
-    #[inline(always)]
-    fn starts(&self, text: &[u8], head: u64) -> bool {
-        head & self.mask == self.head && (self.bytes.len() <= 8 || text.starts_with(&self.bytes))
-    }
-}
-
 impl Prefixes {
     fn new(rules: &[RuleDef], patterns: &[Pattern]) -> Self {
-        let pair = |p: &[u8]| u16::from_le_bytes([p[0], p[1]]);
-        let mut literals: Vec<Literal> = Vec::new();
-        for (i, r) in rules.iter().enumerate() {
-            let long = r.prefixes.iter().filter(|p| p.len() >= 2);
-            literals.extend(long.map(|p| Literal::new(p.as_bytes(), i as u16)));
-        }
-        literals.sort_by_key(|l| (pair(&l.bytes), std::cmp::Reverse(l.bytes.len()), l.rule));
-        let mut pairs = Box::new([0; 1 << 16]);
-        let mut buckets = Vec::from_iter(std::iter::once(0..0));
-        for (at, l) in literals.iter().enumerate() {
-            let bucket = &mut pairs[usize::from(pair(&l.bytes))];
-            if *bucket == 0 {
-                *bucket = buckets.len() as u16;
-                buckets.push(at as u32..at as u32);
-            }
-            buckets[usize::from(*bucket)].end = at as u32 + 1;
-        }
-        let words = WORDS.iter().map(|s| (*s, [None; HEAD]));
-        let all = literals.iter().map(|l| (&*l.bytes, patterns[usize::from(l.rule)].heads(&l.bytes)));
-        let all = Vec::from_iter(all.chain(words));
-        let (heads, openings) = (Heads::new(all.iter().copied()), Openings::new(all.iter().copied()));
-        let longest = |all: &mut dyn Iterator<Item = &Literal>| all.map(|l| l.bytes.len()).max().unwrap_or(0);
-        let bracketed = longest(&mut literals.iter().filter(|l| l.bytes.contains(&b'[')));
-        let longest = longest(&mut literals.iter());
-        Self { heads, openings, pairs, buckets, literals, longest, bracketed }
-    }
-
-    /// Rules whose literal stands at the start of `text`, the longest literal first.
-    pub(super) fn at<'s>(&'s self, text: &'s [u8]) -> impl Iterator<Item = u16> + 's {
-        let head = match text.first_chunk() {
-            Some(head) => *head,
-            None => std::array::from_fn(|i| text.get(i).copied().unwrap_or(0)),
-        };
-        let bucket = self.buckets[usize::from(self.pairs[usize::from(u16::from_le_bytes([head[0], head[1]]))])].clone();
-        let head = u64::from_le_bytes(head);
-        let literals = &self.literals[bucket.start as usize..bucket.end as usize];
-        literals.iter().filter(move |l| l.starts(text, head)).map(|l| l.rule)
+        let all = rules.iter().zip(patterns).zip(0..);
+        let literals = all.flat_map(|((rule, pattern), number)| {
+            let long = rule.prefixes.iter().map(String::as_bytes).filter(|p| p.len() >= 2);
+            long.map(move |literal| pattern.opening(literal, number))
+        });
+        let words = WORDS.map(|literal| Opening { literal, rule: None, sets: [None; HEAD], token: 0 });
+        let all: Vec<_> = literals.chain(words).collect();
+        let lengths = || all.iter().filter(|o| o.rule.is_some()).map(|o| (o.literal.len(), o.literal.contains(&b'[')));
+        let longest = lengths().map(|(len, _)| len).max().unwrap_or(0);
+        let bracketed = lengths().filter(|(_, has)| *has).map(|(len, _)| len).max().unwrap_or(0);
+        let openings = Openings::new(all.iter().map(|o| (o.literal, o.sets)));
+        Self { heads: Heads::new(all.into_iter()), openings, longest, bracketed }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::index::Index;
+    use super::super::survey::PORTABLE;
     use super::*;
 
     #[test]
     fn every_literal_passes_the_filter_and_is_found() {
         let set = RuleSet::new(crate::rules::load_embedded());
+        let mut index = Index::default();
         let mut count = 0;
         for (i, r) in set.rules.iter().enumerate() {
             for example in r.examples.iter().filter_map(|e| e.split_once('«')?.1.split_once('»')) {
                 let text = example.0.as_bytes();
+                (PORTABLE.build)(&mut index, text, &set.prefixes.openings);
                 if text.len() > 4 && r.prefixes.iter().any(|p| p.len() > 1 && text.starts_with(p.as_bytes())) {
-                    assert!(set.prefixes.heads.may_start(text, 0), "{}", r.id);
-                    assert!(set.prefixes.at(text).any(|found| usize::from(found) == i), "{}", r.id);
+                    assert!(set.prefixes.heads.may_start(text, 0, &index.tokens), "{}", r.id);
+                    assert!(set.prefixes.heads.at(text).any(|found| usize::from(found) == i), "{}", r.id);
                     count += 1;
                 }
             }

@@ -33,7 +33,7 @@ pub(super) fn sieve(index: &mut Index, text: &[u8], set: &RuleSet, cache: &mut N
     let names = &set.names;
     let Index { assigns, prefixes, marked, spaced, numbers, rares, tokens, idents, digits, .. } = index;
     retain!(assigns, |p| may_name(text, p, idents, names, cache));
-    retain!(prefixes, |w| set.prefixes.heads.may_start(text, w));
+    retain!(prefixes, |w| set.prefixes.heads.may_start(text, w, tokens));
     retain!(marked, |w| may_be_secret(text, w, tokens, idents, digits));
     retain!(spaced, |w| follows_name(text, w, names));
     retain!(numbers, |n| stands_alone(text, n, digits.window(n)));

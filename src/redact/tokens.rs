@@ -22,7 +22,7 @@ impl Scan<'_> {
         }
         let len = self.index.tokens.window(w).trailing_ones();
         let mut refused = None;
-        for r in set.prefixes.at(line) {
+        for r in set.prefixes.heads.at(line) {
             refused = refused.or(Some(r));
             if !set.patterns[usize::from(r)].fits_token(len) {
                 continue;
