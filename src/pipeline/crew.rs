@@ -4,17 +4,22 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Condvar, Mutex, PoisonError};
 
+use rayon_core::{ThreadPool, ThreadPoolBuilder};
+
 use super::chunk::FAILED;
 use crate::line::lines;
 use crate::redact::{Finder, Found, Redacted, Redactor, Stream};
 
-/// Pieces for each hand in one round; a round costs a start of each thread but the first, and a wait for the last piece.
+/// Pieces for each hand in one round; a round costs a call to each thread but the first, and a wait for the last piece.
 const PIECES: usize = 4;
 
 /// The hands at a stream, and what it has taught so far.
 pub struct Crew {
     redactor: Redactor,
     hands: Vec<Finder>,
+    /// The threads of all hands but the calling one, from when they are needed first. They stay, and so each stays on the
+    /// processor that it was put on.
+    others: Option<ThreadPool>,
     stream: Stream,
     slots: Vec<Slot>,
 }
@@ -32,7 +37,7 @@ impl Crew {
     /// A crew of `hands` threads (at least one), the calling one among them.
     pub fn new(redactor: &Redactor, hands: usize) -> Self {
         let hands = (0..hands.max(1)).map(|_| redactor.finder()).collect();
-        Self { redactor: redactor.clone(), hands, stream: Stream::default(), slots: Vec::new() }
+        Self { redactor: redactor.clone(), hands, others: None, stream: Stream::default(), slots: Vec::new() }
     }
 
     /// How many pieces one round takes at most.
@@ -60,24 +65,39 @@ impl Crew {
     }
 
     fn work(&mut self, pieces: &[Piece<'_>]) {
-        let Self { redactor, hands, stream, slots } = self;
+        let Self { redactor, hands, others, stream, slots } = self;
         if slots.len() < pieces.len() {
             slots.resize_with(pieces.len(), Slot::default);
         }
         let slots = &mut slots[..pieces.len()];
         let bytes: usize = pieces.iter().map(|(bytes, _)| bytes.len()).sum();
-        let useful = (bytes / SHARE).clamp(1, hands.len());
+        let mut useful = (bytes / SHARE).clamp(1, hands.len());
+        if useful > 1 && others.is_none() {
+            *others = start(hands.len() - 1);
+            if others.is_none() {
+                hands.truncate(1);
+                useful = 1;
+            }
+        }
         let heap = Heap { rest: Mutex::new(pieces.iter().zip(&mut *slots).enumerate()), turns: Turns::new(stream) };
-        if let Some((first, others)) = hands[..useful].split_first_mut() {
-            std::thread::scope(|scope| {
-                others.iter_mut().for_each(|hand| drop(scope.spawn(|| heap.share(hand))));
+        match (others, hands[..useful].split_first_mut()) {
+            (Some(pool), Some((first, rest))) if useful > 1 => pool.in_place_scope(|scope| {
+                rest.iter_mut().for_each(|hand| scope.spawn(|_| heap.share(hand)));
                 heap.share(first);
-            });
+            }),
+            (_, Some((first, _))) => heap.share(first),
+            _ => {}
         }
         if slots.iter().any(|slot| slot.failed) {
             hands.iter_mut().for_each(|hand| *hand = redactor.finder());
         }
     }
+}
+
+/// Threads for so many hands; when there are none to be had, one hand does it all.
+fn start(hands: usize) -> Option<ThreadPool> {
+    let named = ThreadPoolBuilder::new().num_threads(hands).thread_name(|n| format!("redact-{}", n + 1));
+    named.build().inspect_err(|error| tracing::warn!(%error, "no threads to redact on; one does it all")).ok()
 }
 
 /// The pieces of one round, of which each hand takes the next until none is left.
