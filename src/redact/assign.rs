@@ -1,7 +1,7 @@
 //! Names and their values: `"password":"x"`, `token=x`, `api-key: x`, `{"name":"secret","value":"x"}`.
 
-use super::again::is_plain;
 use super::bytes::{ALNUM, IDENT, QUOTE, before, byte, is, is_label, skip, skip_back};
+use super::calm::Kind;
 use super::decode;
 use super::judge;
 use super::names::{Class, Name};
@@ -10,6 +10,9 @@ use super::value::{self, Form, Value};
 
 /// Longest name that is looked at, in bytes.
 const NAME: usize = 64;
+
+/// What `--user` and blanks before a name take, with room.
+const OPTION: usize = 16;
 
 /// How far the value of a field may reach whose name alone does not make it a secret, in bytes.
 const SIGHT: usize = 8192;
@@ -23,6 +26,8 @@ struct Spelling {
     loose: bool,
     /// Where the name stands.
     name: (usize, usize),
+    /// Where the separator stands.
+    at: usize,
 }
 
 impl<'a> Scan<'a> {
@@ -39,10 +44,16 @@ impl<'a> Scan<'a> {
         let Some(&last) = text[..gap].last() else { return };
         let quoted = matches!(last, b'"' | b'\'' | b'`');
         let (start, end) = if quoted {
-            let Some(start) = quoted_name(text, gap - 1, last) else { return };
+            let Some(start) = quoted_name(text, gap - 1, last) else {
+                return self.looked(p, (gap.saturating_sub(6 * NAME), p + 1), Kind::Judged);
+            };
+            self.looked(p, (start - 1, p + 1), Kind::Judged);
             (start, gap - 1)
         } else {
             let start = self.name_start(gap);
+            // A word before may belong to the name, or be an option.
+            let more = if before(text, start) == b' ' { NAME + 1 } else { OPTION };
+            self.looked(p, (start.saturating_sub(more), p + 1), Kind::Judged);
             if !text[start..gap].iter().any(|b| b.is_ascii_alphabetic() || !b.is_ascii())
                 || in_label(text, start, p + 1)
             {
@@ -57,8 +68,10 @@ impl<'a> Scan<'a> {
             quote: json.then_some((gap as u32 - 1, gap as u32)),
             loose: !quoted && text[p] == b':' && byte(text, p + 1) == b' ',
             name: (start, end),
+            at: p,
         };
         if json && byte(text, p + 1) == b'[' && byte(text, p + 2).is_ascii_digit() {
+            self.looked_around(p);
             self.byte_array(p + 1);
         }
         if !quoted && text[p] == b':' && start > 3 && matches!(text[start - 1], b' ' | b'"' | b'\'' | b'=') {
@@ -81,6 +94,11 @@ impl<'a> Scan<'a> {
                 self.bare = (v.start, v.end);
             }
             let v = if quoted { v } else { value::in_settings(text, start, p, v) };
+            self.looked(p, (p + 1, v.start), Kind::Judged);
+            if v.form != Form::Quoted {
+                // How it ends depends on what follows.
+                self.looked(p, (v.end, v.end + NAME), Kind::Judged);
+            }
             self.treat(&name, v, spelling);
             if !json && !inside {
                 self.more_of_list(&name, v, spelling);
@@ -103,6 +121,7 @@ impl<'a> Scan<'a> {
                 return;
             }
             v = value::quoted(text, next, quote);
+            self.looked_around(how.at);
             self.treat(name, v, how);
         }
     }
@@ -133,7 +152,7 @@ impl<'a> Scan<'a> {
         let start = skip(self.text, p + 1, |b| b == b' ') + 1;
         let next = found.partition_point(|f| (f.start as usize) < start);
         let label = found.get(next).filter(|f| f.start as usize == start && before(self.text, start) == b'"');
-        label.is_some_and(|f| byte(self.text, f.end as usize) == b'"' && is_plain(self.text, f))
+        label.is_some_and(|f| byte(self.text, f.end as usize) == b'"' && f.plain)
     }
 
     /// The text in which a value behind `p` may end: all of it where any value goes, else a bounded piece.
@@ -178,6 +197,7 @@ impl<'a> Scan<'a> {
         if v.form != Form::Tree {
             return self.leaf(name, v, how);
         }
+        self.looked(how.at, (v.start, v.end), Kind::Judged);
         let object = self.text[v.start] == b'{';
         if v.start < self.tree_until || (object && matches!(name.class, Class::Weak(_))) {
             return;
@@ -227,9 +247,10 @@ impl<'a> Scan<'a> {
             }
         }
         let value = &text[start..end];
+        self.looked(how.at, (v.start, start), Kind::Judged);
         let directory = judge::is_directory(&text[how.name.0..how.name.1], value);
         if value.is_empty() || judge::is_placeholder(value) || judge::is_scheme(value) || directory {
-            return;
+            return self.looked(how.at, (start, end), Kind::Judged);
         }
         let quote = if v.form == Form::Scalar { how.quote } else { None };
         for n in 0..name.rules.len() {
@@ -237,7 +258,7 @@ impl<'a> Scan<'a> {
             if let Some((from, to)) = self.rule_value(r, value) {
                 self.hit_with(start + from, start + to, r, rank::CONTEXT, quote);
                 if from == 0 && to == value.len() {
-                    return;
+                    return self.looked(how.at, (start, end), Kind::Value);
                 }
             }
         }
@@ -254,6 +275,7 @@ impl<'a> Scan<'a> {
             Class::Personal(r) if self.personal_fits(r, value, v.form) => Some((r, rank::PERSONAL, end)),
             _ => None,
         };
+        self.looked(how.at, (start, hit.map_or(end, |(_, _, end)| end)), Kind::Value);
         if let Some((r, rank, end)) = hit {
             self.hit_with(start, end, r, rank, quote);
         } else if let Class::Weak(r) = name.class {
@@ -329,6 +351,7 @@ impl<'a> Scan<'a> {
             return;
         }
         let Some(v) = value::after(near, p, json, inside) else { return };
+        self.looked(p, (p + 1, v.end + 1), Kind::Judged);
         if v.form != Form::Quoted || v.end - v.start > NAME || v.end <= v.start {
             return;
         }
@@ -337,7 +360,8 @@ impl<'a> Scan<'a> {
             return;
         }
         let quote = json.then_some((v.end as u32, v.end as u32 + 1));
-        let how = Spelling { quote, loose: false, name: (v.start, v.end) };
+        let how = Spelling { quote, loose: false, name: (v.start, v.end), at: p };
+        self.looked_around(p);
         if let Some(value) = self.sibling_after(v.end + 1, json, inside) {
             self.treat(&name, value, how);
         } else if let Some(value) = sibling_before(text, p) {

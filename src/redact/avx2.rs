@@ -38,6 +38,9 @@ pub(super) fn classify(blocks: &[[u8; 64]], t: &mut Tile, place: usize) {
         t.group[p] = join(a.group, b.group);
         t.assign[p] = join(a.assign, b.assign);
         t.rare[p] = join(a.rare, b.rare);
+        t.escape[p] = join(a.escape, b.escape);
+        t.backslash[p] = join(a.backslash, b.backslash);
+        t.quote[p] = join(a.quote, b.quote);
         t.space[p] = join(a.space, b.space);
         t.joint[p] = join(a.joint, b.joint);
         t.newline[p] = join(a.newline, b.newline);
@@ -60,6 +63,9 @@ struct Half {
     group: u32,
     assign: u32,
     rare: u32,
+    escape: u32,
+    backslash: u32,
+    quote: u32,
     space: u32,
     joint: u32,
     newline: u32,
@@ -81,7 +87,7 @@ fn half(bytes: &[u8; 32]) -> Half {
     let any =
         |set: i8| bits(_mm256_cmpgt_epi8(_mm256_and_si256(planes, _mm256_set1_epi8(set)), _mm256_setzero_si256()));
     let dot = equal(b'.');
-    let escapes = or(or(equal(b'\\'), equal(ESCAPE)), or(equal(b'%'), equal(b'&')));
+    let backslash = equal(b'\\');
     let openers = or(equal(b'<'), or(equal(b'['), equal(b'(')));
     let alnum = any(LETTERS | DIGITS);
     let digit = bits(_mm256_slli_epi16::<5>(planes));
@@ -92,7 +98,10 @@ fn half(bytes: &[u8; 32]) -> Half {
         digit,
         group: any(DIGITS | DASH | PLUS_DOT_SLASH | BLANK_PARENS),
         assign: bits(planes),
-        rare: bits(or(equal(b'@'), or(escapes, openers))),
+        rare: bits(or(or(equal(b'@'), equal(ESCAPE)), openers)),
+        escape: bits(or(backslash, or(equal(b'%'), equal(b'&')))),
+        backslash: bits(backslash),
+        quote: bits(equal(b'"')),
         space: bits(_mm256_cmpeq_epi8(_mm256_min_epu8(v, _mm256_set1_epi8(b' ' as i8)), v)),
         joint: bits(or(equal(b'/'), dot)),
         newline: bits(equal(b'\n')),

@@ -73,8 +73,11 @@ pub(super) fn classify(blocks: &[[u8; 64]], t: &mut Tile, place: usize) {
         t.digit[p] = digit;
         t.group[p] = any(DIGITS | DASH | PLUS_DOT_SLASH | BLANK_PARENS);
         t.assign[p] = any(ASSIGNS);
-        let escapes = equal(b'\\') | equal(b'%') | equal(b'&') | equal(ESCAPE);
-        t.rare[p] = equal(b'@') | escapes | equal(b'<') | equal(b'[') | equal(b'(');
+        let backslash = equal(b'\\');
+        t.rare[p] = equal(b'@') | equal(ESCAPE) | equal(b'<') | equal(b'[') | equal(b'(');
+        t.escape[p] = backslash | equal(b'%') | equal(b'&');
+        t.backslash[p] = backslash;
+        t.quote[p] = equal(b'"');
         t.space[p] = _mm512_cmple_epu8_mask(v, _mm512_set1_epi8(b' ' as i8));
         t.joint[p] = equal(b'/') | dot;
         t.newline[p] = equal(b'\n');

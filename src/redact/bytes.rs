@@ -10,8 +10,7 @@ pub(super) const DIGIT: u16 = 1 << 2;
 pub(super) const GROUP: u16 = 1 << 3;
 /// `:` or `=`.
 pub(super) const ASSIGN: u16 = 1 << 4;
-/// Seldom seen, and each with a check of its own: `@`, the escapes `\`, `%` and `&`, that of terminals, the openers
-/// `<`, `[` and `(`.
+/// Seldom seen, and each with a check of its own: `@`, the escape of terminals, the openers `<`, `[` and `(`.
 pub(super) const RARE: u16 = 1 << 5;
 /// Space or control character.
 pub(super) const SPACE: u16 = 1 << 6;
@@ -32,8 +31,8 @@ pub(super) const BLANK: u16 = 1 << 12;
 pub(super) const HASH: u16 = 1 << 13;
 /// Letter with which base64 of text can begin.
 pub(super) const TEXTUAL: u16 = 1 << 14;
-/// Part of a label's type: capital, digit, `_`.
-pub(super) const KIND: u16 = 1 << 15;
+/// Begins another spelling of something: `\`, `%` or `&`.
+pub(super) const ESCAPE: u16 = 1 << 15;
 
 const fn classes() -> [u16; 256] {
     let mut t = [0u16; 256];
@@ -56,9 +55,6 @@ const fn classes() -> [u16; 256] {
         if matches!(b, b'C' | b'D' | b'I'..=b'Z' | b'a'..=b'f') {
             c |= TEXTUAL;
         }
-        if b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_' {
-            c |= KIND;
-        }
         c |= match b {
             b'"' | b'\'' => QUOTE,
             b' ' => BLANK,
@@ -75,7 +71,8 @@ const fn classes() -> [u16; 256] {
             b'(' => GROUP | RARE,
             b' ' | b')' => GROUP,
             b':' | b'=' => ASSIGN,
-            0x1b | b'@' | b'\\' | b'%' | b'&' | b'<' | b'[' => RARE,
+            0x1b | b'@' | b'<' | b'[' => RARE,
+            b'\\' | b'%' | b'&' => ESCAPE,
             _ => 0,
         };
         t[i] = c;
@@ -208,7 +205,8 @@ pub(super) fn label_len(text: &[u8]) -> Option<usize> {
     if text.first() != Some(&b'[') || !text.get(1)?.is_ascii_uppercase() {
         return None;
     }
-    let name = skip(text, 1, |b| is(b, KIND));
+    // A type is made of capitals, digits and `_`.
+    let name = skip(text, 1, |b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_');
     if !(3..=64).contains(&name) {
         return None;
     }

@@ -5,6 +5,7 @@
 use std::ops::Range;
 
 use super::bytes::{before, byte, skip, skip_back};
+use super::calm::Kind;
 use super::scan::{DEPTH, Scan};
 
 /// Begins a control sequence.
@@ -29,6 +30,7 @@ impl Scan<'_> {
         let sequences = sequences.filter(|s| s.start >= start).map(|s| s.start - start..s.end - start);
         let any = view.leave_out(&text[start..], sequences);
         if any {
+            self.looked(start, (start, text.len()), Kind::Decoded);
             self.inner(&view, start, false);
         }
         self.shared.views.push(view);

@@ -159,45 +159,6 @@ fn copy(from: &[u8], at: usize, len: usize, to: &mut [u8]) {
     }
 }
 
-/// Place of the first double quote or newline; 16 when there is none.
-#[inline(always)]
-fn first_end(sixteen: &[u8; PIECE]) -> usize {
-    const ONES: u128 = u128::from_le_bytes([1; PIECE]);
-    const LOW: u128 = 0x7f * ONES;
-    // A byte of `x` that is 0 gets its high bit set, and no other does.
-    let zeros = |x: u128| !(((x & LOW) + LOW) | x | LOW);
-    let text = u128::from_le_bytes(*sixteen);
-    let ends = zeros(text ^ (u128::from(b'"') * ONES)) | zeros(text ^ (u128::from(b'\n') * ONES));
-    ends.trailing_zeros() as usize / 8
-}
-
-/// Position of the double quote that closes the one at `open`, or of the end of the line. All backslashes behind it are
-/// among `places`.
-pub(super) fn string_end(text: &[u8], open: usize, places: &[u32]) -> usize {
-    let mut at = open + 1;
-    for p in places.iter().map(|p| *p as usize) {
-        if p < at || text[p] != b'\\' {
-            continue;
-        }
-        if let Some(end) = end_within(text, at, p) {
-            return end;
-        }
-        at = (p + 2).min(text.len());
-    }
-    end_within(text, at, text.len()).unwrap_or(text.len())
-}
-
-/// Position of the first double quote or newline in `from..to`.
-#[inline(always)]
-fn end_within(text: &[u8], from: usize, to: usize) -> Option<usize> {
-    let piece = &text[from..to];
-    let n = match text[from..].first_chunk() {
-        Some(sixteen) if piece.len() <= PIECE => Some(first_end(sixteen)).filter(|n| *n < piece.len()),
-        _ => memchr::memchr2(b'"', b'\n', piece),
-    };
-    n.map(|n| from + n)
-}
-
 /// The escape of numbers at the start of `s` (a backslash; [`SIMPLE`] has the others): its length, 0 when it is none, and
 /// what it stands for.
 fn backslash<'b>(s: &[u8], utf8: &'b mut [u8; 4]) -> (usize, &'b [u8]) {
@@ -358,7 +319,6 @@ fn printable(text: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::value::quoted_end;
     use super::*;
 
     fn check(source: &str, decoded: &str) {
@@ -393,12 +353,11 @@ mod tests {
     }
 
     #[test]
-    fn with_places_or_without_all_texts_end_and_decode_alike() {
+    fn with_places_or_without_all_texts_decode_alike() {
         let letters = br#"a"\n%4"#;
         for n in 0..letters.len().pow(7) {
             let text: Vec<u8> = (0..7).map(|i| letters[n / letters.len().pow(i) % letters.len()]).collect();
             let places: Vec<u32> = memchr::memchr3_iter(b'\\', b'%', b'[', &text).map(|p| p as u32).collect();
-            assert_eq!(string_end(&text, 0, &places), quoted_end(&text, 0), "{}", text.escape_ascii());
             let (mut a, mut b) = (View::default(), View::default());
             assert_eq!(unescape(&text[2..], &mut a), unescape_part(&text, 2..7, &places, &mut b));
             assert_eq!(a.text, b.text, "{}", text.escape_ascii());

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::again::look_again;
+use super::calm::Look;
 use super::config::RedactConfig;
 use super::index::Index;
 use super::memory::{Memory, Notes, Question, Seed};
@@ -139,6 +140,7 @@ pub struct Stream {
 pub struct Found {
     hits: Vec<Hit>,
     notes: Notes,
+    looks: Vec<Look>,
     pem_open: Option<OpenBlock>,
     /// What was seen of the chunk, from its finding to its finishing.
     index: Option<Index>,
@@ -201,12 +203,14 @@ impl Finder {
     pub fn find(&mut self, chunk: &[u8], found: &mut Found) {
         found.hits.clear();
         self.shared.notes.clear();
+        self.shared.looks.clear();
         self.shared.near.iter_mut().for_each(Vec::clear);
         self.shared.pem_open = None;
         let mut index = found.index.take().or_else(|| self.shared.indexes.pop()).unwrap_or_default();
         scan_lines(&self.redactor.inner.set, &mut self.shared, chunk, &mut index, &mut found.hits);
         found.index = Some(index);
         std::mem::swap(&mut found.notes, &mut self.shared.notes);
+        std::mem::swap(&mut found.looks, &mut self.shared.looks);
         found.pem_open = self.shared.pem_open;
     }
 
@@ -228,7 +232,7 @@ impl Finder {
     /// Every line that was changed is scanned again as it would go out, and goes out only when nothing more is found
     /// in it: what is written is at rest, so that redacting it again changes nothing.
     pub fn finish(&mut self, chunk: &[u8], found: &mut Found, out: &mut Redacted) {
-        let Found { hits, index, .. } = found;
+        let Found { hits, index, looks, .. } = found;
         let index = index.take().unwrap_or_default();
         let redactor = self.redactor.clone();
         let Inner { set, policy, key, remark } = &*redactor.inner;
@@ -246,7 +250,7 @@ impl Finder {
             splice(chunk, hits, write, out);
             let known = hits.len();
             let mut restless = Vec::new();
-            if out.findings.is_empty() || !self.again((chunk, &index), out, hits, &mut restless) {
+            if out.findings.is_empty() || !self.again((chunk, &index, looks), out, hits, &mut restless) {
                 settled = true;
                 break;
             }
@@ -272,7 +276,13 @@ impl Finder {
 
     /// Looks through the changed lines of `out` once more; what is found is added to the hits, at its place in the chunk,
     /// and its place in `out` to `places`. True when there was anything.
-    fn again(&mut self, chunk: (&[u8], &Index), out: &Redacted, hits: &mut Vec<Hit>, places: &mut Vec<u32>) -> bool {
+    fn again(
+        &mut self,
+        chunk: (&[u8], &Index, &[Look]),
+        out: &Redacted,
+        hits: &mut Vec<Hit>,
+        places: &mut Vec<u32>,
+    ) -> bool {
         let before = hits.len();
         look_again(&self.redactor.inner.set, &mut self.shared, chunk, out, hits);
         for h in &mut hits[before..] {

@@ -18,6 +18,8 @@ pub(super) struct Index {
     pub(super) assigns: List,
     /// Bytes of the class `RARE`, and the places where a long option may begin.
     pub(super) rares: List,
+    /// Where other spellings begin: `\`, `%` and `&`.
+    pub(super) escapes: List,
     /// Starts of words that are long enough to begin a secret.
     pub(super) prefixes: List,
     /// Starts of tokens with the look of a secret, and of those behind a blank that are long or have a digit close by.
@@ -34,6 +36,8 @@ pub(super) struct Index {
     pub(super) idents: Runs,
     /// Runs of digits.
     pub(super) digits: Runs,
+    /// Double quotes that are not escaped.
+    pub(super) quotes: Runs,
     /// The blocks in hand.
     tile: Option<Box<Tile>>,
 }
@@ -183,6 +187,7 @@ impl<'i> Rest<'i> {
 pub(super) struct Cursor<'i> {
     pub(super) assigns: Rest<'i>,
     pub(super) rares: Rest<'i>,
+    pub(super) escapes: Rest<'i>,
     pub(super) prefixes: Rest<'i>,
     pub(super) marked: Rest<'i>,
     pub(super) spaced: Rest<'i>,
@@ -198,13 +203,14 @@ impl Cursor<'_> {
             || self.spaced.begins_before(end)
             || self.prefixes.begins_before(end)
             || self.rares.begins_before(end)
+            || self.escapes.begins_before(end)
             || self.numbers.begins_before(end)
     }
 
     /// Goes on to the positions from `end` on.
     pub(super) fn pass(&mut self, end: u32) {
-        let Self { assigns, rares, prefixes, marked, spaced, numbers } = self;
-        for list in [assigns, rares, prefixes, marked, spaced, numbers] {
+        let Self { assigns, rares, escapes, prefixes, marked, spaced, numbers } = self;
+        for list in [assigns, rares, escapes, prefixes, marked, spaced, numbers] {
             list.up_to(end);
         }
     }
@@ -216,6 +222,7 @@ impl Index {
         Cursor {
             assigns: Rest(self.assigns.as_slice()),
             rares: Rest(self.rares.as_slice()),
+            escapes: Rest(self.escapes.as_slice()),
             prefixes: Rest(self.prefixes.as_slice()),
             marked: Rest(self.marked.as_slice()),
             spaced: Rest(self.spaced.as_slice()),
@@ -234,11 +241,12 @@ impl Index {
         narrow: impl Fn(&mut [u64], &[u8]),
         unpack: impl Fn(u64, u32, usize, &mut [u32; 64]) + Copy,
     ) {
-        let Self { assigns, rares, prefixes: starts, marked, spaced, numbers, lines, .. } = self;
-        [assigns, rares, starts, marked, spaced, numbers, lines].into_iter().for_each(List::clear);
+        let Self { assigns, rares, escapes, prefixes: starts, marked, spaced, numbers, lines, .. } = self;
+        [assigns, rares, escapes, starts, marked, spaced, numbers, lines].into_iter().for_each(List::clear);
         let (blocks, rest) = text.as_chunks::<64>();
         let all = blocks.len() + 1;
-        [&mut self.tokens, &mut self.idents, &mut self.digits].into_iter().for_each(|runs| runs.begin(all));
+        let runs = [&mut self.tokens, &mut self.idents, &mut self.digits, &mut self.quotes];
+        runs.into_iter().for_each(|runs| runs.begin(all));
         // What fills up the last block is of no class.
         let mut tail = [0xff; 64];
         tail[..rest.len()].copy_from_slice(rest);
@@ -254,6 +262,7 @@ impl Index {
                 tile.clear(2 + here.len());
             }
             derive(&mut tile, count);
+            tile.unescaped(count);
             narrow(&mut tile.begins[1..=count], &text[first * 64..]);
             self.take(&tile, first, count, unpack);
             tile.advance(count);
@@ -263,8 +272,8 @@ impl Index {
 
     /// Keeps the positions in these ranges, which are in order.
     pub(super) fn keep(&mut self, ranges: &[Range<u32>]) {
-        let Self { assigns, rares, prefixes, marked, spaced, numbers, .. } = self;
-        [assigns, rares, prefixes, marked, spaced, numbers].into_iter().for_each(|list| list.keep(ranges));
+        let Self { assigns, rares, escapes, prefixes, marked, spaced, numbers, .. } = self;
+        [assigns, rares, escapes, prefixes, marked, spaced, numbers].into_iter().for_each(|list| list.keep(ranges));
     }
 
     /// Fills the lists for parts of a text of `len` bytes, emptying them first, with what was seen of them elsewhere: near
@@ -273,6 +282,7 @@ impl Index {
         let to = [
             (&mut self.assigns, &kept.assigns, &near.assigns),
             (&mut self.rares, &kept.rares, &near.rares),
+            (&mut self.escapes, &kept.escapes, &near.escapes),
             (&mut self.prefixes, &kept.prefixes, &near.prefixes),
             (&mut self.marked, &kept.marked, &near.marked),
             (&mut self.spaced, &kept.spaced, &near.spaced),
@@ -283,6 +293,7 @@ impl Index {
             (&mut self.tokens, &kept.tokens, &near.tokens),
             (&mut self.idents, &kept.idents, &near.idents),
             (&mut self.digits, &kept.digits, &near.digits),
+            (&mut self.quotes, &kept.quotes, &near.quotes),
         ];
         for (to, kept, near) in to {
             to.begin(len / 64 + 1);
@@ -297,10 +308,12 @@ impl Index {
         self.tokens.set(first, &t.token[1..=count]);
         self.idents.set(first, &t.ident[1..=count]);
         self.digits.set(first, &t.digit[1..=count]);
+        self.quotes.set(first, &t.quote[1..=count]);
         // With each list, how many positions a block usually has.
         self.assigns.extend(&t.assign[1..=count], base, 4, unpack);
         self.lines.extend_sparse(&t.newline[1..=count], base, unpack);
         self.rares.extend_sparse(&t.rare[1..=count], base, unpack);
+        self.escapes.extend_sparse(&t.escape[1..=count], base, unpack);
         self.numbers.extend_sparse(&t.numbers[1..=count], base, unpack);
         self.marked.extend_sparse(&t.marked[1..=count], base, unpack);
         self.spaced.extend_sparse(&t.spaced[1..=count], base, unpack);
@@ -329,7 +342,8 @@ mod tests {
             let p = pad as u32;
             let x = of(&text);
             assert_eq!(x.assigns.as_slice(), [p + 3], "pad {pad}");
-            assert_eq!(x.rares.as_slice(), [p + 14, p + 17, p + 36], "pad {pad}");
+            assert_eq!(x.rares.as_slice(), [p + 14, p + 36], "pad {pad}");
+            assert_eq!(x.escapes.as_slice(), [p + 17], "pad {pad}");
             assert_eq!(x.marked.as_slice(), [p + 4, p + 19], "pad {pad}");
             assert!(x.numbers.as_slice().contains(&(p + 19)), "pad {pad}");
             assert_eq!(x.lines.as_slice(), [p + 44], "pad {pad}");
@@ -362,6 +376,7 @@ mod tests {
             for (a, b) in [
                 (&a.assigns, &b.assigns),
                 (&a.rares, &b.rares),
+                (&a.escapes, &b.escapes),
                 (&a.prefixes, &b.prefixes),
                 (&a.marked, &b.marked),
                 (&a.spaced, &b.spaced),
@@ -371,6 +386,24 @@ mod tests {
                 assert_eq!(a.as_slice(), b.as_slice());
             }
             assert_eq!((&a.tokens, &a.idents), (&b.tokens, &b.idents));
+            assert_eq!((&a.digits, &a.quotes), (&b.digits, &b.quotes));
+        }
+    }
+
+    #[test]
+    fn quotes_behind_an_odd_number_of_backslashes_are_escaped() {
+        let letters = br#"a"\\"#;
+        for n in 0..letters.len().pow(8) {
+            // Across the ends of blocks and of tiles, behind other text.
+            let pad = [0, 1, 57, 60, 63, 64, 64 * TILE - 4][n % 7];
+            let mut text = vec![b'.'; pad];
+            text.extend((0..8).map(|i| letters[n / letters.len().pow(i) % letters.len()]));
+            let x = of(&text);
+            for at in pad..text.len() {
+                let slashes = text[..at].iter().rev().take_while(|b| **b == b'\\').count();
+                let plain = text[at] == b'"' && slashes % 2 == 0;
+                assert_eq!(x.quotes.window(at) & 1 == 1, plain, "{at} of {}", text[pad..].escape_ascii());
+            }
         }
     }
 
@@ -413,6 +446,7 @@ mod tests {
                 (&whole.spaced, &x.spaced),
                 (&whole.numbers, &x.numbers),
                 (&whole.rares, &x.rares),
+                (&whole.escapes, &x.escapes),
             ] {
                 let moved: Vec<u32> = a.as_slice().iter().map(|p| p + pad as u32).collect();
                 assert_eq!(moved, b.as_slice(), "pad {pad} of {}", padded.len());

@@ -4,6 +4,7 @@
 use std::ops::Range;
 
 use super::bytes::{skip, work};
+use super::calm::Kind;
 use super::decode::{self, View};
 use super::output::Finding;
 use super::scan::{DEPTH, Hit, Scan, Shared};
@@ -58,9 +59,8 @@ impl Scan<'_> {
         self.hits.len() - first
     }
 
-    /// Decodes and scans the strings of the line that hold escapes, or the line itself when it is not JSON. The first of
-    /// `places` is an escape; of the others, some are. Strings are decoded one by one, so that no match can reach over a
-    /// string's end.
+    /// Decodes and scans the strings of the line that hold escapes, or the line itself when it is not JSON; escapes begin at
+    /// `places`. Strings are decoded one by one, so that no match can reach over a string's end.
     pub(super) fn escaped(&mut self, places: &[u32]) {
         let text = self.text;
         if !self.json {
@@ -69,15 +69,15 @@ impl Scan<'_> {
         // Outside of all strings.
         let mut done = if self.outside <= places[0] as usize { self.outside } else { self.start };
         for (n, p) in places.iter().map(|p| *p as usize).enumerate() {
-            if p < done || !matches!(text[p], b'\\' | b'%' | b'&') {
+            if p < done {
                 continue;
             }
             // No escape of a quote stands between, so that quotes come in pairs.
-            let between = &text[done..p];
-            work(between.len());
-            if memchr::memchr_iter(b'"', between).count() % 2 == 1 {
-                let open = done + memchr::memrchr(b'"', between).unwrap_or(0);
-                let close = decode::string_end(text, open, &places[n..]);
+            work(p - done);
+            if let (count, Some(open)) = self.index.quotes.all_in(done, p)
+                && count % 2 == 1
+            {
+                let close = self.string_end(open);
                 self.region(open + 1..close, &places[n..]);
                 done = (close + 1).min(text.len());
             } else if text[p] == b'\\' {
@@ -86,6 +86,17 @@ impl Scan<'_> {
             } else {
                 done = p;
             }
+        }
+    }
+
+    /// Position of the double quote that closes the one at `open`, or of the end of the line.
+    fn string_end(&self, open: usize) -> usize {
+        let text = self.text;
+        let close = self.index.quotes.next(open + 1).min(text.len());
+        // Of a chunk `text` is a line; only decoded texts hold more.
+        match self.depth {
+            0 => close,
+            _ => memchr::memchr(b'\n', &text[open + 1..close]).map_or(close, |n| open + 1 + n),
         }
     }
 
@@ -98,6 +109,7 @@ impl Scan<'_> {
         if !self.replaced.is_none_or(touched) {
             return;
         }
+        self.looked(part.start, (part.start, part.end), Kind::Decoded);
         let mut view = self.shared.views.pop().unwrap_or_default();
         let start = part.start;
         if decode::unescape_part(self.text, part, places, &mut view) {

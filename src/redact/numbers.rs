@@ -1,6 +1,7 @@
 //! Numbers that are personal by their shape: payment cards, US social security numbers, telephone numbers.
 
 use super::bytes::{ALNUM, before, byte, is};
+use super::calm::Kind;
 use super::scan::{Scan, rank};
 use crate::rules::{Validator, validate};
 
@@ -59,6 +60,7 @@ impl Scan<'_> {
         let text = self.text;
         let previous = before(text, n);
         let g = Grouped::read(text, n);
+        self.looked(n, (n.saturating_sub(4), g.ends[g.count.saturating_sub(1)] + 4), Kind::Judged);
         if self.card(n, &g) || self.ssn(n, &g, previous) || self.phone(n, &g, previous) {
             return;
         }

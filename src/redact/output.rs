@@ -23,6 +23,9 @@ pub struct Finding {
     pub raw_end: u32,
     /// The replacement with the quotes that a bare JSON value gains, in the chunk's output.
     pub(super) written: (u32, u32),
+    /// The replacement is a label in the middle of which nothing can be found, whatever stands around it: one that shows
+    /// no part of what it stands for.
+    pub(super) plain: bool,
     /// Levels of encoding (JSON escapes, percent, base64, ...) that were undone to see it.
     pub depth: u8,
     /// Pseudonym of the decoded value.

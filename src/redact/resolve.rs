@@ -60,12 +60,18 @@ pub(super) fn splice(chunk: &[u8], hits: &[Hit], label: impl Fn(&Hit, &mut Vec<u
             raw_start: h.start,
             raw_end: h.end,
             written: (from as u32, out.bytes.len() as u32),
+            plain: is_plain(&out.bytes[from + quote.len()..out.bytes.len() - quote.len()]),
             depth: h.depth,
             tag: h.tag,
         });
         at = end;
     }
     out.bytes.extend_from_slice(&chunk[at..]);
+}
+
+fn is_plain(replacement: &[u8]) -> bool {
+    let label = matches!(replacement, [b'[', .., b']']) && replacement.len() <= 64;
+    label && !replacement.contains(&b'*')
 }
 
 /// Writes what stands for `value`: `[TYPE]`, `[TYPE:tag]` or `[TYPE:****1111]`.

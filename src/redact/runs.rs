@@ -65,6 +65,39 @@ impl Runs {
         block * 64 + self.words.get(block).map_or(0, |w| w.trailing_ones() as usize)
     }
 
+    /// First position from `at` on that is in the class; behind the text when there is none.
+    #[inline(always)]
+    pub(super) fn next(&self, at: usize) -> usize {
+        let mut block = at / 64;
+        let Some(word) = self.words.get(block) else { return at };
+        let mut word = word & u64::MAX << (at % 64);
+        while word == 0 {
+            block += 1;
+            match self.words.get(block) {
+                Some(next) => word = *next,
+                None => return block * 64,
+            }
+        }
+        work(block - at / 64);
+        block * 64 + word.trailing_zeros() as usize
+    }
+
+    /// How many of the bytes `from..to` are in the class, and which is the last.
+    #[inline]
+    pub(super) fn all_in(&self, from: usize, to: usize) -> (u32, Option<usize>) {
+        let (mut count, mut last) = (0, None);
+        let mut at = from;
+        while at < to {
+            let word = self.window(at) & u64::MAX.unbounded_shr(64 - (to - at).min(64) as u32);
+            if word != 0 {
+                count += word.count_ones();
+                last = Some(at + 63 - word.leading_zeros() as usize);
+            }
+            at += 64;
+        }
+        (count, last)
+    }
+
     /// The same, giving up when a run is longer than `most`, with an end that is further away.
     #[inline(always)]
     pub(super) fn end_near(&self, at: usize, most: usize) -> usize {
@@ -133,9 +166,15 @@ mod tests {
             runs.words[at / 64] |= 1 << (at % 64);
         }
         for at in 0..=text.len() {
+            let next = skip(&text, at, |b| !is(b, TOKEN));
+            assert!(runs.next(at) == next || next == text.len() && runs.next(at) >= next, "next from {at}");
             assert_eq!(runs.end(at), skip(&text, at, |b| is(b, TOKEN)), "end from {at}");
             let start = skip_back(&text, at, 1000, |b| is(b, TOKEN));
             assert_eq!(runs.start(at, 1000), start, "start before {at}");
+            for to in [at, at + 1, at + 63, at + 64, at + 200] {
+                let places: Vec<usize> = (at..to.min(text.len())).filter(|n| is(text[*n], TOKEN)).collect();
+                assert_eq!(runs.all_in(at, to), (places.len() as u32, places.last().copied()), "{at} to {to}");
+            }
             for len in [0, 1, 30, 63, 64] {
                 let count = text[at..(at + len).min(text.len())].iter().filter(|b| is(**b, TOKEN)).count();
                 assert_eq!(runs.count(at, len), count as u32, "{len} from {at}");

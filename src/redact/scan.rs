@@ -5,6 +5,7 @@
 
 use super::again::Again;
 use super::bytes::{ALNUM, before, begins_json, is, label_len, skip, skip_back, work};
+use super::calm::Look;
 use super::decode::View;
 use super::index::{Cursor, Index};
 use super::keywords::Word;
@@ -66,6 +67,8 @@ pub(super) struct Shared {
     pub(super) tags: Tags,
     /// What the text teaches and asks about values seen before.
     pub(super) notes: Notes,
+    /// What checks read of the text closely.
+    pub(super) looks: Vec<Look>,
     seed: Seed,
     /// For each rule whether what it finds is left alone; empty when that is so for none.
     pub(super) kept: Vec<bool>,
@@ -87,6 +90,7 @@ impl Shared {
             names: NameCache::new(seed),
             tags,
             notes: Notes::default(),
+            looks: Vec::new(),
             seed,
             kept: Vec::new(),
             line: 0,
@@ -240,20 +244,19 @@ impl<'a> Scan<'a> {
         for p in rest.spaced.up_to(end) {
             self.behind_word(*p as usize);
         }
-        let mut escapes = None;
-        for (n, p) in rares.iter().enumerate() {
+        for p in rares {
             let p = *p as usize;
             match self.text[p] {
                 b'@' => self.at_sign(p),
                 b'<' => self.element(p),
                 b'[' | b'(' => self.list(p),
                 b'-' => self.option(p),
-                b'\\' | b'%' | b'&' if escapes.is_none() => escapes = Some(n),
                 _ => {}
             }
         }
-        if let Some(first) = escapes.filter(|_| self.depth < DEPTH) {
-            self.escaped(&rares[first..]);
+        let escapes = rest.escapes.up_to(end);
+        if !escapes.is_empty() && self.depth < DEPTH {
+            self.escaped(escapes);
         }
     }
 

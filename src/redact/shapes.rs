@@ -2,6 +2,7 @@
 //! values in lists behind their name, and elements between tags.
 
 use super::bytes::{ALNUM, TOKEN, before, byte, is, skip, skip_back, work};
+use super::calm::Kind;
 use super::colours::behind_colour;
 use super::judge::{self, is_placeholder, looks_secret};
 use super::names::Class;
@@ -21,6 +22,7 @@ const WORD: usize = 48;
 impl Scan<'_> {
     /// An `@` at `p`: the end of a URL's user part, or the middle of an e-mail address.
     pub(super) fn at_sign(&mut self, p: usize) {
+        self.looked(p, (p.saturating_sub(2 * SIGHT), p + DOMAIN), Kind::Judged);
         if !self.data_source(p) && !self.userinfo(p) {
             self.email(p);
         }
@@ -142,6 +144,7 @@ impl Scan<'_> {
             return;
         }
         let token = &text[from..skip(text, from, |b| is(b, TOKEN) || b == b'=')];
+        self.looked(w, (from, from + token.len()), Kind::Value);
         if bearer && (token.len() >= 16 && token.iter().any(u8::is_ascii_digit) || looks_secret(token)) {
             self.hit(from, from + token.len(), self.set.builtin.bearer, rank::SHAPE);
         } else if !bearer && crate::rules::validate(crate::rules::Validator::BasicAuth, token) {
@@ -158,6 +161,7 @@ impl Scan<'_> {
             return;
         }
         let start = self.word_before(gap);
+        self.looked(w, (start.saturating_sub(2 * WORD), self.limit(w)), Kind::Judged);
         match &text[start..gap] {
             [] | [_] => {}
             b"is" | b"was" | b"as" | b"to" => {
@@ -189,6 +193,8 @@ impl Scan<'_> {
             return;
         }
         let end = value::after(text, w, false, false).map_or(w, |v| v.end);
+        self.looked(p, (w, end), Kind::Value);
+        self.looked(p, (end, end + WORD), Kind::Judged);
         self.named(class, w, end);
     }
 
@@ -217,6 +223,7 @@ impl Scan<'_> {
         if !apart && !glued {
             return;
         }
+        self.looked_around(p);
         let start = if glued { start + 2 } else { start };
         let inner = matches!(byte(text, p + 1), b'"' | b'\'');
         let from = p + 1 + usize::from(inner);
@@ -263,6 +270,7 @@ impl Scan<'_> {
         if !matches!(quote, b'"' | b'\'') {
             return;
         }
+        self.looked_around(p);
         // A list inside an element of another is looked at a little way only, so that the work stays in proportion.
         let most = if p < self.list_until { 2 } else { usize::MAX };
         let mut open = p + 1;
@@ -312,10 +320,12 @@ impl Scan<'_> {
         if byte(text, close) != b'>' || name == tag || name - tag > 64 || text[close - 1] == b'/' {
             return;
         }
+        self.looked(p, (p, close + 1), Kind::Judged);
         let class = self.shared.names.get(&self.set.names, text, tag, name).class;
         if !matches!(class, Class::Strong(_) | Class::Weak(_)) {
             return;
         }
+        self.looked_around(p);
         let w = close + 1;
         let end = skip(&text[..self.limit(w)], w, |b| !matches!(b, b'<' | b'\n' | b'"' | b'\\'));
         self.named(class, w, end);

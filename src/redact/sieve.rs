@@ -31,13 +31,14 @@ macro_rules! retain {
 #[inline(always)]
 pub(super) fn sieve(index: &mut Index, text: &[u8], set: &RuleSet, cache: &mut NameCache) {
     let names = &set.names;
-    let Index { assigns, prefixes, marked, spaced, numbers, rares, tokens, idents, digits, .. } = index;
+    let Index { assigns, prefixes, marked, spaced, numbers, rares, escapes, tokens, idents, digits, .. } = index;
     retain!(assigns, |p| may_name(text, p, idents, names, cache));
     retain!(prefixes, |w| set.prefixes.heads.may_start(text, w, tokens));
     retain!(marked, |w| may_be_secret(text, w, tokens, idents, digits));
     retain!(spaced, |w| follows_name(text, w, names));
     retain!(numbers, |n| stands_alone(text, n, digits.window(n)));
     retain!(rares, |p| opens(text, p));
+    retain!(escapes, |p| text[p] == b'\\' || decode::is_escape(text, p));
 }
 
 /// How many bytes before a `:` or `=` are looked at: a quote, a name of 16 bytes, and a quote.
@@ -50,6 +51,10 @@ fn may_name(text: &[u8], p: usize, idents: &Runs, names: &Names, cache: &mut Nam
         return true;
     };
     if near[SIGHT - 1] == b'"' && near[SIGHT] == b':' {
+        if near[SIGHT - 2] == b'\\' {
+            // An escaped quote ends no name.
+            return false;
+        }
         let Some(sixteen) = near[1..].first_chunk() else { return true };
         let len = before_quote(sixteen);
         let plain = match len {
@@ -180,12 +185,12 @@ fn may_be_grouped(first: u32, digits: u64) -> bool {
     matches!((first, second), (4, 4 | 6) | (3, 2 | 3) | (1, 3))
 }
 
-/// Whether anything is opened by the rare byte at `p`: an escape, a list of strings, an element, an option, an address.
+/// Whether anything is opened by the rare byte at `p`: a list of strings, an element, an option, an address, a colour.
 #[inline(always)]
 fn opens(text: &[u8], p: usize) -> bool {
     let (b, next) = (text[p], byte(text, p + 1));
     let list = ((b == b'[') | (b == b'(')) & ((next == b'"') | (next == b'\''));
     let element = (b == b'<') & is(next, IDENT);
-    let other = (b == b'@') | (b == b'-') | (b == b'\\');
-    list | element | other || colours::may_begin(text, p) || matches!(b, b'%' | b'&') && decode::is_escape(text, p)
+    let other = (b == b'@') | (b == b'-');
+    list | element | other || colours::may_begin(text, p)
 }

@@ -6,7 +6,7 @@
 
 #![expect(clippy::needless_range_loop, reason = "one index into several rows is what the compiler makes vectors of")]
 
-use super::bytes::{ALNUM, ASSIGN, DIGIT, GROUP, IDENT, JOINT, LOWER, NEWLINE, RARE, SPACE, TOKEN, class};
+use super::bytes::{ALNUM, ASSIGN, DIGIT, ESCAPE, GROUP, IDENT, JOINT, LOWER, NEWLINE, RARE, SPACE, TOKEN, class};
 
 /// Blocks of 64 bytes in a tile.
 pub(super) const TILE: usize = 64;
@@ -27,6 +27,10 @@ pub(super) struct Tile {
     pub(super) group: Row,
     pub(super) assign: Row,
     pub(super) rare: Row,
+    pub(super) escape: Row,
+    pub(super) backslash: Row,
+    /// Double quotes; those behind an odd number of backslashes are taken out.
+    pub(super) quote: Row,
     pub(super) space: Row,
     pub(super) joint: Row,
     pub(super) newline: Row,
@@ -40,6 +44,8 @@ pub(super) struct Tile {
     /// Starts of long numbers.
     pub(super) numbers: Row,
     runs: Runs,
+    /// Whether the byte before the tile is a backslash that stands before something.
+    escapes: bool,
 }
 
 /// Starts of runs of 2, 4 and 8 bytes, of tokens, digits and grouped numbers; marks within reach in a token, and digits
@@ -64,6 +70,9 @@ impl Tile {
             group: z,
             assign: z,
             rare: z,
+            escape: z,
+            backslash: z,
+            quote: z,
             space: z,
             joint: z,
             newline: z,
@@ -73,6 +82,7 @@ impl Tile {
             spaced: z,
             numbers: z,
             runs,
+            escapes: false,
         })
     }
 
@@ -85,6 +95,25 @@ impl Tile {
     pub(super) fn begin(&mut self) {
         self.backward().into_iter().for_each(|row| row[0] = 0);
         self.space[0] = 1 << 63;
+        self.escapes = false;
+    }
+
+    /// Takes the escaped ones out of the quotes of `count` blocks: a backslash that is not escaped itself escapes what
+    /// follows (the way of simdjson, by G. Langdale and D. Lemire).
+    pub(super) fn unescaped(&mut self, count: usize) {
+        const EVEN: u64 = 0x5555_5555_5555_5555;
+        for p in 1..=count {
+            let backslashes = self.backslash[p] & !u64::from(self.escapes);
+            if backslashes == 0 {
+                self.quote[p] &= !u64::from(std::mem::take(&mut self.escapes));
+                continue;
+            }
+            let follows = backslashes << 1 | u64::from(self.escapes);
+            let odd_starts = backslashes & !EVEN & !follows;
+            let (sums, over) = odd_starts.overflowing_add(backslashes);
+            self.escapes = over;
+            self.quote[p] &= !((EVEN ^ sums << 1) & follows);
+        }
     }
 
     /// The last of `count` blocks becomes the one before the next tile's.
@@ -275,9 +304,10 @@ pub(super) fn unpack(mut mask: u64, base: u32, usual: usize, to: &mut [u32; 64])
 /// Says of each block what its bytes are, from `place` on, on every processor: one table look-up a byte, then for each
 /// class the bits of eight bytes at a time.
 pub(super) fn classify(blocks: &[[u8; 64]], t: &mut Tile, place: usize) {
-    const CLASSES: [u16; 11] = [ALNUM, TOKEN, IDENT, DIGIT, GROUP, ASSIGN, RARE, SPACE, JOINT, NEWLINE, LOWER];
+    const CLASSES: [u16; 12] = [ALNUM, TOKEN, IDENT, DIGIT, GROUP, ASSIGN, RARE, SPACE, JOINT, NEWLINE, LOWER, ESCAPE];
     for (block, p) in blocks.iter().zip(place..) {
         let mut m = [0u64; CLASSES.len()];
+        let (mut backslash, mut quote) = (0, 0);
         for (eight, shift) in block.as_chunks::<8>().0.iter().zip((0..).step_by(8)) {
             // The lower and the upper halves of the classes, each byte in its place.
             let mut halves = [0; 2];
@@ -289,11 +319,29 @@ pub(super) fn classify(blocks: &[[u8; 64]], t: &mut Tile, place: usize) {
             for i in 0..CLASSES.len() {
                 let bit = CLASSES[i].trailing_zeros();
                 let bits = halves[bit as usize / 8] >> (bit % 8) & 0x0101_0101_0101_0101;
-                // The product brings the bits of the eight bytes side by side into the highest byte.
-                m[i] |= (bits.wrapping_mul(0x0102_0408_1020_4080) >> 56) << shift;
+                m[i] |= side_by_side(bits) << shift;
             }
+            let eight = u64::from_le_bytes(*eight);
+            backslash |= side_by_side(equal(eight, b'\\')) << shift;
+            quote |= side_by_side(equal(eight, b'"')) << shift;
         }
         [t.alnum[p], t.token[p], t.ident[p], t.digit[p], t.group[p], t.assign[p], ..] = m;
-        [.., t.rare[p], t.space[p], t.joint[p], t.newline[p], t.lower[p]] = m;
+        [.., t.rare[p], t.space[p], t.joint[p], t.newline[p], t.lower[p], t.escape[p]] = m;
+        (t.backslash[p], t.quote[p]) = (backslash, quote);
     }
+}
+
+/// The lowest bits of eight bytes, brought into one byte by the product.
+#[inline(always)]
+fn side_by_side(bits: u64) -> u64 {
+    bits.wrapping_mul(0x0102_0408_1020_4080) >> 56
+}
+
+/// Of eight bytes, the lowest bit of those that are `b`.
+#[inline(always)]
+fn equal(eight: u64, b: u8) -> u64 {
+    const LOW: u64 = 0x7f7f_7f7f_7f7f_7f7f;
+    let x = eight ^ (u64::from(b) * 0x0101_0101_0101_0101);
+    // A byte of `x` that is 0 gets its high bit set, and no other does.
+    !(((x & LOW) + LOW) | x | LOW) >> 7
 }

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::bytes::{ALNUM, IDENT, before, byte, entropy, is, skip};
+use super::calm::Kind;
 use super::decode;
 use super::keywords::Word;
 use super::scan::{Scan, is_labelled, rank};
@@ -27,6 +28,7 @@ impl Scan<'_> {
             if !set.patterns[usize::from(r)].fits_token(len) {
                 continue;
             }
+            self.looked(w, (w, w + line.len()), Kind::Judged);
             if let Some(span) = self.fits(r, line) {
                 let (start, end) = (w + span.start, self.glued(w + span.end));
                 self.vendor_until = end;
@@ -103,6 +105,9 @@ impl Scan<'_> {
         let from = w.saturating_sub(REACH).max(self.start);
         let mut words = std::mem::take(&mut self.shared.words);
         self.set.names.keywords.find(self.text, from..w, &mut words);
+        if !words.is_empty() {
+            self.looked(w, (from, self.limit(w)), Kind::Judged);
+        }
         let mut refused = None;
         for word in &words {
             if !assignment_like(&self.text[word.end..w]) {

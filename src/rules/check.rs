@@ -74,13 +74,20 @@ fn is_label(kind: &str) -> bool {
         && kind.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
 }
 
+/// How many bytes of a prefix have to be visible.
+const WORD: usize = 5;
+
 fn wakers(r: &RuleDef) -> Result<(), String> {
     if r.prefixes.is_empty() && r.keywords.is_empty() && r.fields.is_empty() && r.builtin.is_none() {
         return Err("nothing wakes it: give it prefixes, keywords, fields or builtin".to_owned());
     }
     for p in &r.prefixes {
-        if p.len() < 2 || !p.bytes().all(|b| b.is_ascii_graphic()) {
-            return Err(format!("prefix `{p}` is not two or more visible ASCII characters"));
+        // By its first bytes a word is told to be worth a look.
+        let blank = p.bytes().take(WORD).any(|b| b == b' ');
+        if p.len() < 2 || blank || !p.bytes().all(|b| b.is_ascii_graphic() || b == b' ') {
+            return Err(format!(
+                "prefix `{p}` is not two or more visible ASCII characters, the first {WORD} of which are no blanks"
+            ));
         }
     }
     for k in &r.keywords {

@@ -1,0 +1,184 @@
+//! Which changed lines are at rest without a second look.
+//!
+//! A check that reads the same bytes as before comes to the same end. So a line is at rest when of every replacement two
+//! things are known. First, it is *sealed*: delimiters stand on both sides, so that the words, tokens, numbers and names
+//! around it begin and end where they did, and nothing else becomes worth a look for its sake. Second, no check that looked
+//! closely at something and stays where it is read any of what was replaced, but for a value that was replaced as a whole:
+//! a label in its place stands for a value and is left alone. What is only glanced at ends with its word.
+//!
+//! All else is looked at again (see [`super::again`], whose tests hold this against looking at whole lines).
+
+use super::bytes::{ASSIGN, GROUP, SPACE, before, byte, is, skip};
+use super::output::{Finding, Redacted};
+use super::scan::Scan;
+
+/// What a check at `place` read of a chunk: `start..end`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Look {
+    place: u32,
+    start: u32,
+    end: u32,
+    kind: Kind,
+}
+
+/// What became of the bytes that a check read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// They were judged, and what stands at the place of the check may go with its place.
+    Judged,
+    /// They are a whole value and were judged as one.
+    Value,
+    /// They were decoded and looked through.
+    Decoded,
+}
+
+impl Scan<'_> {
+    /// Notes what of the text a check at `place` read closely; what it read beyond the line is no matter.
+    #[inline]
+    pub(super) fn looked(&mut self, place: usize, (start, end): (usize, usize), kind: Kind) {
+        if self.learns && self.depth == 0 {
+            let [place, start, end] = [place, start, end].map(|at| at as u32);
+            self.shared.looks.push(Look { place, start, end, kind });
+        }
+    }
+
+    /// Notes that a check at `place` may have read all of its line.
+    pub(super) fn looked_around(&mut self, place: usize) {
+        self.looked(place, (self.start, self.text.len()), Kind::Judged);
+    }
+}
+
+/// How the lines of an output are gone through, beside the looks at the chunk that it comes from.
+pub(super) struct Calm<'c> {
+    chunk: &'c [u8],
+    /// In the order of their lines.
+    looks: &'c [Look],
+    /// Whether a literal of a rule has a bracket in it, and may go on into a label.
+    brackets: bool,
+}
+
+impl<'c> Calm<'c> {
+    pub(super) fn new(chunk: &'c [u8], looks: &'c [Look], bracketed: usize) -> Self {
+        Self { chunk, looks, brackets: bracketed > 0 }
+    }
+
+    /// Whether the next changed line, `start..end` of `out` with all of its findings, is at rest.
+    pub(super) fn is_at_rest(&mut self, out: &Redacted, (start, end): (usize, usize), found: &[Finding]) -> bool {
+        let (Some(first), Some(last)) = (found.first(), found.last()) else { return true };
+        let raw_start = first.raw_start - (first.written.0 - start as u32);
+        let raw_end = last.raw_end + (end as u32 - last.written.1);
+        let behind = self.looks.iter().take_while(|look| look.place < raw_start).count();
+        let count = self.looks[behind..].iter().take_while(|look| look.place < raw_end).count();
+        let looks = &self.looks[behind..][..count];
+        self.looks = &self.looks[behind + count..];
+        looks.iter().all(|look| look.bears(found)) && found.iter().all(|f| self.is_sealed(out, f))
+    }
+
+    /// Whether what stands around a replacement looks as it did.
+    fn is_sealed(&self, out: &Redacted, f: &Finding) -> bool {
+        let value = &self.chunk[f.raw_start as usize..f.raw_end as usize];
+        // Quotes and escapes in it had a part in where strings begin and end.
+        let whole = memchr::memchr3(b'"', b'\'', b'\\', value).is_none() && !is(before(value, value.len()), ASSIGN);
+        let (before, behind) = (&out.bytes[..f.start as usize], &out.bytes[f.end as usize..]);
+        f.plain
+            && f.written == (f.start, f.end)
+            && f.depth == 0
+            && whole
+            && !self.brackets
+            && opens(before)
+            && closes(behind)
+    }
+}
+
+impl Look {
+    /// Whether the check that read this comes to the same end when the values of `found` are replaced.
+    fn bears(&self, found: &[Finding]) -> bool {
+        let covering = found.get(found.partition_point(|f| f.raw_end <= self.place));
+        if self.kind != Kind::Decoded && covering.is_some_and(|f| f.raw_start <= self.place) {
+            return true;
+        }
+        let next = found.get(found.partition_point(|f| f.raw_end <= self.start));
+        next.is_none_or(|f| {
+            f.raw_start >= self.end || self.kind == Kind::Value && (f.raw_start, f.raw_end) == (self.start, self.end)
+        })
+    }
+}
+
+/// Whether what stands before a replacement ends with a delimiter, which no word and no number goes beyond.
+fn opens(before: &[u8]) -> bool {
+    match before {
+        [.., b'"' | b'='] => true,
+        [.., b, b' '] => !is(*b, GROUP | SPACE),
+        _ => false,
+    }
+}
+
+/// Bytes behind a replacement in which no name may end that began before it.
+const NAME: usize = 20;
+
+/// Whether what stands behind a replacement begins with a delimiter, and no name has the replacement in it.
+fn closes(behind: &[u8]) -> bool {
+    let next = match behind {
+        [] | [b'\n', ..] | [b'\r', b'\n', ..] => return true,
+        [b'"', next @ ..] if matches!(next, [] | [b',' | b'}' | b']' | b' ' | b'\n', ..]) => next,
+        [b' ' | b'&' | b',', ..] => behind,
+        _ => return false,
+    };
+    let next = &next[..next.len().min(NAME)];
+    let assigned =
+        |at: usize| is(byte(next, skip(next, at, |b| matches!(b, b' ' | b'\t' | b'|' | b'?' | b']' | b')'))), ASSIGN);
+    if assigned(0) {
+        return false;
+    }
+    let mut open = [false; 2];
+    for (at, b) in next.iter().enumerate().take_while(|(_, b)| **b != b'\n') {
+        let quote = match b {
+            b'"' => &mut open[0],
+            b'\'' | b'`' => &mut open[1],
+            _ => continue,
+        };
+        if !*quote && (assigned(at + 1) || at + 1 == next.len()) {
+            return false;
+        }
+        *quote = !*quote;
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn delimiters_seal_and_names_do_not() {
+        for (behind, sealed) in [
+            ("", true),
+            ("\nx", true),
+            ("\",\"accept\":\"*/*\"", true),
+            ("\"}", true),
+            (" HTTP/1.1\" 200", true),
+            ("&x=1", true),
+            ("x", false),
+            ("-1", false),
+            ("\":1", false),
+            ("\" :1", false),
+            ("\"x", false),
+            (" = 1", false),
+            (" a\":1", false),
+            (" a' b\" : 1", false),
+        ] {
+            assert_eq!(closes(behind.as_bytes()), sealed, "{behind}");
+        }
+        for (before, sealed) in [
+            ("{\"a\":\"", true),
+            ("a=", true),
+            ("Bearer ", true),
+            ("12 ", false),
+            (" ", false),
+            ("\n ", false),
+            ("a:", false),
+        ] {
+            assert_eq!(opens(before.as_bytes()), sealed, "{before}");
+        }
+    }
+}
