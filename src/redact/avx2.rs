@@ -127,7 +127,7 @@ fn twice(bytes: &[u8; 16]) -> __m256i {
 /// A table of 16 bytes.
 #[target_feature(enable = "sse2")]
 #[inline]
-pub(super) fn table(bytes: &[u8; 16]) -> __m128i {
+fn table(bytes: &[u8; 16]) -> __m128i {
     // SAFETY: the reference says that 16 bytes can be read there; the load asks for no alignment.
     unsafe { _mm_loadu_si128(std::ptr::from_ref(bytes).cast()) }
 }

@@ -6,16 +6,14 @@
 #![expect(unsafe_code, reason = "the loads and the stores, proved above")]
 
 use std::arch::x86_64::{
-    __m512i, _mm512_add_epi32, _mm512_and_si512, _mm512_broadcast_i32x4, _mm512_castsi512_si128,
-    _mm512_cmpeq_epi8_mask, _mm512_cmple_epu8_mask, _mm512_cvtepu8_epi32, _mm512_extracti32x4_epi32,
-    _mm512_loadu_si512, _mm512_maskz_compress_epi8, _mm512_or_si512, _mm512_permutex2var_epi8, _mm512_set1_epi8,
-    _mm512_set1_epi32, _mm512_shuffle_epi8, _mm512_srli_epi16, _mm512_storeu_si512, _mm512_test_epi8_mask,
+    __m512i, _mm512_add_epi32, _mm512_and_si512, _mm512_castsi512_si128, _mm512_cmpeq_epi8_mask, _mm512_cvtepu8_epi32,
+    _mm512_extracti32x4_epi32, _mm512_loadu_si512, _mm512_maskz_compress_epi8, _mm512_maskz_permutex2var_epi8,
+    _mm512_movepi8_mask, _mm512_or_si512, _mm512_permutex2var_epi8, _mm512_set1_epi8, _mm512_set1_epi32,
+    _mm512_storeu_si512, _mm512_test_epi8_mask,
 };
 
-use super::avx2::table;
-use super::colours::ESCAPE;
+use super::bytes::{ALNUM, ASSIGN, CLASSES, DIGIT, ESCAPE, GROUP, IDENT, JOINT, LOWER, NEWLINE, RARE, SPACE, TOKEN};
 use super::openings::{HEAD, Openings};
-use super::planes::{ASSIGNS, BLANK_PARENS, DASH, DIGITS, HIGH, LETTERS, LOW, PLUS_DOT_SLASH, UNDERSCORE};
 use super::tile::{Tile, derive_with};
 
 /// The bytes 0 to 63 whose bits are set move together; sixteen at a time they become positions.
@@ -55,34 +53,48 @@ pub(super) fn derive(tile: &mut Tile, count: usize) {
     derive_with(tile, count);
 }
 
-#[target_feature(enable = "avx512f,avx512bw")]
+#[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
+#[inline]
 pub(super) fn classify(blocks: &[[u8; 64]], t: &mut Tile, place: usize) {
-    let nibble = _mm512_set1_epi8(0x0f);
-    let (low, high) = (_mm512_broadcast_i32x4(table(&LOW)), _mm512_broadcast_i32x4(table(&HIGH)));
+    let (low, high) = (halves(&LOW), halves(&HIGH));
     for (block, p) in blocks.iter().zip(place..) {
         let v = load(block);
-        let high = _mm512_shuffle_epi8(high, _mm512_and_si512(_mm512_srli_epi16::<4>(v), nibble));
-        // The shuffle takes bytes with the sign bit for none, which is right: they are of no class.
-        let planes = _mm512_and_si512(_mm512_shuffle_epi8(low, _mm512_and_si512(v, nibble)), high);
-        let any = |set: i8| _mm512_test_epi8_mask(planes, _mm512_set1_epi8(set));
+        // What is no ASCII is of no class.
+        let ascii = !_mm512_movepi8_mask(v);
+        let low = _mm512_maskz_permutex2var_epi8(ascii, low.0, v, low.1);
+        let high = _mm512_maskz_permutex2var_epi8(ascii, high.0, v, high.1);
+        let low = |class: u16| _mm512_test_epi8_mask(low, _mm512_set1_epi8(class as i8));
+        let high = |class: u16| _mm512_test_epi8_mask(high, _mm512_set1_epi8((class >> 8) as i8));
         let equal = |b: u8| _mm512_cmpeq_epi8_mask(v, _mm512_set1_epi8(b as i8));
-        let (alnum, digit, dot) = (any(LETTERS | DIGITS), any(DIGITS), equal(b'.'));
-        t.alnum[p] = alnum;
-        t.token[p] = any(LETTERS | DIGITS | DASH | PLUS_DOT_SLASH | UNDERSCORE);
-        t.ident[p] = any(LETTERS | DIGITS | DASH | UNDERSCORE) | dot;
-        t.digit[p] = digit;
-        t.group[p] = any(DIGITS | DASH | PLUS_DOT_SLASH | BLANK_PARENS);
-        t.assign[p] = any(ASSIGNS);
-        let backslash = equal(b'\\');
-        t.rare[p] = equal(b'@') | equal(ESCAPE) | equal(b'<') | equal(b'[') | equal(b'(');
-        t.escape[p] = backslash | equal(b'%') | equal(b'&');
-        t.backslash[p] = backslash;
+        t.alnum[p] = low(ALNUM);
+        t.token[p] = low(TOKEN);
+        t.ident[p] = low(IDENT);
+        t.digit[p] = low(DIGIT);
+        t.group[p] = low(GROUP);
+        t.assign[p] = low(ASSIGN);
+        t.rare[p] = low(RARE);
+        t.space[p] = low(SPACE);
+        t.joint[p] = high(JOINT);
+        t.newline[p] = high(NEWLINE);
+        t.lower[p] = high(LOWER);
+        t.escape[p] = high(ESCAPE);
+        t.backslash[p] = equal(b'\\');
         t.quote[p] = equal(b'"');
-        t.space[p] = _mm512_cmple_epu8_mask(v, _mm512_set1_epi8(b' ' as i8));
-        t.joint[p] = equal(b'/') | dot;
-        t.newline[p] = equal(b'\n');
-        t.lower[p] = alnum & !digit & _mm512_test_epi8_mask(v, _mm512_set1_epi8(0x20));
     }
+}
+
+/// The lower and the upper halves of the classes of ASCII.
+static LOW: [u8; 128] = halved(0);
+static HIGH: [u8; 128] = halved(8);
+
+const fn halved(shift: u32) -> [u8; 128] {
+    let mut half = [0; 128];
+    let mut b = 0;
+    while b < half.len() {
+        half[b] = (CLASSES[b] >> shift) as u8;
+        b += 1;
+    }
+    half
 }
 
 #[target_feature(enable = "avx512f")]

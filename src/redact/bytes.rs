@@ -81,7 +81,10 @@ const fn classes() -> [u16; 256] {
     t
 }
 
-static CLASS: [u16; 256] = classes();
+/// The classes of all bytes; those above 127 have none.
+pub(super) const CLASSES: [u16; 256] = classes();
+
+static CLASS: [u16; 256] = CLASSES;
 
 /// The classes of a byte, as the bits above.
 #[inline(always)]

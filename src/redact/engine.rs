@@ -247,7 +247,7 @@ impl Finder {
         for round in 0..=ROUNDS {
             policy.widen(chunk, hits);
             out.clear();
-            splice(chunk, hits, write, out);
+            splice(chunk, index.lines.as_slice(), hits, write, out);
             let known = hits.len();
             let mut restless = Vec::new();
             if out.findings.is_empty() || !self.again((chunk, &index, looks), out, hits, &mut restless) {

@@ -15,14 +15,13 @@ const PLANES: [(&[usize], &[usize]); 8] = [
     (&[3], &[0xa, 0xd]),
 ];
 
-/// The planes: letters `A`–`O` and `P`–`Z` in both cases, digits, `-`, `+./`, `_`, ` ()`, `:=`.
+/// The planes: letters `A`–`O` and `P`–`Z` in both cases, digits, `-`, `+./`, `_`, ` ()`; the sign bit is `:=`.
 pub(super) const LETTERS: i8 = 1 | 1 << 1;
 pub(super) const DIGITS: i8 = 1 << 2;
 pub(super) const DASH: i8 = 1 << 3;
 pub(super) const PLUS_DOT_SLASH: i8 = 1 << 4;
 pub(super) const UNDERSCORE: i8 = 1 << 5;
 pub(super) const BLANK_PARENS: i8 = 1 << 6;
-pub(super) const ASSIGNS: i8 = i8::MIN;
 
 pub(super) const HIGH: [u8; 16] = nibbles(true);
 pub(super) const LOW: [u8; 16] = nibbles(false);

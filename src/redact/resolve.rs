@@ -35,15 +35,20 @@ pub(super) fn resolve(hits: &mut Vec<Hit>) {
     hits.truncate(kept + 1);
 }
 
-/// Writes `chunk` with each hit replaced by its label into `out`.
-pub(super) fn splice(chunk: &[u8], hits: &[Hit], label: impl Fn(&Hit, &mut Vec<u8>), out: &mut Redacted) {
+/// Writes `chunk`, whose lines end at `lines`, with each hit replaced by its label into `out`.
+pub(super) fn splice(
+    chunk: &[u8],
+    lines: &[u32],
+    hits: &[Hit],
+    label: impl Fn(&Hit, &mut Vec<u8>),
+    out: &mut Redacted,
+) {
     let mut at = 0usize;
-    let mut line = 0u32;
+    let mut line = 0;
     for h in hits {
         let (start, end) = (h.start as usize, h.end as usize);
-        let clean = &chunk[at..start];
-        line += memchr::memchr_iter(b'\n', clean).count() as u32;
-        out.bytes.extend_from_slice(clean);
+        line += lines[line..].iter().take_while(|end| **end < h.start).count();
+        out.bytes.extend_from_slice(&chunk[at..start]);
         let from = out.bytes.len();
         let quote = h.quote.map_or(&[][..], |(a, b)| &chunk[a as usize..b as usize]);
         out.bytes.extend_from_slice(quote);
@@ -54,7 +59,7 @@ pub(super) fn splice(chunk: &[u8], hits: &[Hit], label: impl Fn(&Hit, &mut Vec<u
         }
         out.findings.push(Finding {
             rule: RuleId(h.rule),
-            line,
+            line: line as u32,
             start: (from + quote.len()) as u32,
             end: (out.bytes.len() - quote.len()) as u32,
             raw_start: h.start,
