@@ -349,7 +349,7 @@ impl NameCache {
             let (known, name) = &self.short[slot as usize % SLOTS];
             (known.0 ^ spelling.0 | known.1 ^ spelling.1) == 0 && !name.matters()
         };
-        plain(mixed >> 52) | plain(mixed >> 40)
+        plain(mixed >> 52) || plain(mixed >> 40)
     }
 
     /// Where a short name is kept: the upper bits give its first place, those below its second.
