@@ -471,14 +471,15 @@ mod tests {
             r#"{"status":200,"headers":{"authorization":"Bearer abcDEF123456ghiJKL789","accept":"*/*"}}"#,
             r#"203.0.113.7 - - [01/May/2026:12:00:07 +0000] "GET /v1/items?page=2&api_key=a1B2c3D4e5F6g7H8 HTTP/1.1" 200"#,
             "ts=2026-05-01T12:00:07Z level=info msg=done token=a1B2c3D4e5F6g7H8",
+            "url=postgres://app:pa55w0rd@db.internal:5432/orders",
+            r#"{"log":"{\"password\":\"hunter2\",\"a\":1}\n","stream":"stdout"}"#,
         ] {
             assert!(rests(text), "{text}");
         }
         for text in [
             r#"{"pin":1234}"#,
-            "url=postgres://app:pa55w0rd@db.internal:5432/orders",
             "4111 1111 1111 1111",
-            r#"{"log":"{\"password\":\"hunter2\"}"}"#,
+            r#"{"name":"password","value":"hunter2"}"#,
         ] {
             assert!(!rests(text), "{text}");
         }

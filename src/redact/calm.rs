@@ -6,9 +6,13 @@
 //! closely at something and stays where it is read any of what was replaced, but for a value that was replaced as a whole:
 //! a label in its place stands for a value and is left alone. What is only glanced at ends with its word.
 //!
+//! Strings that were decoded count as what they were written as: what no escape is part of decodes to itself, and so do the
+//! delimiters around it, or to delimiters.
+//!
 //! All else is looked at again (see [`super::again`], whose tests hold this against looking at whole lines).
 
-use super::bytes::{ASSIGN, GROUP, SPACE, before, byte, is, skip};
+use super::bytes::{ASSIGN, ESCAPE, GROUP, QUOTE, SPACE, before, byte, is, skip};
+use super::decode::{self, View};
 use super::output::{Finding, Redacted};
 use super::scan::Scan;
 
@@ -28,7 +32,7 @@ pub(super) enum Kind {
     Judged,
     /// They are a whole value and were judged as one.
     Value,
-    /// They were decoded and looked through.
+    /// They were decoded in a way that says nothing of single bytes.
     Decoded,
 }
 
@@ -36,7 +40,7 @@ impl Scan<'_> {
     /// Notes what of the text a check at `place` read closely; what it read beyond the line is no matter.
     #[inline]
     pub(super) fn looked(&mut self, place: usize, (start, end): (usize, usize), kind: Kind) {
-        if self.learns && self.depth == 0 {
+        if self.learns {
             let [place, start, end] = [place, start, end].map(|at| at as u32);
             self.shared.looks.push(Look { place, start, end, kind });
         }
@@ -45,6 +49,16 @@ impl Scan<'_> {
     /// Notes that a check at `place` may have read all of its line.
     pub(super) fn looked_around(&mut self, place: usize) {
         self.looked(place, (self.start, self.text.len()), Kind::Judged);
+    }
+}
+
+/// Looks at a text that was decoded from what stands from `from` on in another become looks at that.
+pub(super) fn as_written(looks: &mut [Look], view: &View, from: usize) {
+    let (from, len) = (from as u32, view.text.len() as u32);
+    for look in looks {
+        look.place = view.original(look.place.min(len), look.place + 1).0 + from;
+        let (start, end) = view.original(look.start.min(len), look.end.clamp(look.start, len));
+        (look.start, look.end) = (start + from, end + from);
     }
 }
 
@@ -80,13 +94,7 @@ impl<'c> Calm<'c> {
         // Quotes and escapes in it had a part in where strings begin and end.
         let whole = memchr::memchr3(b'"', b'\'', b'\\', value).is_none() && !is(before(value, value.len()), ASSIGN);
         let (before, behind) = (&out.bytes[..f.start as usize], &out.bytes[f.end as usize..]);
-        f.plain
-            && f.written == (f.start, f.end)
-            && f.depth == 0
-            && whole
-            && !self.brackets
-            && opens(before)
-            && closes(behind)
+        f.plain && f.written == (f.start, f.end) && whole && !self.brackets && opens(before) && closes(behind)
     }
 }
 
@@ -109,6 +117,7 @@ fn opens(before: &[u8]) -> bool {
     match before {
         [.., b'"' | b'='] => true,
         [.., b, b' '] => !is(*b, GROUP | SPACE),
+        [.., b, b':'] => b.is_ascii_alphabetic(),
         _ => false,
     }
 }
@@ -118,29 +127,40 @@ const NAME: usize = 20;
 
 /// Whether what stands behind a replacement begins with a delimiter, and no name has the replacement in it.
 fn closes(behind: &[u8]) -> bool {
-    let next = match behind {
+    let (next, quoted) = match behind {
         [] | [b'\n', ..] | [b'\r', b'\n', ..] => return true,
-        [b'"', next @ ..] if matches!(next, [] | [b',' | b'}' | b']' | b' ' | b'\n', ..]) => next,
-        [b' ' | b'&' | b',', ..] => behind,
+        [b'"', next @ ..] if matches!(next, [] | [b',' | b'}' | b']' | b' ' | b'\n', ..]) => (next, true),
+        [b'\\', b'"', next @ ..] if matches!(next, [b',' | b'}' | b']' | b' ' | b'\\', ..]) => (next, true),
+        [b'\\', b'n' | b'r' | b't', next @ ..] => (next, false),
+        [b' ' | b'&' | b',' | b'@', ..] => (behind, false),
         _ => return false,
     };
-    let next = &next[..next.len().min(NAME)];
-    let assigned =
-        |at: usize| is(byte(next, skip(next, at, |b| matches!(b, b' ' | b'\t' | b'|' | b'?' | b']' | b')'))), ASSIGN);
+    let assigned = |at: usize| {
+        let blanks = |b| matches!(b, b' ' | b'\t' | b'|' | b'?' | b']' | b')');
+        is(byte(next, skip(&next[..next.len().min(at + NAME)], at, blanks)), ASSIGN)
+    };
     if assigned(0) {
         return false;
     }
-    let mut open = [false; 2];
-    for (at, b) in next.iter().enumerate().take_while(|(_, b)| **b != b'\n') {
-        let quote = match b {
-            b'"' => &mut open[0],
-            b'\'' | b'`' => &mut open[1],
-            _ => continue,
-        };
-        if !*quote && (assigned(at + 1) || at + 1 == next.len()) {
-            return false;
+    // The first quote of its kind may end a string that the replacement is in; no other does.
+    let (mut single, mut double) = (false, quoted);
+    let (mut at, mut end) = (0, NAME);
+    while at < end.min(next.len()) && next[at] != b'\n' {
+        match next[at] {
+            b if !is(b, QUOTE | ESCAPE) => {}
+            b'\\' if matches!(byte(next, at + 1), b'u' | b'U' | b'x') => return false,
+            // An escape takes a byte more than what it stands for.
+            b'\\' => end += 1,
+            b'%' | b'&' if decode::is_escape(next, at) => return false,
+            b'%' | b'&' => {}
+            quote => {
+                let passed = if quote == b'"' { &mut double } else { &mut single };
+                if !std::mem::replace(passed, true) && assigned(at + 1) {
+                    return false;
+                }
+            }
         }
-        *quote = !*quote;
+        at += 1;
     }
     true
 }
@@ -166,6 +186,14 @@ mod tests {
             (" = 1", false),
             (" a\":1", false),
             (" a' b\" : 1", false),
+            (" a\\u0022:1", false),
+            (" a%22:1", false),
+            (" a&quot;:1", false),
+            ("\\\",\\\"b\\\":1", true),
+            ("\\\":1", false),
+            ("\\n\",\"stream\":\"stdout\"", true),
+            ("\\n\":1", false),
+            ("@db.internal:5432/x", true),
         ] {
             assert_eq!(closes(behind.as_bytes()), sealed, "{behind}");
         }
@@ -176,7 +204,8 @@ mod tests {
             ("12 ", false),
             (" ", false),
             ("\n ", false),
-            ("a:", false),
+            ("a:", true),
+            ("1:", false),
         ] {
             assert_eq!(opens(before.as_bytes()), sealed, "{before}");
         }

@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use super::bytes::{skip, work};
-use super::calm::Kind;
+use super::calm::{Kind, as_written};
 use super::decode::{self, View};
 use super::output::Finding;
 use super::scan::{DEPTH, Hit, Scan, Shared};
@@ -32,8 +32,9 @@ impl Scan<'_> {
     pub(super) fn inner(&mut self, view: &View, from: usize, numeric: bool) -> usize {
         let first = self.hits.len();
         let near = self.shared.near.as_ref().map_or(0, Vec::len);
-        let noted = self.shared.notes.count();
+        let (noted, looked) = (self.shared.notes.count(), self.shared.looks.len());
         scan_inner(self.set, self.shared, &view.text, self.hits, (self.depth + 1, self.learns));
+        as_written(&mut self.shared.looks[looked..], view, from);
         let place = |start, end| {
             let (start, end) = view.original(start, end);
             (start + from as u32, end + from as u32)
@@ -109,7 +110,6 @@ impl Scan<'_> {
         if !self.replaced.is_none_or(touched) {
             return;
         }
-        self.looked(part.start, (part.start, part.end), Kind::Decoded);
         let mut view = self.shared.views.pop().unwrap_or_default();
         let start = part.start;
         if decode::unescape_part(self.text, part, places, &mut view) {
@@ -139,12 +139,14 @@ impl Scan<'_> {
         if decode::base64_text(&self.text[start..end], &mut view.text) {
             let first = self.hits.len();
             let near = self.shared.near.as_ref().map_or(0, Vec::len);
-            let noted = self.shared.notes.count();
+            let (noted, looked) = (self.shared.notes.count(), self.shared.looks.len());
             scan_inner(self.set, self.shared, &view.text, self.hits, (self.depth + 1, self.learns));
             for n in self.shared.near.iter_mut().flat_map(|all| &mut all[near..]) {
                 (n.start, n.end) = (start as u32, end as u32);
             }
             let padded = skip(self.text, end, |b| b == b'=');
+            self.shared.looks.truncate(looked);
+            self.looked(start, (start, padded), Kind::Decoded);
             let (lessons, questions) = self.shared.notes.from(noted);
             lessons.iter_mut().for_each(|l| l.place = (0, 0));
             for q in questions {

@@ -6,7 +6,7 @@ use super::calm::Kind;
 use super::colours::behind_colour;
 use super::judge::{self, is_placeholder, looks_secret};
 use super::names::Class;
-use super::scan::{Scan, rank};
+use super::scan::{Hit, Scan, rank};
 use super::value;
 
 /// Longest local part and longest domain of an address (RFC 5321, 4.5.3.1).
@@ -22,9 +22,19 @@ const WORD: usize = 48;
 impl Scan<'_> {
     /// An `@` at `p`: the end of a URL's user part, or the middle of an e-mail address.
     pub(super) fn at_sign(&mut self, p: usize) {
-        self.looked(p, (p.saturating_sub(2 * SIGHT), p + DOMAIN), Kind::Judged);
+        let first = self.hits.len();
         if !self.data_source(p) && !self.userinfo(p) {
             self.email(p);
+        }
+        let (from, to) = (p.saturating_sub(2 * SIGHT), p + DOMAIN);
+        match self.hits[first..] {
+            // A label in its place is no password.
+            [Hit { start, end, rule, .. }] if end as usize == p && rule == self.set.builtin.url_password => {
+                self.looked(p, (from, start as usize), Kind::Judged);
+                self.looked(p, (start as usize, p), Kind::Value);
+                self.looked(p, (p, to), Kind::Judged);
+            }
+            _ => self.looked(p, (from, to), Kind::Judged),
         }
     }
 
