@@ -476,11 +476,7 @@ mod tests {
         ] {
             assert!(rests(text), "{text}");
         }
-        for text in [
-            r#"{"pin":1234}"#,
-            "4111 1111 1111 1111",
-            r#"{"name":"password","value":"hunter2"}"#,
-        ] {
+        for text in [r#"{"pin":1234}"#, "4111 1111 1111 1111", r#"{"name":"password","value":"hunter2"}"#] {
             assert!(!rests(text), "{text}");
         }
     }

@@ -6,7 +6,9 @@
 
 #![expect(clippy::needless_range_loop, reason = "one index into several rows is what the compiler makes vectors of")]
 
-use super::bytes::{ALNUM, ASSIGN, DIGIT, ESCAPE, GROUP, IDENT, JOINT, LOWER, NEWLINE, RARE, SPACE, TOKEN, class};
+use super::bytes::{
+    ALNUM, ASSIGN, DIGIT, ESCAPE, GROUP, IDENT, JOINT, LOWER, NEWLINE, QUOTE, RARE, SPACE, TOKEN, class,
+};
 
 /// Blocks of 64 bytes in a tile.
 pub(super) const TILE: usize = 64;
@@ -321,9 +323,11 @@ pub(super) fn classify(blocks: &[[u8; 64]], t: &mut Tile, place: usize) {
                 let bits = halves[bit as usize / 8] >> (bit % 8) & 0x0101_0101_0101_0101;
                 m[i] |= side_by_side(bits) << shift;
             }
+            // Of the escapes, the backslash has its fourth bit set, and of the quotes the single one its first.
             let eight = u64::from_le_bytes(*eight);
-            backslash |= side_by_side(equal(eight, b'\\')) << shift;
-            quote |= side_by_side(equal(eight, b'"')) << shift;
+            let bits = |class: u16| halves[1] >> (class.trailing_zeros() - 8) & 0x0101_0101_0101_0101;
+            backslash |= side_by_side(bits(ESCAPE) & eight >> 3) << shift;
+            quote |= side_by_side(bits(QUOTE) & !eight) << shift;
         }
         [t.alnum[p], t.token[p], t.ident[p], t.digit[p], t.group[p], t.assign[p], ..] = m;
         [.., t.rare[p], t.space[p], t.joint[p], t.newline[p], t.lower[p], t.escape[p]] = m;
@@ -335,13 +339,4 @@ pub(super) fn classify(blocks: &[[u8; 64]], t: &mut Tile, place: usize) {
 #[inline(always)]
 fn side_by_side(bits: u64) -> u64 {
     bits.wrapping_mul(0x0102_0408_1020_4080) >> 56
-}
-
-/// Of eight bytes, the lowest bit of those that are `b`.
-#[inline(always)]
-fn equal(eight: u64, b: u8) -> u64 {
-    const LOW: u64 = 0x7f7f_7f7f_7f7f_7f7f;
-    let x = eight ^ (u64::from(b) * 0x0101_0101_0101_0101);
-    // A byte of `x` that is 0 gets its high bit set, and no other does.
-    !(((x & LOW) + LOW) | x | LOW) >> 7
 }
