@@ -111,14 +111,20 @@ impl Runs {
         }
     }
 
+    /// Which of the 64 bytes before `end` are in the class, the nearest in the highest bit.
+    #[inline(always)]
+    pub(super) fn back(&self, end: usize) -> u64 {
+        match end.checked_sub(64) {
+            Some(start) => self.window(start),
+            // Before the text stands nothing.
+            None => self.window(0).unbounded_shl(64 - end as u32),
+        }
+    }
+
     /// How many bytes of the class stand directly before `end`; at most 64 are counted.
     #[inline(always)]
     pub(super) fn before(&self, end: usize) -> usize {
-        match end.checked_sub(64) {
-            Some(start) => self.window(start).leading_ones() as usize,
-            // Before the text stands nothing.
-            None => (self.window(0) << (64 - end.max(1))).leading_ones().min(end as u32) as usize,
-        }
+        self.back(end).leading_ones() as usize
     }
 
     /// Start of the run that ends before `end`; `end` when there is none. Gives up at a run longer than `most`, with a

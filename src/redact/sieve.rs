@@ -31,8 +31,9 @@ macro_rules! retain {
 #[inline(always)]
 pub(super) fn sieve(index: &mut Index, text: &[u8], set: &RuleSet, cache: &mut NameCache) {
     let names = &set.names;
-    let Index { assigns, prefixes, marked, spaced, numbers, rares, escapes, tokens, idents, digits, .. } = index;
-    retain!(assigns, |p| may_name(text, p, idents, names, cache));
+    let Index { assigns, prefixes, marked, spaced, numbers, rares, escapes, tokens, idents, digits, quotes, .. } =
+        index;
+    retain!(assigns, |p| may_name(text, p, (idents, quotes), names, cache));
     retain!(prefixes, |w| set.prefixes.heads.may_start(text, w, tokens));
     retain!(marked, |w| may_be_secret(text, w, tokens, idents, digits));
     retain!(spaced, |w| follows_name(text, w, names));
@@ -41,42 +42,29 @@ pub(super) fn sieve(index: &mut Index, text: &[u8], set: &RuleSet, cache: &mut N
     retain!(escapes, |p| text[p] == b'\\' || decode::is_escape(text, p));
 }
 
-/// How many bytes before a `:` or `=` are looked at: a quote, a name of 16 bytes, and a quote.
-const SIGHT: usize = 18;
+/// How many bytes before a `:` or `=` are looked at: a name of 16 bytes, and a quote.
+const SIGHT: usize = 17;
 
 /// Whether the `:` or `=` at `p` may follow a name worth knowing.
 #[inline(always)]
-fn may_name(text: &[u8], p: usize, idents: &Runs, names: &Names, cache: &mut NameCache) -> bool {
+fn may_name(text: &[u8], p: usize, (idents, quotes): (&Runs, &Runs), names: &Names, cache: &mut NameCache) -> bool {
     let Some(near) = p.checked_sub(SIGHT).and_then(|at| text.get(at..p + 2)?.first_chunk::<{ SIGHT + 2 }>()) else {
         return true;
     };
     if near[SIGHT - 1] == b'"' && near[SIGHT] == b':' {
-        if near[SIGHT - 2] == b'\\' {
+        let quotes = quotes.back(p);
+        if quotes >> 63 == 0 {
             // An escaped quote ends no name.
             return false;
         }
-        let Some(sixteen) = near[1..].first_chunk() else { return true };
-        let len = before_quote(sixteen);
-        let plain = match len {
-            0..16 => cache.is_plain(sixteen, len),
+        let plain = match ((quotes << 1).leading_zeros(), near.first_chunk()) {
+            (len @ 0..16, Some(sixteen)) => cache.is_plain(sixteen, len as usize),
             _ => is_long_plain(text, p - 1, idents, names, cache),
         };
         // An array of numbers may be text whatever its name.
         return !plain || near[SIGHT + 1] == b'[';
     }
     may_name_bare(text, p, idents, near, cache)
-}
-
-/// How many of the last bytes stand behind the last double quote; 16 when there is none.
-#[inline(always)]
-fn before_quote(sixteen: &[u8; 16]) -> usize {
-    // A byte of `x` that is a quote gets its high bit set, and no other does.
-    let quotes = |eight: &[u8; 8]| {
-        let x = u64::from_le_bytes(*eight) ^ 0x2222_2222_2222_2222;
-        !(((x & 0x7f7f_7f7f_7f7f_7f7f) + 0x7f7f_7f7f_7f7f_7f7f) | x | 0x7f7f_7f7f_7f7f_7f7f)
-    };
-    let ([first, last], _) = sixteen.as_chunks() else { return 0 };
-    ((u128::from(quotes(last)) << 64 | u128::from(quotes(first))).leading_zeros() / 8) as usize
 }
 
 /// Whether a quoted name of 16 bytes or more, which ends before `close`, says nothing about its value.
@@ -96,7 +84,7 @@ fn may_name_bare(text: &[u8], p: usize, idents: &Runs, near: &[u8; SIGHT + 2], c
         return !matches!(last, b':' | b'=' | b'\n');
     }
     let len = idents.before(p);
-    let Some(sixteen) = near[SIGHT - 16..].first_chunk() else { return true };
+    let Some(sixteen) = near[1..].first_chunk() else { return true };
     let previous = before(text, p - len);
     // Words before may belong to the name; so may the option that takes a user and a password, and other letters.
     let alone = previous.is_ascii()
