@@ -487,6 +487,8 @@ mod tests {
         const JWT: &str =
             "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIiwibmFtZSI6IkphbmUifQ.q83vEjRWeJCrze8SNFZ4kKvN7xI0VniQ";
         check(&PLAIN, &format!("token=\"pin\":4111 1111 1111 1111api key stripe ,\n{JWT}")).unwrap();
+        let hash = "0123456789abcdef".repeat(4);
+        check(&PLAIN, &format!("{{\"a\":\"Bearer abcDEF123456ghiJKL789,\n {hash}\"password\":\"}}")).unwrap();
     }
 
     #[test]
