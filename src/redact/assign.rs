@@ -52,7 +52,11 @@ impl<'a> Scan<'a> {
         } else {
             let start = self.name_start(gap);
             // A word before may belong to the name, or be an option.
-            let more = if before(text, start) == b' ' { NAME + 1 } else { OPTION };
+            let more = match before(text, start) {
+                b' ' => NAME + 1,
+                b'"' | b'\'' | b'=' => OPTION,
+                _ => 1,
+            };
             self.looked(p, (start.saturating_sub(more), p + 1), Kind::Judged);
             if !text[start..gap].iter().any(|b| b.is_ascii_alphabetic() || !b.is_ascii())
                 || in_label(text, start, p + 1)

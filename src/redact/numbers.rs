@@ -60,7 +60,8 @@ impl Scan<'_> {
         let text = self.text;
         let previous = before(text, n);
         let g = Grouped::read(text, n);
-        self.looked(n, (n.saturating_sub(4), g.ends[g.count.saturating_sub(1)] + 4), Kind::Judged);
+        let from = n.saturating_sub(1 + usize::from(previous == b'+'));
+        self.looked(n, (from, g.ends[g.count.saturating_sub(1)] + 4), Kind::Judged);
         if self.card(n, &g) || self.ssn(n, &g, previous) || self.phone(n, &g, previous) {
             return;
         }

@@ -23,10 +23,10 @@ impl Scan<'_> {
     /// An `@` at `p`: the end of a URL's user part, or the middle of an e-mail address.
     pub(super) fn at_sign(&mut self, p: usize) {
         let first = self.hits.len();
-        if !self.data_source(p) && !self.userinfo(p) {
+        let (mut from, to) = (p.saturating_sub(2 * SIGHT), p + DOMAIN);
+        if !self.data_source(p) && !self.userinfo(p, &mut from) {
             self.email(p);
         }
-        let (from, to) = (p.saturating_sub(2 * SIGHT), p + DOMAIN);
         match self.hits[first..] {
             // A label in its place is no password.
             [Hit { start, end, rule, .. }] if end as usize == p && rule == self.set.builtin.url_password => {
@@ -90,19 +90,23 @@ impl Scan<'_> {
         }
     }
 
-    /// `scheme://user:password@host`, `scheme://token@host`. True when `p` ends a URL's user part.
-    fn userinfo(&mut self, p: usize) -> bool {
+    /// `scheme://user:password@host`, `scheme://token@host`. True when `p` ends a URL's user part. Where what was looked at
+    /// begins is put into `from`, when that is known.
+    fn userinfo(&mut self, p: usize, from: &mut usize) -> bool {
         let text = self.text;
         let host = byte(text, p + 1);
         if !is(host, ALNUM) && !matches!(host, b'[' | b'/' | b'{' | b'$' | b'(') {
             return false;
         }
         // Behind an `@` without a scheme before it, only what has come since is looked at.
-        let most = if self.no_scheme < p { (p - self.no_scheme + 2).min(512) } else { 512 };
+        let most = if self.no_scheme < p { (p - self.no_scheme + 2).min(2 * SIGHT) } else { 2 * SIGHT };
         let start = skip_back(text, p, most, |b| {
             !matches!(b, b' ' | b'\t' | b'\n' | b'\r' | b'"' | b'\'' | b'<' | b'>' | b'`' | b'\\')
         });
         work(p - start);
+        if most > p - start {
+            *from = start.saturating_sub(1);
+        }
         let Some(n) = memchr::memmem::rfind(&text[start..p], b"://") else {
             self.no_scheme = p;
             return false;
