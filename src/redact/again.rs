@@ -65,7 +65,7 @@ pub(super) fn look_again(
     hits: &mut Vec<Hit>,
 ) {
     let mut again = std::mem::take(&mut shared.again);
-    again.plan(out, &set.prefixes, Calm::new(chunk, looks, set.prefixes.bracketed));
+    again.plan(out, &set.prefixes, Calm::new(chunk, looks, set.brackets));
     if again.lines.is_empty() {
         shared.again = again;
         return;
@@ -489,6 +489,19 @@ mod tests {
         check(&PLAIN, &format!("token=\"pin\":4111 1111 1111 1111api key stripe ,\n{JWT}")).unwrap();
         let hash = "0123456789abcdef".repeat(4);
         check(&PLAIN, &format!("{{\"a\":\"Bearer abcDEF123456ghiJKL789,\n {hash}\"password\":\"}}")).unwrap();
+    }
+
+    /// No line is at rest for a rule that reads labels.
+    #[test]
+    fn so_it_is_where_a_keyword_goes_on_into_a_label() {
+        let pack = "pack = 'mine'\n[[rule]]\nid = 'mine-key'\ntype = 'MINE_KEY'\ndescription = 'x'\n\
+            keywords = ['password]']\npattern = '[a-j0-9]{10}'\nexamples = ['password] «a1b2c3d4e5» x']\n";
+        let config = RedactConfig::default();
+        let user = [("mine.toml".to_owned(), pack.to_owned())];
+        let redactor = Redactor::configured(PseudonymKey::new(0, b"k"), &user, &config).unwrap();
+        check(&redactor, "password=hunter2 a1b2c3d4e5 x").unwrap();
+        let out = redactor.worker().redact_line(b"password=hunter2 a1b2c3d4e5 x");
+        assert_eq!(out.escape_ascii().to_string(), "password=[PASSWORD] [MINE_KEY] x");
     }
 
     #[test]

@@ -67,13 +67,13 @@ pub(super) struct Calm<'c> {
     chunk: &'c [u8],
     /// In the order of their lines.
     looks: &'c [Look],
-    /// Whether a literal of a rule has a bracket in it, and may go on into a label.
+    /// Whether a rule's literal or keyword may go on into a label.
     brackets: bool,
 }
 
 impl<'c> Calm<'c> {
-    pub(super) fn new(chunk: &'c [u8], looks: &'c [Look], bracketed: usize) -> Self {
-        Self { chunk, looks, brackets: bracketed > 0 }
+    pub(super) fn new(chunk: &'c [u8], looks: &'c [Look], brackets: bool) -> Self {
+        Self { chunk, looks, brackets }
     }
 
     /// Whether the next changed line, `start..end` of `out` with all of its findings, is at rest.

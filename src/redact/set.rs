@@ -117,6 +117,8 @@ pub(super) struct RuleSet {
     pub(super) patterns: Vec<Pattern>,
     pub(super) names: Names,
     pub(super) prefixes: Prefixes,
+    /// Whether a rule looks for a bracket in its literals or keywords, so that a label may be part of what it finds.
+    pub(super) brackets: bool,
     /// Numbers of the shapes that are built in, by name.
     pub(super) builtin: Builtin,
 }
@@ -165,7 +167,9 @@ impl RuleSet {
         names.keywords = Keywords::new(&rules);
         let patterns: Vec<_> = rules.iter().map(|r| Pattern::new(r.pattern.as_deref())).collect();
         let prefixes = Prefixes::new(&rules, &patterns);
-        Self { rules, patterns, names, prefixes, builtin }
+        let bracket = |word: &String| word.contains(['[', ']']);
+        let brackets = rules.iter().any(|r| r.prefixes.iter().chain(&r.keywords).any(bracket));
+        Self { rules, patterns, names, prefixes, brackets, builtin }
     }
 }
 
