@@ -505,6 +505,13 @@ mod tests {
     }
 
     #[test]
+    fn so_it_is_where_more_is_read_than_is_noted() {
+        LOOKED.set(0);
+        PLAIN.worker().redact_line("token=a1b2c3d4e5f6g7h8\n".repeat(20_000).as_bytes());
+        assert!(LOOKED.get() >= 20_000);
+    }
+
+    #[test]
     fn so_it_is_for_the_examples_of_all_rules() {
         let examples = PLAIN.rules().iter().flat_map(|r| r.examples.iter().chain(&r.negatives));
         let bare: Vec<String> = examples.map(|e| e.replace(['«', '»', '\n'], "")).collect();

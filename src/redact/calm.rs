@@ -25,6 +25,9 @@ pub(super) struct Look {
     kind: Kind,
 }
 
+/// Most looks that are noted of a chunk; when there are more, all changed lines are looked at again.
+const MOST: usize = 1 << 16;
+
 /// What became of the bytes that a check read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -40,7 +43,7 @@ impl Scan<'_> {
     /// Notes what of the text a check at `place` read closely; what it read beyond the line is no matter.
     #[inline]
     pub(super) fn looked(&mut self, place: usize, (start, end): (usize, usize), kind: Kind) {
-        if self.learns {
+        if self.learns && self.shared.looks.len() < MOST {
             let [place, start, end] = [place, start, end].map(|at| at as u32);
             self.shared.looks.push(Look { place, start, end, kind });
         }
@@ -67,13 +70,13 @@ pub(super) struct Calm<'c> {
     chunk: &'c [u8],
     /// In the order of their lines.
     looks: &'c [Look],
-    /// Whether a rule's literal or keyword may go on into a label.
-    brackets: bool,
+    /// Nothing is said to be at rest: not all is known, or a rule's literal or keyword may go on into a label.
+    silent: bool,
 }
 
 impl<'c> Calm<'c> {
     pub(super) fn new(chunk: &'c [u8], looks: &'c [Look], brackets: bool) -> Self {
-        Self { chunk, looks, brackets }
+        Self { chunk, looks, silent: brackets || looks.len() >= MOST }
     }
 
     /// Whether the next changed line, `start..end` of `out` with all of its findings, is at rest.
@@ -85,7 +88,7 @@ impl<'c> Calm<'c> {
         let count = self.looks[behind..].iter().take_while(|look| look.place < raw_end).count();
         let looks = &self.looks[behind..][..count];
         self.looks = &self.looks[behind + count..];
-        looks.iter().all(|look| look.bears(found)) && found.iter().all(|f| self.is_sealed(out, f))
+        !self.silent && looks.iter().all(|look| look.bears(found)) && found.iter().all(|f| self.is_sealed(out, f))
     }
 
     /// Whether what stands around a replacement looks as it did.
@@ -94,7 +97,7 @@ impl<'c> Calm<'c> {
         // Quotes and escapes in it had a part in where strings begin and end.
         let whole = memchr::memchr3(b'"', b'\'', b'\\', value).is_none() && !is(before(value, value.len()), ASSIGN);
         let (before, behind) = (&out.bytes[..f.start as usize], &out.bytes[f.end as usize..]);
-        f.plain && f.written == (f.start, f.end) && whole && !self.brackets && opens(before) && closes(behind)
+        f.plain && f.written == (f.start, f.end) && whole && opens(before) && closes(behind)
     }
 }
 
