@@ -73,7 +73,7 @@ pub(super) fn look_again(
     let survey = survey::best();
     (survey.build)(&mut again.near, &again.texts, &set.prefixes.openings);
     again.near.keep(&again.places);
-    (survey.sieve)(&mut again.near, &again.texts, set, &mut shared.names);
+    survey.sieve(&mut again.near, &again.texts, set, &mut shared.names);
     again.index.compose(out.bytes.len(), seen, &again.near, &again.pieces);
     #[cfg(test)]
     tests::compare(set, shared, out, &again);
@@ -229,8 +229,8 @@ mod tests {
         // At the ends of a text the glance sees too little to judge.
         const PAD: usize = 128;
         let lists = |index: &Index| {
-            let Index { assigns, rares, escapes, prefixes, marked, spaced, numbers, .. } = index;
-            [assigns, rares, escapes, prefixes, marked, spaced, numbers].map(|list| list.as_slice().to_vec())
+            let Index { assigns, rares, escapes, prefixes, secretive, spaced, numbers, .. } = index;
+            [assigns, rares, escapes, prefixes, secretive, spaced, numbers].map(|list| list.as_slice().to_vec())
         };
         let runs = |index: &Index, at| [&index.tokens, &index.idents, &index.digits].map(|runs| runs.window(at) & 1);
         let put = lists(&again.index);
@@ -240,7 +240,7 @@ mod tests {
                 let mut index = Index::default();
                 let text = [before, &out.bytes[line.start..line.end], &[b'\n'; PAD]].concat();
                 (survey::best().build)(&mut index, &text, &set.prefixes.openings);
-                (survey::best().sieve)(&mut index, &text, set, &mut shared.names);
+                survey::best().sieve(&mut index, &text, set, &mut shared.names);
                 index
             };
             let before = &out.bytes[line.start.saturating_sub(PAD)..line.start];

@@ -6,13 +6,13 @@
 #![expect(unsafe_code, reason = "the loads and the stores, proved above")]
 
 use std::arch::x86_64::{
-    __m512i, _mm512_add_epi32, _mm512_and_si512, _mm512_castsi512_si128, _mm512_cmpeq_epi8_mask, _mm512_cvtepu8_epi32,
+    __m512i, _mm512_add_epi32, _mm512_and_si512, _mm512_castsi512_si128, _mm512_cvtepu8_epi32,
     _mm512_extracti32x4_epi32, _mm512_loadu_si512, _mm512_maskz_compress_epi8, _mm512_maskz_permutex2var_epi8,
     _mm512_movepi8_mask, _mm512_or_si512, _mm512_permutex2var_epi8, _mm512_set1_epi8, _mm512_set1_epi32,
     _mm512_storeu_si512, _mm512_test_epi8_mask,
 };
 
-use super::bytes::{ALNUM, ASSIGN, CLASSES, DIGIT, ESCAPE, GROUP, IDENT, JOINT, LOWER, NEWLINE, RARE, SPACE, TOKEN};
+use super::codes::CODES;
 use super::openings::{HEAD, Openings};
 use super::tile::{Tile, derive_with};
 
@@ -48,53 +48,27 @@ fn store(to: &mut [u32; 16], from: __m512i) {
     unsafe { _mm512_storeu_si512(std::ptr::from_mut(to).cast(), from) }
 }
 
-#[target_feature(enable = "avx512f,avx512bw")]
+#[target_feature(enable = "avx512f,avx512bw,avx512vbmi2")]
+#[inline(never)]
 pub(super) fn derive(tile: &mut Tile, count: usize) {
     derive_with(tile, count);
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
-#[inline]
+#[inline(never)]
 pub(super) fn classify(blocks: &[[u8; 64]], t: &mut Tile, place: usize) {
-    let (low, high) = (halves(&LOW), halves(&HIGH));
+    let (ascii, _) = CODES.split_first_chunk().unwrap_or_else(|| unreachable!("128 is half of 256"));
+    let codes = halves(ascii);
     for (block, p) in blocks.iter().zip(place..) {
         let v = load(block);
         // What is no ASCII is of no class.
         let ascii = !_mm512_movepi8_mask(v);
-        let low = _mm512_maskz_permutex2var_epi8(ascii, low.0, v, low.1);
-        let high = _mm512_maskz_permutex2var_epi8(ascii, high.0, v, high.1);
-        let low = |class: u16| _mm512_test_epi8_mask(low, _mm512_set1_epi8(class as i8));
-        let high = |class: u16| _mm512_test_epi8_mask(high, _mm512_set1_epi8((class >> 8) as i8));
-        let equal = |b: u8| _mm512_cmpeq_epi8_mask(v, _mm512_set1_epi8(b as i8));
-        t.alnum[p] = low(ALNUM);
-        t.token[p] = low(TOKEN);
-        t.ident[p] = low(IDENT);
-        t.digit[p] = low(DIGIT);
-        t.group[p] = low(GROUP);
-        t.assign[p] = low(ASSIGN);
-        t.rare[p] = low(RARE);
-        t.space[p] = low(SPACE);
-        t.joint[p] = high(JOINT);
-        t.newline[p] = high(NEWLINE);
-        t.lower[p] = high(LOWER);
-        t.escape[p] = high(ESCAPE);
-        t.backslash[p] = equal(b'\\');
-        t.quote[p] = equal(b'"');
+        let codes = _mm512_maskz_permutex2var_epi8(ascii, codes.0, v, codes.1);
+        for (row, bit) in t.codes.iter_mut().zip(0..) {
+            row[p] = _mm512_test_epi8_mask(codes, _mm512_set1_epi8(1 << bit));
+        }
     }
-}
-
-/// The lower and the upper halves of the classes of ASCII.
-static LOW: [u8; 128] = halved(0);
-static HIGH: [u8; 128] = halved(8);
-
-const fn halved(shift: u32) -> [u8; 128] {
-    let mut half = [0; 128];
-    let mut b = 0;
-    while b < half.len() {
-        half[b] = (CLASSES[b] >> shift) as u8;
-        b += 1;
-    }
-    half
+    t.decode_with(place, blocks.len());
 }
 
 #[target_feature(enable = "avx512f")]
@@ -105,8 +79,10 @@ fn load(block: &[u8; 64]) -> __m512i {
 }
 
 /// Keeps of the words that begin in a text, a bitmap for each 64 bytes, those that may begin as what is looked for does.
+///
+/// By itself, so that the tables stay in registers.
 #[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
-#[inline]
+#[inline(never)]
 pub(super) fn narrow(begins: &mut [u64], text: &[u8], openings: &Openings) {
     let [one, two] = &openings.groups;
     let (one, two) = (Group::new(one), Group::new(two));

@@ -23,6 +23,8 @@ pub(super) struct Opening<'l> {
 pub(super) struct Heads {
     four: Shelf<512>,
     three: Shelf<1024>,
+    /// For each number of four bytes, by the lower three bits of the fifth, whether a literal may go on with that.
+    fifth: Box<[u8; 1 << 15]>,
 }
 
 /// Literals in rows, those of one number together, the longest first.
@@ -75,10 +77,13 @@ impl Heads {
     pub(super) fn new<'l>(openings: impl Iterator<Item = Opening<'l>>) -> Self {
         let (mut fours, mut threes) = (Vec::new(), Vec::new());
         let bytes = |set: Option<ByteSet>| (0..=255u8).filter(move |b| set.is_none_or(|s| s.has(*b)));
+        let mut fifth = Box::new([0; 1 << 15]);
         for opening in openings {
             let literal = Literal::new(&opening);
             if let Some(head) = opening.literal.first_chunk() {
-                fours.push((four(u32::from_le_bytes(*head)), literal));
+                let number = four(u32::from_le_bytes(*head));
+                fifth[number] |= opening.literal.get(4).map_or(u8::MAX, |b| 1 << (b % 8));
+                fours.push((number, literal));
                 continue;
             }
             let [first, second, third] = opening.sets;
@@ -89,7 +94,15 @@ impl Heads {
             numbers.dedup();
             threes.extend(numbers.into_iter().map(|number| (number, literal.clone())));
         }
-        Self { four: Shelf::new(fours), three: Shelf::new(threes) }
+        Self { four: Shelf::new(fours), three: Shelf::new(threes), fifth }
+    }
+
+    /// Whether there are literals whose first bytes are those at `at`, as far as a look at five of them tells.
+    #[inline(always)]
+    pub(super) fn may_begin(&self, text: &[u8], at: usize) -> bool {
+        let Some([head @ .., fifth]) = text.get(at..).and_then(|t| t.first_chunk::<5>()) else { return true };
+        let head = u32::from_le_bytes(*head);
+        self.three.rows.has(three(head)) | (self.fifth[four(head)] >> (fifth % 8) & 1 == 1)
     }
 
     /// Whether a literal stands at `at`, in a token that is long enough when the literal is short; no when fewer than
@@ -98,16 +111,10 @@ impl Heads {
     pub(super) fn may_start(&self, text: &[u8], at: usize, tokens: &Runs) -> bool {
         let Some(first) = text.get(at..).and_then(|t| t.first_chunk()) else { return false };
         let first = u32::from_le_bytes(*first);
-        let (in_three, in_four) = (self.three.rows.has(three(first)), self.four.rows.has(four(first)));
-        if !(in_three | in_four) {
-            return false;
-        }
         let (text, head) = (&text[at..], eight(&text[at..]));
+        let token = tokens.window(at).trailing_ones();
         self.four.get(four(first)).iter().any(|l| l.starts(text, head))
-            || in_three && {
-                let token = tokens.window(at).trailing_ones();
-                self.three.get(three(first)).iter().any(|l| token >= l.token && l.starts(text, head))
-            }
+            || self.three.get(three(first)).iter().any(|l| token >= l.token && l.starts(text, head))
     }
 
     /// Rules whose literal stands at the start of `text`, the longest literal first; none when `text` is shorter than four

@@ -9,13 +9,15 @@ use std::ops::Range;
 
 use super::again::Piece;
 use super::runs::Runs;
-use super::tile::{TILE, Tile};
+use super::tile::{FIRST, TILE, Tile};
 
 /// Positions worth a look, each list in order, and the bitmaps that are kept.
 #[derive(Default)]
 pub(super) struct Index {
-    /// `:` and `=`.
+    /// `:` and `=`, but for those in times of day; those in `keys` once the glance is done.
     pub(super) assigns: List,
+    /// Colons right behind the quote of a name, before what opens nothing.
+    pub(super) keys: List,
     /// Bytes of the class `RARE`, and the places where a long option may begin.
     pub(super) rares: List,
     /// Where other spellings begin: `\`, `%` and `&`.
@@ -24,6 +26,8 @@ pub(super) struct Index {
     pub(super) prefixes: List,
     /// Starts of tokens with the look of a secret, and of those behind a blank that are long or have a digit close by.
     pub(super) marked: List,
+    /// Of those, what is long or no value that stands right behind a name.
+    pub(super) secretive: List,
     /// Starts of words behind a blank that may be a secret when the words before say so.
     pub(super) spaced: List,
     /// Starts of digit runs that are long (9 digits) or stand in a long grouped number (11 bytes).
@@ -103,6 +107,26 @@ impl List {
             }
         }
         self.len = n;
+    }
+
+    /// Takes in the positions of another list, all of them in order.
+    pub(super) fn merge(&mut self, other: &Self) {
+        let (mut mine, mut others) = (self.len, other.as_slice());
+        self.len += others.len();
+        if self.buffer.len() < self.len {
+            self.buffer.resize(self.len.next_power_of_two(), 0);
+        }
+        // From behind, so that nothing is overwritten that is still to be moved.
+        while let Some((last, rest)) = others.split_last() {
+            let to = mine + others.len() - 1;
+            if mine > 0 && self.buffer[mine - 1] > *last {
+                mine -= 1;
+                self.buffer[to] = self.buffer[mine];
+            } else {
+                self.buffer[to] = *last;
+                others = rest;
+            }
+        }
     }
 
     /// Keeps the first `len` positions.
@@ -189,7 +213,7 @@ pub(super) struct Cursor<'i> {
     pub(super) rares: Rest<'i>,
     pub(super) escapes: Rest<'i>,
     pub(super) prefixes: Rest<'i>,
-    pub(super) marked: Rest<'i>,
+    pub(super) secretive: Rest<'i>,
     pub(super) spaced: Rest<'i>,
     pub(super) numbers: Rest<'i>,
 }
@@ -199,7 +223,7 @@ impl Cursor<'_> {
     #[inline(always)]
     pub(super) fn any_before(&self, end: u32) -> bool {
         self.assigns.begins_before(end)
-            || self.marked.begins_before(end)
+            || self.secretive.begins_before(end)
             || self.spaced.begins_before(end)
             || self.prefixes.begins_before(end)
             || self.rares.begins_before(end)
@@ -209,8 +233,8 @@ impl Cursor<'_> {
 
     /// Goes on to the positions from `end` on.
     pub(super) fn pass(&mut self, end: u32) {
-        let Self { assigns, rares, escapes, prefixes, marked, spaced, numbers } = self;
-        for list in [assigns, rares, escapes, prefixes, marked, spaced, numbers] {
+        let Self { assigns, rares, escapes, prefixes, secretive, spaced, numbers } = self;
+        for list in [assigns, rares, escapes, prefixes, secretive, spaced, numbers] {
             list.up_to(end);
         }
     }
@@ -224,7 +248,7 @@ impl Index {
             rares: Rest(self.rares.as_slice()),
             escapes: Rest(self.escapes.as_slice()),
             prefixes: Rest(self.prefixes.as_slice()),
-            marked: Rest(self.marked.as_slice()),
+            secretive: Rest(self.secretive.as_slice()),
             spaced: Rest(self.spaced.as_slice()),
             numbers: Rest(self.numbers.as_slice()),
         }
@@ -241,8 +265,10 @@ impl Index {
         narrow: impl Fn(&mut [u64], &[u8]),
         unpack: impl Fn(u64, u32, usize, &mut [u32; 64]) + Copy,
     ) {
-        let Self { assigns, rares, escapes, prefixes: starts, marked, spaced, numbers, lines, .. } = self;
-        [assigns, rares, escapes, starts, marked, spaced, numbers, lines].into_iter().for_each(List::clear);
+        let Self { assigns, keys, rares, escapes, prefixes: starts, .. } = self;
+        let Self { marked, secretive, spaced, numbers, lines, .. } = self;
+        let lists = [assigns, keys, rares, escapes, starts, marked, secretive, spaced, numbers, lines];
+        lists.into_iter().for_each(List::clear);
         let (blocks, rest) = text.as_chunks::<64>();
         let all = blocks.len() + 1;
         let runs = [&mut self.tokens, &mut self.idents, &mut self.digits, &mut self.quotes];
@@ -256,14 +282,15 @@ impl Index {
             let count = TILE.min(all - first);
             // The block behind the tile is looked into by the last one of it.
             let here = &blocks[first..(first + count + 1).min(blocks.len())];
-            classify(here, &mut tile, 1);
+            classify(here, &mut tile, FIRST);
             if here.len() <= count {
-                classify(std::slice::from_ref(&tail), &mut tile, 1 + here.len());
-                tile.clear(2 + here.len());
+                classify(std::slice::from_ref(&tail), &mut tile, FIRST + here.len());
+                tile.clear(FIRST + here.len() + 1);
             }
             derive(&mut tile, count);
             tile.unescaped(count);
-            narrow(&mut tile.begins[1..=count], &text[first * 64..]);
+            tile.tell_keys(count);
+            narrow(&mut tile.begins[FIRST..][..count], &text[first * 64..]);
             self.take(&tile, first, count, unpack);
             tile.advance(count);
         }
@@ -272,8 +299,9 @@ impl Index {
 
     /// Keeps the positions in these ranges, which are in order.
     pub(super) fn keep(&mut self, ranges: &[Range<u32>]) {
-        let Self { assigns, rares, escapes, prefixes, marked, spaced, numbers, .. } = self;
-        [assigns, rares, escapes, prefixes, marked, spaced, numbers].into_iter().for_each(|list| list.keep(ranges));
+        let Self { assigns, keys, rares, escapes, prefixes, secretive, spaced, numbers, .. } = self;
+        let lists = [assigns, keys, rares, escapes, prefixes, secretive, spaced, numbers];
+        lists.into_iter().for_each(|list| list.keep(ranges));
     }
 
     /// Fills the lists for parts of a text of `len` bytes, emptying them first, with what was seen of them elsewhere: near
@@ -284,7 +312,7 @@ impl Index {
             (&mut self.rares, &kept.rares, &near.rares),
             (&mut self.escapes, &kept.escapes, &near.escapes),
             (&mut self.prefixes, &kept.prefixes, &near.prefixes),
-            (&mut self.marked, &kept.marked, &near.marked),
+            (&mut self.secretive, &kept.secretive, &near.secretive),
             (&mut self.spaced, &kept.spaced, &near.spaced),
             (&mut self.numbers, &kept.numbers, &near.numbers),
         ];
@@ -305,19 +333,21 @@ impl Index {
     #[inline(always)]
     fn take(&mut self, t: &Tile, first: usize, count: usize, unpack: impl Fn(u64, u32, usize, &mut [u32; 64]) + Copy) {
         let base = first as u32 * 64;
-        self.tokens.set(first, &t.token[1..=count]);
-        self.idents.set(first, &t.ident[1..=count]);
-        self.digits.set(first, &t.digit[1..=count]);
-        self.quotes.set(first, &t.quote[1..=count]);
+        self.tokens.set(first, &t.token[FIRST..][..count]);
+        self.idents.set(first, &t.ident[FIRST..][..count]);
+        self.digits.set(first, &t.digit[FIRST..][..count]);
+        self.quotes.set(first, &t.quote[FIRST..][..count]);
         // With each list, how many positions a block usually has.
-        self.assigns.extend(&t.assign[1..=count], base, 4, unpack);
-        self.lines.extend_sparse(&t.newline[1..=count], base, unpack);
-        self.rares.extend_sparse(&t.rare[1..=count], base, unpack);
-        self.escapes.extend_sparse(&t.escape[1..=count], base, unpack);
-        self.numbers.extend_sparse(&t.numbers[1..=count], base, unpack);
-        self.marked.extend_sparse(&t.marked[1..=count], base, unpack);
-        self.spaced.extend_sparse(&t.spaced[1..=count], base, unpack);
-        self.prefixes.extend(&t.begins[1..=count], base, 8, unpack);
+        self.assigns.extend_sparse(&t.assign[FIRST..][..count], base, unpack);
+        self.keys.extend(&t.keys[FIRST..][..count], base, 4, unpack);
+        self.lines.extend_sparse(&t.newline[FIRST..][..count], base, unpack);
+        self.rares.extend_sparse(&t.rare[FIRST..][..count], base, unpack);
+        self.escapes.extend_sparse(&t.escape[FIRST..][..count], base, unpack);
+        self.numbers.extend_sparse(&t.numbers[FIRST..][..count], base, unpack);
+        self.marked.extend_sparse(&t.marked[FIRST..][..count], base, unpack);
+        self.secretive.extend_sparse(&t.secretive[FIRST..][..count], base, unpack);
+        self.spaced.extend_sparse(&t.spaced[FIRST..][..count], base, unpack);
+        self.prefixes.extend(&t.begins[FIRST..][..count], base, 8, unpack);
     }
 }
 
@@ -338,12 +368,15 @@ mod tests {
     fn finds_each_kind_in_any_place_of_a_block() {
         for pad in [0usize, 1, 50, 58, 60, 63, 64, 65, 127, 200] {
             let mut text = vec![b' '; pad];
-            text.extend_from_slice(b"\"k\":abcdef1h a@b \\ 4111111111111111 --user x\n");
+            text.extend_from_slice(
+                b"\"k\":abcdef1h a@b \\ 4111111111111111 --user x\nn=1 12:34:56 12:345 \\\":1 \"k\":[1]",
+            );
             let p = pad as u32;
             let x = of(&text);
-            assert_eq!(x.assigns.as_slice(), [p + 3], "pad {pad}");
-            assert_eq!(x.rares.as_slice(), [p + 14, p + 36], "pad {pad}");
-            assert_eq!(x.escapes.as_slice(), [p + 17], "pad {pad}");
+            assert_eq!(x.keys.as_slice(), [p + 3], "pad {pad}");
+            assert_eq!(x.assigns.as_slice(), [46, 60, 67, 73].map(|n| n + p), "pad {pad}");
+            assert_eq!(x.rares.as_slice(), [14, 36, 74].map(|n| n + p), "pad {pad}");
+            assert_eq!(x.escapes.as_slice(), [p + 17, p + 65], "pad {pad}");
             assert_eq!(x.marked.as_slice(), [p + 4, p + 19], "pad {pad}");
             assert!(x.numbers.as_slice().contains(&(p + 19)), "pad {pad}");
             assert_eq!(x.lines.as_slice(), [p + 44], "pad {pad}");
@@ -365,20 +398,22 @@ mod tests {
     }
 
     #[test]
-    fn both_paths_see_the_same() {
+    fn all_paths_see_the_same() {
         let mut text: Vec<u8> = (0..=255u8).cycle().take(1000).collect();
         text.extend((0..5000u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8));
         text.extend((0..5000u32).map(|i| b' ' + (i.wrapping_mul(2_654_435_761) >> 16) as u8 % 96));
-        for from in 0..70 {
+        for (from, survey) in (0..70).flat_map(|from| survey::all().into_iter().map(move |survey| (from, survey))) {
             let (mut a, mut b) = (Index::default(), Index::default());
             (survey::PORTABLE.build)(&mut a, &text[from..], &Openings::any());
-            (survey::best().build)(&mut b, &text[from..], &Openings::any());
+            (survey.build)(&mut b, &text[from..], &Openings::any());
             for (a, b) in [
                 (&a.assigns, &b.assigns),
+                (&a.keys, &b.keys),
                 (&a.rares, &b.rares),
                 (&a.escapes, &b.escapes),
                 (&a.prefixes, &b.prefixes),
                 (&a.marked, &b.marked),
+                (&a.secretive, &b.secretive),
                 (&a.spaced, &b.spaced),
                 (&a.numbers, &b.numbers),
                 (&a.lines, &b.lines),
@@ -436,15 +471,19 @@ mod tests {
     #[test]
     fn no_cut_into_blocks_changes_what_is_seen() {
         let text =
-            "2026-05-01 12:00:07 GET /v1/a1b2c3d4/x?key=AbCdEf1234567890 [x] --token abcdef 203.0.113.7 ".repeat(9);
+            "2026-05-01 12:00:07 GET /v1/a1b2c3d4/x?key=AbCdEf1234567890 [x] --token abcdef {\"k\":7} 203.0.113.7 "
+                .repeat(9);
         let whole = of(text.as_bytes());
         for pad in 0..64 {
             let padded = [&vec![b'\n'; pad][..], text.as_bytes()].concat();
             let x = of(&padded);
             for (a, b) in [
                 (&whole.marked, &x.marked),
+                (&whole.secretive, &x.secretive),
                 (&whole.spaced, &x.spaced),
                 (&whole.numbers, &x.numbers),
+                (&whole.assigns, &x.assigns),
+                (&whole.keys, &x.keys),
                 (&whole.rares, &x.rares),
                 (&whole.escapes, &x.escapes),
             ] {

@@ -20,7 +20,7 @@ fn scan_inner(set: &RuleSet, shared: &mut Shared, text: &[u8], hits: &mut Vec<Hi
     if learns {
         shared.notes.ask(text, &index.marked, &index.tokens, shared.line, depth);
     }
-    (survey.sieve)(&mut index, text, set, &mut shared.names);
+    survey.sieve(&mut index, text, set, &mut shared.names);
     let mut s = Scan::new(set, shared, text, &index, hits, (depth, learns));
     s.key_blocks();
     s.line(&mut index.cursor());

@@ -14,6 +14,7 @@ mod avx2;
 mod avx512;
 mod bytes;
 mod calm;
+mod codes;
 mod colours;
 mod config;
 mod decode;
@@ -33,8 +34,6 @@ mod numbers;
 mod openings;
 mod output;
 mod pem;
-#[cfg(target_arch = "x86_64")]
-mod planes;
 mod pointer;
 mod policy;
 mod proof;

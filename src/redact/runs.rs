@@ -2,7 +2,8 @@
 
 use super::bytes::work;
 
-/// One bit a byte, 64 to a word.
+/// One bit a byte, 64 to a word. An empty word stands before them, and another one behind, so that whoever looks around
+/// need not ask where the text ends.
 #[derive(Default, Debug, PartialEq, Eq)]
 pub(super) struct Runs {
     words: Vec<u64>,
@@ -12,23 +13,25 @@ impl Runs {
     /// Makes room for this many blocks. One more stands behind them, in which is nothing, as there is in the last of them
     /// until it is filled.
     pub(super) fn begin(&mut self, blocks: usize) {
-        self.words.resize(blocks + 1, 0);
-        self.words[blocks.saturating_sub(1)..].fill(0);
+        self.words.resize(blocks + 2, 0);
+        self.words[blocks..].fill(0);
     }
 
     /// The bitmaps of some blocks, from `first` on.
     pub(super) fn set(&mut self, first: usize, masks: &[u64]) {
-        self.words[first..first + masks.len()].copy_from_slice(masks);
+        self.words[first + 1..][..masks.len()].copy_from_slice(masks);
     }
 
     /// Makes the `len` bytes from `at` on be what those from `start` on are in `from`. The bytes behind them in the last
     /// block may be anything afterwards.
     pub(super) fn put(&mut self, at: usize, from: &Self, start: usize, len: usize) {
         let (first, bit) = (at / 64, at % 64);
-        let Some((word, others)) = self.words[first..(at + len).div_ceil(64)].split_first_mut() else { return };
+        let Some((word, others)) = self.words[first + 1..][..(at + len).div_ceil(64) - first].split_first_mut() else {
+            return;
+        };
         *word = *word & !(u64::MAX << bit) | from.window(start) << bit;
         let start = start + 64 - bit;
-        let source = from.words.get(start / 64..).unwrap_or_default().array_windows();
+        let source = from.words.get(start / 64 + 1..).unwrap_or_default().array_windows();
         for (word, [low, high]) in others.iter_mut().zip(source) {
             *word = low >> (start % 64) | high << 1 << (63 - start % 64);
         }
@@ -37,9 +40,20 @@ impl Runs {
     /// Which of the 64 bytes from `at` on are in the class, the first in the lowest bit.
     #[inline(always)]
     pub(super) fn window(&self, at: usize) -> u64 {
-        let (block, bit) = (at / 64, at % 64);
-        let [word, next] = self.words.get(block..).and_then(|w| w.first_chunk()).copied().unwrap_or([0; 2]);
-        word >> bit | next << 1 << (63 - bit)
+        self.at_word(at / 64 + 1, at)
+    }
+
+    /// Which of the 64 bytes before `end` are in the class, the nearest in the highest bit.
+    #[inline(always)]
+    pub(super) fn back(&self, end: usize) -> u64 {
+        self.at_word(end / 64, end)
+    }
+
+    /// 64 bits from that of `at` on in the word of this number.
+    #[inline(always)]
+    fn at_word(&self, word: usize, at: usize) -> u64 {
+        let Some([word, next]) = self.words.get(word..word + 2) else { return 0 };
+        word.wrapping_shr(at as u32) | (next << 1).wrapping_shl(!at as u32)
     }
 
     /// How many of the `len` bytes from `at` on are in the class; at most 64 are asked for.
@@ -52,28 +66,28 @@ impl Runs {
     #[inline(always)]
     pub(super) fn end(&self, at: usize) -> usize {
         let mut block = at / 64;
-        let Some(word) = self.words.get(block) else { return at };
+        let Some(word) = self.words.get(block + 1) else { return at };
         let inside = (word >> (at % 64)).trailing_ones() as usize;
         if inside < 64 - at % 64 {
             return at + inside;
         }
         block += 1;
-        while self.words.get(block) == Some(&u64::MAX) {
+        while self.words.get(block + 1) == Some(&u64::MAX) {
             block += 1;
         }
         work(block - at / 64);
-        block * 64 + self.words.get(block).map_or(0, |w| w.trailing_ones() as usize)
+        block * 64 + self.words.get(block + 1).map_or(0, |w| w.trailing_ones() as usize)
     }
 
     /// First position from `at` on that is in the class; behind the text when there is none.
     #[inline(always)]
     pub(super) fn next(&self, at: usize) -> usize {
         let mut block = at / 64;
-        let Some(word) = self.words.get(block) else { return at };
+        let Some(word) = self.words.get(block + 1) else { return at };
         let mut word = word & u64::MAX << (at % 64);
         while word == 0 {
             block += 1;
-            match self.words.get(block) {
+            match self.words.get(block + 1) {
                 Some(next) => word = *next,
                 None => return block * 64,
             }
@@ -111,16 +125,6 @@ impl Runs {
         }
     }
 
-    /// Which of the 64 bytes before `end` are in the class, the nearest in the highest bit.
-    #[inline(always)]
-    pub(super) fn back(&self, end: usize) -> u64 {
-        match end.checked_sub(64) {
-            Some(start) => self.window(start),
-            // Before the text stands nothing.
-            None => self.window(0).unbounded_shl(64 - end as u32),
-        }
-    }
-
     /// How many bytes of the class stand directly before `end`; at most 64 are counted.
     #[inline(always)]
     pub(super) fn before(&self, end: usize) -> usize {
@@ -133,22 +137,23 @@ impl Runs {
     pub(super) fn start(&self, end: usize, most: usize) -> usize {
         let Some(last) = end.checked_sub(1) else { return 0 };
         let mut block = last / 64;
-        let Some(word) = self.words.get(block) else { return end };
+        let Some(word) = self.words.get(block + 1) else { return end };
         let inside = (word << (63 - last % 64)).leading_ones() as usize;
         if inside <= last % 64 {
             return end - inside;
         }
+        // The empty word before the text ends every run.
         loop {
             let at = block * 64;
-            if block == 0 || end - at > most {
+            if end - at > most {
                 return at;
             }
-            block -= 1;
-            work(1);
             let inside = self.words[block].leading_ones() as usize;
             if inside < 64 {
                 return at - inside;
             }
+            block -= 1;
+            work(1);
         }
     }
 }
@@ -169,7 +174,7 @@ mod tests {
         runs.begin(blocks);
         for (at, b) in text.iter().enumerate().filter(|(_, b)| is(**b, TOKEN)) {
             let _ = b;
-            runs.words[at / 64] |= 1 << (at % 64);
+            runs.words[at / 64 + 1] |= 1 << (at % 64);
         }
         for at in 0..=text.len() {
             let next = skip(&text, at, |b| !is(b, TOKEN));

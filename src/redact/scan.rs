@@ -149,7 +149,7 @@ pub(super) fn scan_lines(set: &RuleSet, shared: &mut Shared, text: &[u8], index:
     let survey = survey::best();
     (survey.build)(index, text, &set.prefixes.openings);
     shared.notes.ask_all(&index.marked);
-    (survey.sieve)(index, text, set, &mut shared.names);
+    survey.sieve(index, text, set, &mut shared.names);
     let mut s = Scan::new(set, shared, text, index, hits, (0, true));
     s.key_blocks();
     let mut rest = index.cursor();
@@ -238,7 +238,7 @@ impl<'a> Scan<'a> {
         for p in rest.prefixes.up_to(end) {
             self.vendor(*p as usize);
         }
-        for p in rest.marked.up_to(end) {
+        for p in rest.secretive.up_to(end) {
             self.token(*p as usize);
         }
         for p in rest.spaced.up_to(end) {

@@ -12,33 +12,83 @@ use super::runs::Runs;
 use super::set::RuleSet;
 use super::{colours, decode};
 
-/// Keeps the positions of a list that pass. A macro, since a closure would not be compiled for the instruction set of
-/// its caller.
+/// Keeps the positions of a list that pass. They are asked 64 at a time; few are left, and only those are moved. A macro,
+/// since a closure would not be compiled for the instruction set of its caller.
 macro_rules! retain {
     ($list:ident, |$at:ident| $keep:expr) => {
         let positions = $list.as_mut_slice();
         let mut n = 0;
-        for i in 0..positions.len() {
-            positions[n] = positions[i];
-            let $at = positions[i] as usize;
-            n += usize::from($keep);
+        for first in (0..positions.len()).step_by(64) {
+            let mut kept = 0;
+            for (p, i) in positions[first..].iter().zip(0..64) {
+                let $at = *p as usize;
+                kept |= u64::from($keep) << i;
+            }
+            while kept != 0 {
+                positions[n] = positions[first + kept.trailing_zeros() as usize];
+                n += 1;
+                kept &= kept - 1;
+            }
         }
         $list.truncate(n);
     };
 }
 
-/// Drops from the lists of `index` what is nothing, as far as a glance at `text` shows it.
+/// A glance at one list of an index: drops from it what is nothing, as far as a few bytes of the text show it. Each is
+/// compiled by itself, so that all it needs stays in registers.
+pub(super) type Glance = fn(&mut Index, &[u8], &RuleSet, &mut NameCache);
+
+/// The glances one after the other, for every processor.
+pub(super) const GLANCES: [Glance; 8] = [names, quoted_names, words, tokens, behind_blanks, numbers, rares, escapes];
+
 #[inline(always)]
-pub(super) fn sieve(index: &mut Index, text: &[u8], set: &RuleSet, cache: &mut NameCache) {
-    let names = &set.names;
-    let Index { assigns, prefixes, marked, spaced, numbers, rares, escapes, tokens, idents, digits, quotes, .. } =
-        index;
-    retain!(assigns, |p| may_name(text, p, (idents, quotes), names, cache));
-    retain!(prefixes, |w| set.prefixes.heads.may_start(text, w, tokens));
-    retain!(marked, |w| may_be_secret(text, w, tokens, idents, digits));
-    retain!(spaced, |w| follows_name(text, w, names));
+pub(super) fn names(x: &mut Index, text: &[u8], set: &RuleSet, cache: &mut NameCache) {
+    let Index { assigns, idents, quotes, .. } = x;
+    retain!(assigns, |p| may_name(text, p, (idents, quotes), &set.names, cache));
+}
+
+#[inline(always)]
+pub(super) fn quoted_names(x: &mut Index, text: &[u8], set: &RuleSet, cache: &mut NameCache) {
+    let Index { keys, assigns, idents, quotes, .. } = x;
+    retain!(keys, |p| may_name_quoted(text, p, (idents, quotes), &set.names, cache));
+    assigns.merge(keys);
+}
+
+#[inline(always)]
+pub(super) fn words(x: &mut Index, text: &[u8], set: &RuleSet, _: &mut NameCache) {
+    let Index { prefixes, tokens, .. } = x;
+    let heads = &set.prefixes.heads;
+    retain!(prefixes, |w| heads.may_begin(text, w));
+    retain!(prefixes, |w| heads.may_start(text, w, tokens));
+}
+
+#[inline(always)]
+pub(super) fn tokens(x: &mut Index, text: &[u8], _: &RuleSet, _: &mut NameCache) {
+    let Index { secretive, tokens, idents, digits, .. } = x;
+    retain!(secretive, |w| may_be_secret(text, w, tokens, idents, digits));
+}
+
+#[inline(always)]
+pub(super) fn behind_blanks(x: &mut Index, text: &[u8], set: &RuleSet, _: &mut NameCache) {
+    let Index { spaced, .. } = x;
+    retain!(spaced, |w| follows_name(text, w, &set.names));
+}
+
+#[inline(always)]
+pub(super) fn numbers(x: &mut Index, text: &[u8], _: &RuleSet, _: &mut NameCache) {
+    let Index { numbers, digits, .. } = x;
     retain!(numbers, |n| stands_alone(text, n, digits.window(n)));
+}
+
+#[inline(always)]
+pub(super) fn rares(x: &mut Index, text: &[u8], _: &RuleSet, _: &mut NameCache) {
+    let Index { rares, .. } = x;
     retain!(rares, |p| opens(text, p));
+}
+
+#[inline(always)]
+pub(super) fn escapes(x: &mut Index, text: &[u8], _: &RuleSet, _: &mut NameCache) {
+    let Index { escapes, .. } = x;
     retain!(escapes, |p| text[p] == b'\\' || decode::is_escape(text, p));
 }
 
@@ -51,20 +101,28 @@ fn may_name(text: &[u8], p: usize, (idents, quotes): (&Runs, &Runs), names: &Nam
     let Some(near) = p.checked_sub(SIGHT).and_then(|at| text.get(at..p + 2)?.first_chunk::<{ SIGHT + 2 }>()) else {
         return true;
     };
-    if near[SIGHT - 1] == b'"' && near[SIGHT] == b':' {
-        let quotes = quotes.back(p);
-        if quotes >> 63 == 0 {
-            // An escaped quote ends no name.
-            return false;
-        }
-        let plain = match ((quotes << 1).leading_zeros(), near.first_chunk()) {
-            (len @ 0..16, Some(sixteen)) => cache.is_plain(sixteen, len as usize),
-            _ => is_long_plain(text, p - 1, idents, names, cache),
-        };
-        // An array of numbers may be text whatever its name.
-        return !plain || near[SIGHT + 1] == b'[';
+    if [near[SIGHT - 1], near[SIGHT]] == *b"\":" {
+        // An escaped quote ends no name, and an array of numbers may be text whatever its name.
+        return quotes.back(p) >> 63 == 1
+            && (near[SIGHT + 1] == b'[' || may_name_quoted(text, p, (idents, quotes), names, cache));
     }
     may_name_bare(text, p, idents, near, cache)
+}
+
+/// The same for a colon behind a quote that is not escaped.
+#[inline(always)]
+fn may_name_quoted(
+    text: &[u8],
+    p: usize,
+    (idents, quotes): (&Runs, &Runs),
+    names: &Names,
+    cache: &mut NameCache,
+) -> bool {
+    let Some(sixteen) = p.checked_sub(SIGHT).and_then(|at| text.get(at..p)?.first_chunk()) else { return true };
+    match (quotes.back(p) << 1).leading_zeros() {
+        len @ 0..16 => !cache.is_plain(sixteen, len as usize),
+        _ => !is_long_plain(text, p - 1, idents, names, cache),
+    }
 }
 
 /// Whether a quoted name of 16 bytes or more, which ends before `close`, says nothing about its value.
@@ -89,14 +147,7 @@ fn may_name_bare(text: &[u8], p: usize, idents: &Runs, near: &[u8; SIGHT + 2], c
     // Words before may belong to the name; so may the option that takes a user and a password, and other letters.
     let alone = previous.is_ascii()
         && if colon { !matches!(previous, b' ' | b'"' | b'\'' | b'=' | b'$') } else { previous != b'$' };
-    !((1..=16).contains(&len) && alone && cache.is_plain(sixteen, len) || colon && is_clock(text, p))
-}
-
-/// Whether the `:` at `p` stands in a time of day: two digits before and behind, and no third behind.
-#[inline(always)]
-fn is_clock(text: &[u8], p: usize) -> bool {
-    let digit = |at: usize| byte(text, at).is_ascii_digit();
-    digit(p - 1) && digit(p - 2) && digit(p + 1) && digit(p + 2) && !digit(p + 3)
+    !((1..=16).contains(&len) && alone && cache.is_plain(sixteen, len))
 }
 
 /// Whether the value at `w` stands right behind a name and its separator, which are looked at by themselves.

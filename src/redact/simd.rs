@@ -9,29 +9,25 @@ use super::index::Index;
 use super::names::NameCache;
 use super::openings::Openings;
 use super::set::RuleSet;
-use super::sieve::sieve;
+use super::sieve::{self, Glance};
 use super::survey::Survey;
 use super::tile::{Tile, unpack};
 use super::{avx2, avx512};
 
-/// The passes compiled for what the processor has; `None` when it has no AVX2 or lacks the bit counts beside it.
-pub(super) fn survey() -> Option<Survey> {
+/// The passes compiled for what the processor has, the fastest first; none when it has no AVX2 or lacks the bit counts
+/// beside it.
+pub(super) fn surveys() -> impl Iterator<Item = Survey> {
     macro_rules! has {
         ($($feature:tt),+) => { $(std::is_x86_feature_detected!($feature))&&+ };
     }
-    if !has!("avx2", "bmi1", "bmi2", "lzcnt", "popcnt") {
-        return None;
-    }
+    let avx2 = has!("avx2", "bmi1", "bmi2", "lzcnt", "popcnt");
+    let avx512 = avx2 && has!("avx512f", "avx512bw", "avx512vbmi", "avx512vbmi2");
     // SAFETY: each is handed out only where the processor has the features that the function was compiled for.
-    let sieve: fn(&mut Index, &[u8], &RuleSet, &mut NameCache) =
-        |index, text, set, names| unsafe { sieve_bits(index, text, set, names) };
-    Some(if has!("avx512f", "avx512bw", "avx512vbmi", "avx512vbmi2") {
-        // SAFETY: as above.
-        Survey { build: |index, text, openings| unsafe { build_512(index, text, openings) }, sieve }
-    } else {
-        // SAFETY: as above.
-        Survey { build: |index, text, _| unsafe { build_2(index, text) }, sieve }
-    })
+    let build_512 = |index: &mut Index, text: &[u8], openings: &Openings| unsafe { build_512(index, text, openings) };
+    let build_2 = |index: &mut Index, text: &[u8], _: &Openings| unsafe { build_2(index, text) };
+    let first = avx512.then(|| Survey { build: build_512, glances: with_bits() });
+    let second = avx2.then(|| Survey { build: build_2, glances: with_bits() });
+    first.into_iter().chain(second)
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512vbmi,avx512vbmi2,bmi1,bmi2,lzcnt,popcnt")]
@@ -51,7 +47,19 @@ fn build_2(index: &mut Index, text: &[u8]) {
     index.build(text, classify, |tile, count| avx2::derive(tile, count), |_, _| {}, unpack);
 }
 
-#[target_feature(enable = "bmi1,bmi2,lzcnt,popcnt")]
-fn sieve_bits(index: &mut Index, text: &[u8], set: &RuleSet, names: &mut NameCache) {
-    sieve(index, text, set, names);
+/// The glances, each compiled with the bit counts; to be handed out only where the processor has them.
+fn with_bits() -> [Glance; 8] {
+    macro_rules! compiled {
+        ($($glance:ident),+) => {
+            [$({
+                #[target_feature(enable = "bmi1,bmi2,lzcnt,popcnt")]
+                fn $glance(index: &mut Index, text: &[u8], set: &RuleSet, names: &mut NameCache) {
+                    sieve::$glance(index, text, set, names);
+                }
+                // SAFETY: as above.
+                |index, text, set, names| unsafe { $glance(index, text, set, names) }
+            }),+]
+        };
+    }
+    compiled!(names, quoted_names, words, tokens, behind_blanks, numbers, rares, escapes)
 }

@@ -6,28 +6,36 @@
 
 #![expect(clippy::needless_range_loop, reason = "one index into several rows is what the compiler makes vectors of")]
 
-use super::bytes::{
-    ALNUM, ASSIGN, DIGIT, ESCAPE, GROUP, IDENT, JOINT, LOWER, NEWLINE, QUOTE, RARE, SPACE, TOKEN, class,
-};
+use super::codes::{BITS, CODES};
 
 /// Blocks of 64 bytes in a tile.
 pub(super) const TILE: usize = 64;
 
+/// Where the blocks of a tile begin in a row: rows are worked on from there, and what is aligned is fetched fastest.
+pub(super) const FIRST: usize = 8;
+
 /// Places in a row: the last block of the tile before, the blocks of this one, the first of the next, and room to look
 /// ahead of that.
-const PLACES: usize = TILE + 8;
+const PLACES: usize = FIRST + TILE + 16;
 
 /// One bitmap for each place: bit `i` speaks of byte `i` of the block.
 pub(super) type Row = [u64; PLACES];
 
 /// The classes of the bytes, each as in [`super::bytes`], and what follows from them.
+#[repr(align(64))]
 pub(super) struct Tile {
     pub(super) alnum: Row,
     pub(super) token: Row,
     pub(super) ident: Row,
     pub(super) digit: Row,
     pub(super) group: Row,
+    /// `:` and `=`.
+    assigned: Row,
+    /// The same, but for those in a time of day and those in `keys`.
     pub(super) assign: Row,
+    colon: Row,
+    /// Colons right behind the quote of a name, before what opens nothing.
+    pub(super) keys: Row,
     pub(super) rare: Row,
     pub(super) escape: Row,
     pub(super) backslash: Row,
@@ -41,10 +49,14 @@ pub(super) struct Tile {
     pub(super) begins: Row,
     /// Starts of tokens with the look of a secret, and of those behind a blank that are long or have a digit close by.
     pub(super) marked: Row,
+    /// Of those, what is long or no value that stands right behind a name.
+    pub(super) secretive: Row,
     /// Starts of words behind a blank that are long or have a digit close by.
     pub(super) spaced: Row,
     /// Starts of long numbers.
     pub(super) numbers: Row,
+    /// The bits of the codes of the bytes, as in [`super::codes`].
+    pub(super) codes: [Row; BITS],
     runs: Runs,
     /// Whether the byte before the tile is a backslash that stands before something.
     escapes: bool,
@@ -70,7 +82,10 @@ impl Tile {
             ident: z,
             digit: z,
             group: z,
+            assigned: z,
             assign: z,
+            colon: z,
+            keys: z,
             rare: z,
             escape: z,
             backslash: z,
@@ -81,30 +96,65 @@ impl Tile {
             lower: z,
             begins: z,
             marked: z,
+            secretive: z,
             spaced: z,
             numbers: z,
+            codes: [z; BITS],
             runs,
             escapes: false,
         })
     }
 
     /// The rows that look one byte back, in order.
-    fn backward(&mut self) -> [&mut Row; 5] {
-        [&mut self.alnum, &mut self.token, &mut self.ident, &mut self.space, &mut self.joint]
+    fn backward(&mut self) -> [&mut Row; 8] {
+        let Self { alnum, token, ident, digit, space, joint, quote, assigned, .. } = self;
+        [alnum, token, ident, digit, space, joint, quote, assigned]
     }
 
     /// Forgets the tile before: a newline stands before the first byte.
     pub(super) fn begin(&mut self) {
-        self.backward().into_iter().for_each(|row| row[0] = 0);
-        self.space[0] = 1 << 63;
+        self.backward().into_iter().for_each(|row| row[FIRST - 1] = 0);
+        self.space[FIRST - 1] = 1 << 63;
         self.escapes = false;
+    }
+
+    /// Works out the classes of `n` blocks from `place` on by the bits of the codes; to be compiled for several instruction
+    /// sets.
+    #[inline(always)]
+    pub(super) fn decode_with(&mut self, place: usize, n: usize) {
+        let [t, q, x, y, g, r] = self.codes.each_ref().map(|row| &row[place..][..n]);
+        let Self { alnum, token, ident, digit, group, assigned, colon, rare, escape, .. } = self;
+        let [alnum, token, ident, digit] = [alnum, token, ident, digit].map(|row| &mut row[place..][..n]);
+        let [group, assigned, colon] = [group, assigned, colon].map(|row| &mut row[place..][..n]);
+        let [rare, escape] = [rare, escape].map(|row| &mut row[place..][..n]);
+        let Self { backslash, quote, space, joint, newline, lower, .. } = self;
+        let [backslash, quote, space] = [backslash, quote, space].map(|row| &mut row[place..][..n]);
+        let [joint, newline, lower] = [joint, newline, lower].map(|row| &mut row[place..][..n]);
+        for i in 0..n {
+            let other = !t[i];
+            token[i] = t[i];
+            group[i] = g[i];
+            alnum[i] = t[i] & q[i];
+            digit[i] = t[i] & q[i] & x[i];
+            lower[i] = t[i] & y[i];
+            ident[i] = t[i] & !r[i];
+            joint[i] = t[i] & !q[i] & x[i];
+            space[i] = other & q[i];
+            newline[i] = other & q[i] & y[i];
+            assigned[i] = other & !q[i] & !r[i] & y[i];
+            colon[i] = other & !q[i] & !r[i] & y[i] & !x[i];
+            rare[i] = other & r[i] & !x[i] & !y[i];
+            quote[i] = other & r[i] & !x[i] & y[i];
+            escape[i] = other & r[i] & x[i];
+            backslash[i] = other & r[i] & x[i] & y[i];
+        }
     }
 
     /// Takes the escaped ones out of the quotes of `count` blocks: a backslash that is not escaped itself escapes what
     /// follows (the way of simdjson, by G. Langdale and D. Lemire).
     pub(super) fn unescaped(&mut self, count: usize) {
         const EVEN: u64 = 0x5555_5555_5555_5555;
-        for p in 1..=count {
+        for p in FIRST..FIRST + count {
             let backslashes = self.backslash[p] & !u64::from(self.escapes);
             if backslashes == 0 {
                 self.quote[p] &= !u64::from(std::mem::take(&mut self.escapes));
@@ -118,9 +168,22 @@ impl Tile {
         }
     }
 
+    /// Tells the colons behind the quotes of names, in `count` blocks whose quotes are no escaped ones, from the other ones.
+    #[inline(always)]
+    pub(super) fn tell_keys(&mut self, count: usize) {
+        let n = count.next_multiple_of(EIGHT);
+        let (quote, rare) = (View::new(&self.quote, n), View::new(&self.rare, n));
+        let colon = &self.colon[FIRST..][..n];
+        let (keys, assign) = (&mut self.keys[FIRST..][..n], &mut self.assign[FIRST..][..n]);
+        for i in 0..n {
+            keys[i] = colon[i] & quote.behind(i) & !rare.ahead(i, 1);
+            assign[i] &= !keys[i];
+        }
+    }
+
     /// The last of `count` blocks becomes the one before the next tile's.
     pub(super) fn advance(&mut self, count: usize) {
-        self.backward().into_iter().for_each(|row| row[0] = row[count]);
+        self.backward().into_iter().for_each(|row| row[FIRST - 1] = row[FIRST - 1 + count]);
     }
 
     /// Nothing stands at `place`.
@@ -145,10 +208,10 @@ struct View<'r> {
 }
 
 impl<'r> View<'r> {
-    /// The row from place 1 on, `n` places of it.
+    /// `n` blocks of the row.
     #[inline(always)]
     fn new(row: &'r Row, n: usize) -> Self {
-        Self { before: &row[..n], here: &row[1..][..n], next: &row[2..][..n] }
+        Self { before: &row[FIRST - 1..][..n], here: &row[FIRST..][..n], next: &row[FIRST + 1..][..n] }
     }
 
     #[inline(always)]
@@ -165,14 +228,20 @@ impl<'r> View<'r> {
     /// The bits from one place before.
     #[inline(always)]
     fn behind(&self, i: usize) -> u64 {
-        self.here[i] << 1 | self.before[i] >> 63
+        self.behind_by(i, 1)
+    }
+
+    /// The bits from `n` places before.
+    #[inline(always)]
+    fn behind_by(&self, i: usize, n: u32) -> u64 {
+        self.here[i] << n | self.before[i] >> (64 - n)
     }
 }
 
 /// `to` = `from` where it goes on being set `n` places on.
 #[inline(always)]
 fn double(from: &Row, to: &mut Row, n: u32, count: usize) {
-    let (from, to) = (View::new(from, count), &mut to[1..][..count]);
+    let (from, to) = (View::new(from, count), &mut to[FIRST..][..count]);
     for i in 0..count {
         to[i] = from.at(i) & from.ahead(i, n);
     }
@@ -181,7 +250,7 @@ fn double(from: &Row, to: &mut Row, n: u32, count: usize) {
 /// `to` = `from`, and where all of the `way` to a place `n` places on is set and that place is in `from`.
 #[inline(always)]
 fn spread(from: &Row, way: &Row, to: &mut Row, n: u32, count: usize) {
-    let (from, way, to) = (View::new(from, count), View::new(way, count), &mut to[1..][..count]);
+    let (from, way, to) = (View::new(from, count), View::new(way, count), &mut to[FIRST..][..count]);
     for i in 0..count {
         to[i] = from.at(i) | way.at(i) & from.ahead(i, n);
     }
@@ -190,45 +259,54 @@ fn spread(from: &Row, way: &Row, to: &mut Row, n: u32, count: usize) {
 /// `to` = `from`, and where a place `n` places on is in `from`.
 #[inline(always)]
 fn widen(from: &Row, to: &mut Row, n: u32, count: usize) {
-    let (from, to) = (View::new(from, count), &mut to[1..][..count]);
+    let (from, to) = (View::new(from, count), &mut to[FIRST..][..count]);
     for i in 0..count {
         to[i] = from.at(i) | from.ahead(i, n);
     }
 }
 
-/// Works out what follows from the classes of the blocks at the places 1 to `count`; to be compiled for several
-/// instruction sets.
+/// As many places are worked on together with the widest instructions, so that nothing is left over.
+const EIGHT: usize = 8;
+
+/// Works out what follows from the classes of `count` blocks; to be compiled for several instruction sets.
 #[inline(always)]
 pub(super) fn derive_with(t: &mut Tile, count: usize) {
-    // One place more than is asked for, since the last block looks into the next; in fours, so that nothing is left over.
-    let n = (count + 1).next_multiple_of(4).min(PLACES - 4);
+    // One place more than is asked for, since the last block looks into the next.
+    let n = (count + 1).next_multiple_of(EIGHT);
+    // All chains a step at a time, so that what a step reads was written a while ago: it reads across what was written, and
+    // that has to have arrived.
     let r = &mut t.runs;
-    for (base, runs) in [(&t.token, &mut r.token), (&t.digit, &mut r.digit), (&t.group, &mut r.group)] {
-        let [two, four, eight] = runs;
-        double(base, two, 1, n);
+    let [token, digit, group] = [&mut r.token, &mut r.digit, &mut r.group];
+    double(&t.token, &mut token[0], 1, n);
+    double(&t.digit, &mut digit[0], 1, n);
+    double(&t.group, &mut group[0], 1, n);
+    let [mark, marks_two, marks_four, _] = &mut r.marks;
+    marks(&t.alnum, &t.digit, &t.lower, mark, n);
+    let [one, near_two, near_four, _] = &mut r.near;
+    widen(&t.digit, one, 1, n);
+    for [two, four, _] in [&mut *token, &mut *digit, &mut *group] {
         double(two, four, 2, n);
+    }
+    spread(mark, &t.token, marks_two, 1, n);
+    widen(one, near_two, 2, n);
+    for [_, four, eight] in [&mut *token, &mut *digit, &mut *group] {
         double(four, eight, 4, n);
     }
-    marks(&t.alnum, &t.digit, &t.lower, &mut r.marks[0], n);
-    let [one, two, four, eight] = &mut r.marks;
-    spread(one, &t.token, two, 1, n);
-    spread(two, &r.token[0], four, 2, n);
-    spread(four, &r.token[1], eight, 4, n);
-    let [one, two, four, eight] = &mut r.near;
-    widen(&t.digit, one, 1, n);
-    widen(one, two, 2, n);
-    widen(two, four, 4, n);
-    widen(four, eight, 8, n);
-    words(t, n);
-    numbers(t, n);
+    spread(marks_two, &token[0], marks_four, 2, n);
+    widen(near_two, near_four, 4, n);
     options(t, n);
+    clocks(t, n);
+    let Runs { token, marks: [.., marks_four, marks_eight], near: [.., near_four, near_eight], .. } = &mut t.runs;
+    spread(marks_four, &token[1], marks_eight, 4, n);
+    widen(near_four, near_eight, 8, n);
+    numbers(t, n);
+    words(t, n);
 }
-
 /// What makes a token look like a secret: a digit beside a letter, or a capital behind a small letter.
 #[inline(always)]
 fn marks(alnum: &Row, digit: &Row, lower: &Row, to: &mut Row, n: usize) {
     let (alnum, digit, lower) = (View::new(alnum, n), View::new(digit, n), View::new(lower, n));
-    let to = &mut to[1..][..n];
+    let to = &mut to[FIRST..][..n];
     for i in 0..n {
         let letter = alnum.at(i) & !digit.at(i);
         let letters = alnum.ahead(i, 1) & !digit.ahead(i, 1);
@@ -241,10 +319,12 @@ fn words(t: &mut Tile, n: usize) {
     let view = |row| View::new(row, n);
     let (alnum, digit, token) = (view(&t.alnum), view(&t.digit), view(&t.token));
     let (joint, space) = (view(&t.joint), view(&t.space));
+    let (assigned, quote) = (view(&t.assigned), view(&t.quote));
     let [two, four, eight] = t.runs.token.each_ref().map(view);
     let (marks, digits) = (view(&t.runs.marks[3]), view(&t.runs.near[3]));
-    let begins = &mut t.begins[1..][..n];
-    let (marked, spaced) = (&mut t.marked[1..][..n], &mut t.spaced[1..][..n]);
+    let begins = &mut t.begins[FIRST..][..n];
+    let (marked, spaced) = (&mut t.marked[FIRST..][..n], &mut t.spaced[FIRST..][..n]);
+    let secretive = &mut t.secretive[FIRST..][..n];
     for i in 0..n {
         let starts = alnum.at(i) & !alnum.behind(i);
         // Two letters and two digits may begin an account number in groups of four (ISO 13616).
@@ -253,10 +333,14 @@ fn words(t: &mut Tile, n: usize) {
         begins[i] = starts & four.at(i) & (token.ahead(i, WORD - 1) | country);
         let apart = !token.behind(i) | joint.behind(i);
         // A mark in the rest of the token, at most 16 bytes on.
-        let secretive = marks.at(i) | eight.at(i) & marks.ahead(i, 8);
+        let marks = marks.at(i) | eight.at(i) & marks.ahead(i, 8);
         // What follows a name in a sentence has a digit in its first 16 bytes or is a token as long as that.
         let telling = space.behind(i) & (digits.at(i) | eight.at(i) & eight.ahead(i, 8));
-        marked[i] = starts & eight.at(i) & (apart & secretive | telling);
+        marked[i] = starts & eight.at(i) & (apart & marks | telling);
+        // A value is looked at with its name, but for what may be base64.
+        let value = assigned.behind(i) | quote.behind(i) & assigned.behind_by(i, 2);
+        let long = eight.ahead(i, 8) & eight.ahead(i, 16);
+        secretive[i] = marked[i] & (!value | long);
         spaced[i] = starts & telling & four.at(i) & two.ahead(i, BEHIND - 2);
     }
 }
@@ -266,7 +350,7 @@ fn numbers(t: &mut Tile, n: usize) {
     let view = |row| View::new(row, n);
     let (alnum, digit) = (view(&t.alnum), view(&t.digit));
     let (digits, groups) = (view(&t.runs.digit[2]), view(&t.runs.group[2]));
-    let numbers = &mut t.numbers[1..][..n];
+    let numbers = &mut t.numbers[FIRST..][..n];
     for i in 0..n {
         // Nine digits, or eleven bytes of a grouped number.
         let long = digits.at(i) & digits.ahead(i, 1) | groups.at(i) & groups.ahead(i, 3);
@@ -278,10 +362,22 @@ fn numbers(t: &mut Tile, n: usize) {
 #[inline(always)]
 fn options(t: &mut Tile, n: usize) {
     let (alnum, ident) = (View::new(&t.alnum, n), View::new(&t.ident, n));
-    let rare = &mut t.rare[1..][..n];
+    let rare = &mut t.rare[FIRST..][..n];
     for i in 0..n {
         let signs = ident.at(i) & !alnum.at(i) & ident.ahead(i, 1) & !alnum.ahead(i, 1);
         rare[i] |= signs & alnum.ahead(i, 2) & !ident.behind(i);
+    }
+}
+
+/// Leaves the colons in times of day out: two digits before and behind, and no third behind.
+#[inline(always)]
+fn clocks(t: &mut Tile, n: usize) {
+    let (digit, colon, all) = (View::new(&t.digit, n), View::new(&t.colon, n), View::new(&t.assigned, n));
+    let assign = &mut t.assign[FIRST..][..n];
+    for i in 0..n {
+        let before = digit.behind(i) & digit.behind_by(i, 2);
+        let behind = digit.ahead(i, 1) & digit.ahead(i, 2) & !digit.ahead(i, 3);
+        assign[i] = all.at(i) & !(colon.at(i) & before & behind);
     }
 }
 
@@ -304,35 +400,20 @@ pub(super) fn unpack(mut mask: u64, base: u32, usual: usize, to: &mut [u32; 64])
 }
 
 /// Says of each block what its bytes are, from `place` on, on every processor: one table look-up a byte, then for each
-/// class the bits of eight bytes at a time.
+/// bit of the codes those of eight bytes at a time.
 pub(super) fn classify(blocks: &[[u8; 64]], t: &mut Tile, place: usize) {
-    const CLASSES: [u16; 12] = [ALNUM, TOKEN, IDENT, DIGIT, GROUP, ASSIGN, RARE, SPACE, JOINT, NEWLINE, LOWER, ESCAPE];
     for (block, p) in blocks.iter().zip(place..) {
-        let mut m = [0u64; CLASSES.len()];
-        let (mut backslash, mut quote) = (0, 0);
+        let mut rows = [0u64; BITS];
         for (eight, shift) in block.as_chunks::<8>().0.iter().zip((0..).step_by(8)) {
-            // The lower and the upper halves of the classes, each byte in its place.
-            let mut halves = [0; 2];
-            for i in 0..8 {
-                let class = u64::from(class(eight[i]));
-                halves[0] |= (class & 0xff) << (8 * i);
-                halves[1] |= (class >> 8) << (8 * i);
+            // The codes, each byte in its place.
+            let codes = u64::from_le_bytes(eight.map(|b| CODES[usize::from(b)]));
+            for (row, bit) in rows.iter_mut().zip(0..) {
+                *row |= side_by_side(codes >> bit & 0x0101_0101_0101_0101) << shift;
             }
-            for i in 0..CLASSES.len() {
-                let bit = CLASSES[i].trailing_zeros();
-                let bits = halves[bit as usize / 8] >> (bit % 8) & 0x0101_0101_0101_0101;
-                m[i] |= side_by_side(bits) << shift;
-            }
-            // Of the escapes, the backslash has its fourth bit set, and of the quotes the single one its first.
-            let eight = u64::from_le_bytes(*eight);
-            let bits = |class: u16| halves[1] >> (class.trailing_zeros() - 8) & 0x0101_0101_0101_0101;
-            backslash |= side_by_side(bits(ESCAPE) & eight >> 3) << shift;
-            quote |= side_by_side(bits(QUOTE) & !eight) << shift;
         }
-        [t.alnum[p], t.token[p], t.ident[p], t.digit[p], t.group[p], t.assign[p], ..] = m;
-        [.., t.rare[p], t.space[p], t.joint[p], t.newline[p], t.lower[p], t.escape[p]] = m;
-        (t.backslash[p], t.quote[p]) = (backslash, quote);
+        (0..BITS).for_each(|bit| t.codes[bit][p] = rows[bit]);
     }
+    t.decode_with(place, blocks.len());
 }
 
 /// The lowest bits of eight bytes, brought into one byte by the product.
