@@ -264,6 +264,7 @@ impl Finder {
             }
             resolve(hits);
         }
+        out.lines = index.lines.as_slice().len() + usize::from(chunk.last().is_some_and(|b| *b != b'\n'));
         self.shared.indexes.push(index);
         out.renamed.append(&mut self.shared.tags.renamed);
         if let Some(near) = &mut self.shared.near {

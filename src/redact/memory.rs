@@ -16,6 +16,13 @@ use super::scan::is_labelled;
 /// Slots of the memory; a value that falls into a taken slot replaces the older one.
 const SLOTS: usize = 8192;
 
+/// Bits of the filter.
+const FILTER: usize = 1 << 17;
+
+/// With more bits set than this, the filter is made anew, of what the slots still hold: it keeps saying no to most tokens
+/// however many values a stream has taught.
+const FULL: usize = 2 * SLOTS;
+
 /// Shortest and longest value that is remembered, in bytes.
 const LENGTH: std::ops::RangeInclusive<usize> = 10..=256;
 
@@ -26,8 +33,10 @@ pub(super) type Seed = (u64, u64);
 #[derive(Default)]
 pub(super) struct Memory {
     slots: Vec<u64>,
-    /// A coarse filter on the first bytes of a value, so that most tokens cost one look.
+    /// A filter on the first bytes of a value, so that most tokens cost one look.
     filter: Vec<u64>,
+    /// How many of its bits are set.
+    set: usize,
 }
 
 /// What a chunk teaches and asks.
@@ -47,7 +56,6 @@ pub(super) struct Lesson {
     line: u32,
     /// Where it was found: its place in the chunk, or what stands for it there; nothing when that is not known.
     pub(super) place: (u32, u32),
-    coarse: u16,
     hash: u64,
 }
 
@@ -87,12 +95,7 @@ impl Notes {
     /// Notes that the token `value`, which was found at `place`, was redacted, when it looks random.
     pub(super) fn learn(&mut self, value: &[u8], place: (u32, u32), line: usize, seed: Seed) {
         if LENGTH.contains(&value.len()) && looks_secret(value) {
-            self.lessons.push(Lesson {
-                line: line as u32,
-                place,
-                coarse: coarse(value, seed),
-                hash: hash(value, seed),
-            });
+            self.lessons.push(Lesson { line: line as u32, place, hash: hash(value, seed) });
         }
     }
 
@@ -131,13 +134,16 @@ impl Memory {
         let Notes { tokens, lessons, questions, asked } = notes;
         lessons.sort_unstable_by_key(|lesson| (lesson.line, lesson.place));
         let lessons = &lessons[..];
-        lessons.iter().for_each(|lesson| self.expect(lesson));
+        if self.set > FULL {
+            self.refresh();
+        }
+        lessons.iter().for_each(|lesson| self.expect(lesson.hash));
         if self.filter.is_empty() {
             return;
         }
-        let Self { slots, filter } = self;
+        let Self { slots, filter, .. } = self;
         let expected = |value: &[u8]| {
-            let coarse = usize::from(coarse(value, seed));
+            let coarse = coarse(value, seed);
             filter[coarse / 64] >> (coarse % 64) & 1 == 1
         };
         // What was learnt of a place has been found there.
@@ -148,10 +154,10 @@ impl Memory {
         let mut lessons = lessons.iter().peekable();
         let mut was_seen = |line: u32, value: &[u8]| {
             while let Some(lesson) = lessons.next_if(|lesson| lesson.line <= line) {
-                slots[lesson.hash as usize % SLOTS] = lesson.hash;
+                slots[slot(lesson.hash)] = lesson.hash;
             }
             let hash = hash(value, seed);
-            slots[hash as usize % SLOTS] == hash
+            slots[slot(hash)] == hash
         };
         let value = |q: &Question| &asked[q.asked.0 as usize..q.asked.1 as usize];
         let mut inner = questions.iter().filter(|q| expected(value(q))).peekable();
@@ -174,30 +180,51 @@ impl Memory {
             }
         }
         inner.filter(|q| found(q.line, q.start) != Some(q.end) && was_seen(q.line, value(q))).for_each(&mut known);
-        lessons.for_each(|lesson| slots[lesson.hash as usize % SLOTS] = lesson.hash);
+        lessons.for_each(|lesson| slots[slot(lesson.hash)] = lesson.hash);
     }
 
-    /// From now on, tokens that begin as the lesson's value are looked up.
-    fn expect(&mut self, lesson: &Lesson) {
+    /// From now on, tokens that begin as the value with this hash are looked up.
+    fn expect(&mut self, hash: u64) {
         if self.slots.is_empty() {
             self.slots = vec![0; SLOTS];
-            self.filter = vec![0; 1024];
+            self.filter = vec![0; FILTER / 64];
         }
-        self.filter[usize::from(lesson.coarse) / 64] |= 1 << (lesson.coarse % 64);
+        let coarse = hash as usize % FILTER;
+        let (word, bit) = (&mut self.filter[coarse / 64], 1 << (coarse % 64));
+        self.set += usize::from(*word & bit == 0);
+        *word |= bit;
+    }
+
+    /// Expects what the slots hold and nothing else.
+    fn refresh(&mut self) {
+        self.filter.fill(0);
+        self.set = 0;
+        for slot in 0..self.slots.len() {
+            if self.slots[slot] != 0 {
+                self.expect(self.slots[slot]);
+            }
+        }
     }
 }
 
+/// What stands for a value: in the lowest bits its place in the filter, and never zero.
 fn hash(value: &[u8], seed: Seed) -> u64 {
     let mut h = SipHasher13::new_with_keys(seed.0, seed.1);
     h.write(value);
-    h.finish() | 1
+    h.finish() / FILTER as u64 * FILTER as u64 + coarse(value, seed) as u64 | 1 << 63
 }
 
-/// A number made of the first eight bytes.
+/// The slot of a value with this hash.
+fn slot(hash: u64) -> usize {
+    hash as usize / FILTER % SLOTS
+}
+
+/// A number below [`FILTER`] made of the first eight bytes.
 #[inline(always)]
-fn coarse(value: &[u8], seed: Seed) -> u16 {
+fn coarse(value: &[u8], seed: Seed) -> usize {
     let Some(first) = value.first_chunk() else { return 0 };
-    ((u64::from_le_bytes(*first) ^ seed.0).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 48) as u16
+    let mixed = (u64::from_le_bytes(*first) ^ seed.0).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    (mixed >> (u64::BITS - FILTER.ilog2())) as usize
 }
 
 #[cfg(test)]
@@ -234,6 +261,29 @@ mod tests {
         let asked = [("a1b2c3d4e5f6", 9), ("a1b2c3d4e5f7", 9), ("production-cluster", 9), ("short", 9)];
         assert_eq!(known(&mut m, &taught, &asked), [true, false, false, false]);
         assert_eq!(known(&mut m, &[], &[("a1b2c3d4e5f6", 0)]), [true], "in the next chunk too");
+    }
+
+    #[test]
+    fn the_filter_keeps_saying_no_however_much_was_taught() {
+        let mut m = Memory::default();
+        let value = |n: u32| format!("{:08x}a1b2c3d4", n.wrapping_mul(2_654_435_761));
+        let mut taught = 0;
+        for chunk in 0..100 {
+            let values: Vec<String> = (0..1000).map(|n| value(chunk * 1000 + n)).collect();
+            let lessons: Vec<(&str, usize)> = values.iter().map(|v| (v.as_str(), 0)).collect();
+            taught += lessons.len();
+            // The last ones are in no slot that was taken since.
+            assert_eq!(known(&mut m, &lessons, &[(values[999].as_str(), 1)]), [true]);
+            let bits: u32 = m.filter.iter().map(|w| w.count_ones()).sum();
+            assert_eq!(bits as usize, m.set, "after {taught}");
+            assert!(m.set <= FULL + lessons.len(), "{} after {taught}", m.set);
+            // What the slots hold is expected, and nothing that they hold was forgotten.
+            for hash in m.slots.iter().filter(|hash| **hash != 0) {
+                let coarse = *hash as usize % FILTER;
+                assert_eq!(m.filter[coarse / 64] >> (coarse % 64) & 1, 1, "after {taught}");
+            }
+        }
+        assert!(m.slots.iter().filter(|hash| **hash != 0).count() > SLOTS * 9 / 10, "{taught} fill the slots");
     }
 
     #[test]

@@ -36,6 +36,8 @@ pub struct Finding {
 #[derive(Default)]
 pub struct Redacted {
     pub(super) bytes: Vec<u8>,
+    /// Number of lines; one comes out for each that went in.
+    pub(super) lines: usize,
     pub(super) findings: Vec<Finding>,
     pub(super) withheld: Vec<(u32, &'static str)>,
     pub(super) renamed: Vec<(Tag, Tag)>,
@@ -47,8 +49,9 @@ impl Redacted {
     /// For lines that never reach the redactor, or on which it failed. `reason` needs no JSON escaping.
     pub fn withhold<'a>(&mut self, lines: impl Iterator<Item = &'a [u8]>, reason: &'static str) {
         self.clear();
-        for (n, line) in lines.enumerate() {
-            self.withhold_line(n as u32, line, reason);
+        for line in lines {
+            self.withhold_line(self.lines as u32, line, reason);
+            self.lines += 1;
         }
     }
 
@@ -111,6 +114,7 @@ impl Redacted {
 
     pub(super) fn clear(&mut self) {
         self.bytes.clear();
+        self.lines = 0;
         self.findings.clear();
         self.withheld.clear();
         self.renamed.clear();
@@ -128,8 +132,8 @@ impl Redacted {
 
     /// Number of lines.
     pub fn line_count(&self) -> usize {
-        let whole = memchr::memchr_iter(b'\n', &self.bytes).count();
-        whole + usize::from(self.bytes.last().is_some_and(|b| *b != b'\n'))
+        debug_assert_eq!(self.lines, crate::line::lines(&self.bytes).count());
+        self.lines
     }
 
     /// All redactions, in order of place.
