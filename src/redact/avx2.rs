@@ -16,11 +16,13 @@ use super::codes::{BITS, CODES};
 use super::tile::{Tile, derive_with};
 
 #[target_feature(enable = "avx2")]
+#[inline(never)]
 pub(super) fn derive(tile: &mut Tile, count: usize) {
     derive_with(tile, count);
 }
 
 #[target_feature(enable = "avx2")]
+#[inline(never)]
 pub(super) fn classify(blocks: &[[u8; 64]], t: &mut Tile, place: usize) {
     for (block, p) in blocks.iter().zip(place..) {
         // In a loop, so that the one call is inlined whatever it costs.
@@ -30,7 +32,6 @@ pub(super) fn classify(blocks: &[[u8; 64]], t: &mut Tile, place: usize) {
             }
         }
     }
-    t.decode_with(place, blocks.len());
 }
 
 /// The bits of the codes of 32 bytes.

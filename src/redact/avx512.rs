@@ -68,7 +68,6 @@ pub(super) fn classify(blocks: &[[u8; 64]], t: &mut Tile, place: usize) {
             row[p] = _mm512_test_epi8_mask(codes, _mm512_set1_epi8(1 << bit));
         }
     }
-    t.decode_with(place, blocks.len());
 }
 
 #[target_feature(enable = "avx512f")]

@@ -7,7 +7,7 @@ pub(super) const BITS: usize = 6;
 
 /// For each byte, from the lowest bit on: whether it is part of a token; of those, whether it is alphanumeric, and of
 /// others whether a space; three bits that say more of either kind; and, fifth, whether it is part of a grouped number.
-/// [`super::tile::Tile::decode_with`] is what undoes it.
+/// `decode` in [`super::tile`] is what undoes it.
 pub(super) static CODES: [u8; 256] = codes();
 
 const fn codes() -> [u8; 256] {

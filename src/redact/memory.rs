@@ -211,7 +211,7 @@ impl Memory {
 fn hash(value: &[u8], seed: Seed) -> u64 {
     let mut h = SipHasher13::new_with_keys(seed.0, seed.1);
     h.write(value);
-    h.finish() / FILTER as u64 * FILTER as u64 + coarse(value, seed) as u64 | 1 << 63
+    (h.finish() / FILTER as u64 * FILTER as u64 + coarse(value, seed) as u64) | 1 << 63
 }
 
 /// The slot of a value with this hash.

@@ -118,38 +118,6 @@ impl Tile {
         self.escapes = false;
     }
 
-    /// Works out the classes of `n` blocks from `place` on by the bits of the codes; to be compiled for several instruction
-    /// sets.
-    #[inline(always)]
-    pub(super) fn decode_with(&mut self, place: usize, n: usize) {
-        let [t, q, x, y, g, r] = self.codes.each_ref().map(|row| &row[place..][..n]);
-        let Self { alnum, token, ident, digit, group, assigned, colon, rare, escape, .. } = self;
-        let [alnum, token, ident, digit] = [alnum, token, ident, digit].map(|row| &mut row[place..][..n]);
-        let [group, assigned, colon] = [group, assigned, colon].map(|row| &mut row[place..][..n]);
-        let [rare, escape] = [rare, escape].map(|row| &mut row[place..][..n]);
-        let Self { backslash, quote, space, joint, newline, lower, .. } = self;
-        let [backslash, quote, space] = [backslash, quote, space].map(|row| &mut row[place..][..n]);
-        let [joint, newline, lower] = [joint, newline, lower].map(|row| &mut row[place..][..n]);
-        for i in 0..n {
-            let other = !t[i];
-            token[i] = t[i];
-            group[i] = g[i];
-            alnum[i] = t[i] & q[i];
-            digit[i] = t[i] & q[i] & x[i];
-            lower[i] = t[i] & y[i];
-            ident[i] = t[i] & !r[i];
-            joint[i] = t[i] & !q[i] & x[i];
-            space[i] = other & q[i];
-            newline[i] = other & q[i] & y[i];
-            assigned[i] = other & !q[i] & !r[i] & y[i];
-            colon[i] = other & !q[i] & !r[i] & y[i] & !x[i];
-            rare[i] = other & r[i] & !x[i] & !y[i];
-            quote[i] = other & r[i] & !x[i] & y[i];
-            escape[i] = other & r[i] & x[i];
-            backslash[i] = other & r[i] & x[i] & y[i];
-        }
-    }
-
     /// Takes the escaped ones out of the quotes of `count` blocks: a backslash that is not escaped itself escapes what
     /// follows (the way of simdjson, by G. Langdale and D. Lemire).
     pub(super) fn unescaped(&mut self, count: usize) {
@@ -188,8 +156,7 @@ impl Tile {
 
     /// Nothing stands at `place`.
     pub(super) fn clear(&mut self, place: usize) {
-        let Self { alnum, token, ident, digit, group, lower, .. } = self;
-        [alnum, token, ident, digit, group, lower].into_iter().for_each(|row| row[place] = 0);
+        self.codes.iter_mut().for_each(|row| row[place] = 0);
     }
 }
 
@@ -268,11 +235,13 @@ fn widen(from: &Row, to: &mut Row, n: u32, count: usize) {
 /// As many places are worked on together with the widest instructions, so that nothing is left over.
 const EIGHT: usize = 8;
 
-/// Works out what follows from the classes of `count` blocks; to be compiled for several instruction sets.
+/// Works out the classes of the bytes of `count` blocks by their codes, and what follows from that; to be compiled for
+/// several instruction sets.
 #[inline(always)]
 pub(super) fn derive_with(t: &mut Tile, count: usize) {
     // One place more than is asked for, since the last block looks into the next.
     let n = (count + 1).next_multiple_of(EIGHT);
+    decode(t, n);
     // All chains a step at a time, so that what a step reads was written a while ago: it reads across what was written, and
     // that has to have arrived.
     let r = &mut t.runs;
@@ -302,6 +271,40 @@ pub(super) fn derive_with(t: &mut Tile, count: usize) {
     numbers(t, n);
     words(t, n);
 }
+/// The classes, by the bits of the codes.
+#[inline(always)]
+fn decode(tile: &mut Tile, n: usize) {
+    let [t, q, x, y, g, r] = &tile.codes;
+    let (t, q, x) = (&t[FIRST..][..n], &q[FIRST..][..n], &x[FIRST..][..n]);
+    let (y, g, r) = (&y[FIRST..][..n], &g[FIRST..][..n], &r[FIRST..][..n]);
+    let (token, group) = (&mut tile.token[FIRST..][..n], &mut tile.group[FIRST..][..n]);
+    let (alnum, digit) = (&mut tile.alnum[FIRST..][..n], &mut tile.digit[FIRST..][..n]);
+    let (lower, ident) = (&mut tile.lower[FIRST..][..n], &mut tile.ident[FIRST..][..n]);
+    let (joint, space) = (&mut tile.joint[FIRST..][..n], &mut tile.space[FIRST..][..n]);
+    let (newline, assigned) = (&mut tile.newline[FIRST..][..n], &mut tile.assigned[FIRST..][..n]);
+    let (colon, rare) = (&mut tile.colon[FIRST..][..n], &mut tile.rare[FIRST..][..n]);
+    let (quote, escape) = (&mut tile.quote[FIRST..][..n], &mut tile.escape[FIRST..][..n]);
+    let backslash = &mut tile.backslash[FIRST..][..n];
+    for i in 0..n {
+        token[i] = t[i];
+        group[i] = g[i];
+        alnum[i] = t[i] & q[i];
+        digit[i] = t[i] & q[i] & x[i];
+        lower[i] = t[i] & y[i];
+        ident[i] = t[i] & !r[i];
+        joint[i] = t[i] & !q[i] & x[i];
+        let other = !t[i];
+        space[i] = other & q[i];
+        newline[i] = other & q[i] & y[i];
+        assigned[i] = other & !q[i] & !r[i] & y[i];
+        colon[i] = other & !q[i] & !r[i] & y[i] & !x[i];
+        rare[i] = other & r[i] & !x[i] & !y[i];
+        quote[i] = other & r[i] & !x[i] & y[i];
+        escape[i] = other & r[i] & x[i];
+        backslash[i] = other & r[i] & x[i] & y[i];
+    }
+}
+
 /// What makes a token look like a secret: a digit beside a letter, or a capital behind a small letter.
 #[inline(always)]
 fn marks(alnum: &Row, digit: &Row, lower: &Row, to: &mut Row, n: usize) {
@@ -413,7 +416,6 @@ pub(super) fn classify(blocks: &[[u8; 64]], t: &mut Tile, place: usize) {
         }
         (0..BITS).for_each(|bit| t.codes[bit][p] = rows[bit]);
     }
-    t.decode_with(place, blocks.len());
 }
 
 /// The lowest bits of eight bytes, brought into one byte by the product.
