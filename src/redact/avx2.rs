@@ -7,13 +7,13 @@
 #![expect(unsafe_code, reason = "the loads, proved above")]
 
 use std::arch::x86_64::{
-    __m128i, __m256i, _mm_loadu_si128, _mm256_adds_epu8, _mm256_broadcastsi128_si256, _mm256_loadu_si256,
-    _mm256_movemask_epi8, _mm256_or_si256, _mm256_set1_epi8, _mm256_setzero_si256, _mm256_shuffle_epi8,
-    _mm256_slli_epi16, _mm256_sub_epi8,
+    __m128i, __m256i, _MM_HINT_T0, _mm_loadu_si128, _mm_prefetch, _mm256_adds_epu8, _mm256_broadcastsi128_si256,
+    _mm256_loadu_si256, _mm256_movemask_epi8, _mm256_or_si256, _mm256_set1_epi8, _mm256_setzero_si256,
+    _mm256_shuffle_epi8, _mm256_slli_epi16, _mm256_sub_epi8,
 };
 
 use super::codes::{BITS, CODES};
-use super::tile::{Tile, derive_with};
+use super::tile::{AHEAD, Tile, derive_with};
 
 #[target_feature(enable = "avx2")]
 #[inline(never)]
@@ -25,6 +25,7 @@ pub(super) fn derive(tile: &mut Tile, count: usize) {
 #[inline(never)]
 pub(super) fn classify(blocks: &[[u8; 64]], t: &mut Tile, place: usize) {
     for (block, p) in blocks.iter().zip(place..) {
+        _mm_prefetch::<_MM_HINT_T0>(block.as_ptr().wrapping_add(AHEAD).cast());
         // In a loop, so that the one call is inlined whatever it costs.
         for (bytes, shift) in block.as_chunks().0.iter().zip([0, 32]) {
             for (row, bits) in t.codes.iter_mut().zip(half(bytes)) {

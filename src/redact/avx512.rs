@@ -6,15 +6,15 @@
 #![expect(unsafe_code, reason = "the loads and the stores, proved above")]
 
 use std::arch::x86_64::{
-    __m512i, _mm512_add_epi32, _mm512_and_si512, _mm512_castsi512_si128, _mm512_cvtepu8_epi32,
-    _mm512_extracti32x4_epi32, _mm512_loadu_si512, _mm512_maskz_compress_epi8, _mm512_maskz_permutex2var_epi8,
-    _mm512_movepi8_mask, _mm512_or_si512, _mm512_permutex2var_epi8, _mm512_set1_epi8, _mm512_set1_epi32,
-    _mm512_storeu_si512, _mm512_test_epi8_mask,
+    __m512i, _MM_HINT_T0, _mm_prefetch, _mm512_add_epi32, _mm512_and_si512, _mm512_castsi512_si128,
+    _mm512_cvtepu8_epi32, _mm512_extracti32x4_epi32, _mm512_loadu_si512, _mm512_maskz_compress_epi8,
+    _mm512_maskz_permutex2var_epi8, _mm512_movepi8_mask, _mm512_or_si512, _mm512_permutex2var_epi8, _mm512_set1_epi8,
+    _mm512_set1_epi32, _mm512_storeu_si512, _mm512_test_epi8_mask,
 };
 
 use super::codes::CODES;
 use super::openings::{HEAD, Openings};
-use super::tile::{Tile, derive_with};
+use super::tile::{AHEAD, Tile, derive_with};
 
 /// The bytes 0 to 63 whose bits are set move together; sixteen at a time they become positions.
 #[target_feature(enable = "avx512f,avx512bw,avx512vbmi2")]
@@ -61,6 +61,7 @@ pub(super) fn classify(blocks: &[[u8; 64]], t: &mut Tile, place: usize) {
     let codes = halves(ascii);
     for (block, p) in blocks.iter().zip(place..) {
         let v = load(block);
+        _mm_prefetch::<_MM_HINT_T0>(block.as_ptr().wrapping_add(AHEAD).cast());
         // What is no ASCII is of no class.
         let ascii = !_mm512_movepi8_mask(v);
         let codes = _mm512_maskz_permutex2var_epi8(ascii, codes.0, v, codes.1);

@@ -11,6 +11,11 @@ use super::codes::{BITS, CODES};
 /// Blocks of 64 bytes in a tile.
 pub(super) const TILE: usize = 64;
 
+/// How far ahead of a block the text is fetched, in bytes: the next tile comes while this one is worked on. A fetch ahead
+/// reads nothing and never faults, wherever it goes.
+#[cfg(target_arch = "x86_64")]
+pub(super) const AHEAD: usize = 64 * TILE;
+
 /// Where the blocks of a tile begin in a row: rows are worked on from there, and what is aligned is fetched fastest.
 pub(super) const FIRST: usize = 8;
 
