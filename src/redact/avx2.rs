@@ -1,6 +1,6 @@
 //! The codes of 64 bytes at a time with AVX2: eight table look-ups by the lower half of a byte, one for each upper half.
 //!
-//! The portable twin is [`super::tile::classify`]; a test holds the two against each other over all bytes.
+//! The portable twin is [`super::codes::classify`]; a test holds the two against each other over all bytes.
 //!
 //! # Safety
 //! What is unsafe is the load of a vector by a reference to as many bytes.

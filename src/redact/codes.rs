@@ -1,13 +1,14 @@
 //! The classes of [`super::bytes`] in six bits a byte, so that few bitmaps are made of bytes and the others of bitmaps.
 
 use super::bytes::{ALNUM, ASSIGN, CLASSES, DIGIT, ESCAPE, GROUP, IDENT, JOINT, LOWER, NEWLINE, RARE, SPACE, TOKEN};
+use super::tile::{FIRST, Tile};
 
 /// Bits of a code.
 pub(super) const BITS: usize = 6;
 
 /// For each byte, from the lowest bit on: whether it is part of a token; of those, whether it is alphanumeric, and of
 /// others whether a space; three bits that say more of either kind; and, fifth, whether it is part of a grouped number.
-/// `decode` in [`super::tile`] is what undoes it.
+/// [`decode`] is what undoes it.
 pub(super) static CODES: [u8; 256] = codes();
 
 const fn codes() -> [u8; 256] {
@@ -30,4 +31,61 @@ const fn codes() -> [u8; 256] {
         b += 1;
     }
     t
+}
+
+/// Says of each block the codes of its bytes, from `place` on, on every processor: one table look-up a byte, then for each
+/// bit those of eight bytes at a time.
+pub(super) fn classify(blocks: &[[u8; 64]], t: &mut Tile, place: usize) {
+    for (block, p) in blocks.iter().zip(place..) {
+        let mut rows = [0u64; BITS];
+        for (eight, shift) in block.as_chunks::<8>().0.iter().zip((0..).step_by(8)) {
+            // The codes, each byte in its place.
+            let codes = u64::from_le_bytes(eight.map(|b| CODES[usize::from(b)]));
+            for (row, bit) in rows.iter_mut().zip(0..) {
+                *row |= side_by_side(codes >> bit & 0x0101_0101_0101_0101) << shift;
+            }
+        }
+        (0..BITS).for_each(|bit| t.codes[bit][p] = rows[bit]);
+    }
+}
+
+/// The lowest bits of eight bytes, brought into one byte by the product.
+#[inline(always)]
+fn side_by_side(bits: u64) -> u64 {
+    bits.wrapping_mul(0x0102_0408_1020_4080) >> 56
+}
+
+/// Works out the classes of the bytes of the first `n` blocks of a tile by the bits of their codes; to be compiled for
+/// several instruction sets.
+#[inline(always)]
+pub(super) fn decode(tile: &mut Tile, n: usize) {
+    let [t, q, x, y, g, r] = &tile.codes;
+    let (t, q, x) = (&t[FIRST..][..n], &q[FIRST..][..n], &x[FIRST..][..n]);
+    let (y, g, r) = (&y[FIRST..][..n], &g[FIRST..][..n], &r[FIRST..][..n]);
+    let (token, group) = (&mut tile.token[FIRST..][..n], &mut tile.group[FIRST..][..n]);
+    let (alnum, digit) = (&mut tile.alnum[FIRST..][..n], &mut tile.digit[FIRST..][..n]);
+    let (lower, ident) = (&mut tile.lower[FIRST..][..n], &mut tile.ident[FIRST..][..n]);
+    let (joint, space) = (&mut tile.joint[FIRST..][..n], &mut tile.space[FIRST..][..n]);
+    let (newline, assigned) = (&mut tile.newline[FIRST..][..n], &mut tile.assigned[FIRST..][..n]);
+    let (colon, rare) = (&mut tile.colon[FIRST..][..n], &mut tile.rare[FIRST..][..n]);
+    let (quote, escape) = (&mut tile.quote[FIRST..][..n], &mut tile.escape[FIRST..][..n]);
+    let backslash = &mut tile.backslash[FIRST..][..n];
+    for i in 0..n {
+        token[i] = t[i];
+        group[i] = g[i];
+        alnum[i] = t[i] & q[i];
+        digit[i] = t[i] & q[i] & x[i];
+        lower[i] = t[i] & y[i];
+        ident[i] = t[i] & !r[i];
+        joint[i] = t[i] & !q[i] & x[i];
+        let other = !t[i];
+        space[i] = other & q[i];
+        newline[i] = other & q[i] & y[i];
+        assigned[i] = other & !q[i] & !r[i] & y[i];
+        colon[i] = other & !q[i] & !r[i] & y[i] & !x[i];
+        rare[i] = other & r[i] & !x[i] & !y[i];
+        quote[i] = other & r[i] & !x[i] & y[i];
+        escape[i] = other & r[i] & x[i];
+        backslash[i] = other & r[i] & x[i] & y[i];
+    }
 }

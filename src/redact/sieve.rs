@@ -2,8 +2,8 @@
 //!
 //! By far the most names say nothing about their value, and by far the most tokens stand behind no name. A few bytes
 //! and a few bits show that; what is left is what the checks have to look at closely. Nothing that a check would act on
-//! is dropped. Two things are judged here alone: that a number is no time of day, and that digits inside a word, or bare
-//! behind a name, are no number.
+//! is dropped. One thing is judged here alone: that digits inside a word, or bare behind a name, are no number. Colons in
+//! times of day are in no list at all ([`super::tile`]).
 
 use super::bytes::{ALNUM, ASSIGN, BLANK, HASH, IDENT, QUOTE, TEXTUAL, before, byte, class, is};
 use super::index::Index;

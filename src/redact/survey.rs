@@ -2,12 +2,13 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::codes::classify;
 use super::index::Index;
 use super::names::NameCache;
 use super::openings::Openings;
 use super::set::RuleSet;
 use super::sieve::{GLANCES, Glance};
-use super::tile::{classify, derive_with, unpack};
+use super::tile::{derive_with, unpack};
 
 /// The two passes over a text, compiled for one instruction set.
 #[derive(Clone, Copy)]

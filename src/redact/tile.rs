@@ -6,7 +6,7 @@
 
 #![expect(clippy::needless_range_loop, reason = "one index into several rows is what the compiler makes vectors of")]
 
-use super::codes::{BITS, CODES};
+use super::codes::{BITS, decode};
 
 /// Blocks of 64 bytes in a tile.
 pub(super) const TILE: usize = 64;
@@ -35,10 +35,10 @@ pub(super) struct Tile {
     pub(super) digit: Row,
     pub(super) group: Row,
     /// `:` and `=`.
-    assigned: Row,
+    pub(super) assigned: Row,
     /// The same, but for those in a time of day and those in `keys`.
     pub(super) assign: Row,
-    colon: Row,
+    pub(super) colon: Row,
     /// Colons right behind the quote of a name, before what opens nothing.
     pub(super) keys: Row,
     pub(super) rare: Row,
@@ -276,39 +276,6 @@ pub(super) fn derive_with(t: &mut Tile, count: usize) {
     numbers(t, n);
     words(t, n);
 }
-/// The classes, by the bits of the codes.
-#[inline(always)]
-fn decode(tile: &mut Tile, n: usize) {
-    let [t, q, x, y, g, r] = &tile.codes;
-    let (t, q, x) = (&t[FIRST..][..n], &q[FIRST..][..n], &x[FIRST..][..n]);
-    let (y, g, r) = (&y[FIRST..][..n], &g[FIRST..][..n], &r[FIRST..][..n]);
-    let (token, group) = (&mut tile.token[FIRST..][..n], &mut tile.group[FIRST..][..n]);
-    let (alnum, digit) = (&mut tile.alnum[FIRST..][..n], &mut tile.digit[FIRST..][..n]);
-    let (lower, ident) = (&mut tile.lower[FIRST..][..n], &mut tile.ident[FIRST..][..n]);
-    let (joint, space) = (&mut tile.joint[FIRST..][..n], &mut tile.space[FIRST..][..n]);
-    let (newline, assigned) = (&mut tile.newline[FIRST..][..n], &mut tile.assigned[FIRST..][..n]);
-    let (colon, rare) = (&mut tile.colon[FIRST..][..n], &mut tile.rare[FIRST..][..n]);
-    let (quote, escape) = (&mut tile.quote[FIRST..][..n], &mut tile.escape[FIRST..][..n]);
-    let backslash = &mut tile.backslash[FIRST..][..n];
-    for i in 0..n {
-        token[i] = t[i];
-        group[i] = g[i];
-        alnum[i] = t[i] & q[i];
-        digit[i] = t[i] & q[i] & x[i];
-        lower[i] = t[i] & y[i];
-        ident[i] = t[i] & !r[i];
-        joint[i] = t[i] & !q[i] & x[i];
-        let other = !t[i];
-        space[i] = other & q[i];
-        newline[i] = other & q[i] & y[i];
-        assigned[i] = other & !q[i] & !r[i] & y[i];
-        colon[i] = other & !q[i] & !r[i] & y[i] & !x[i];
-        rare[i] = other & r[i] & !x[i] & !y[i];
-        quote[i] = other & r[i] & !x[i] & y[i];
-        escape[i] = other & r[i] & x[i];
-        backslash[i] = other & r[i] & x[i] & y[i];
-    }
-}
 
 /// What makes a token look like a secret: a digit beside a letter, or a capital behind a small letter.
 #[inline(always)]
@@ -405,26 +372,4 @@ pub(super) fn unpack(mut mask: u64, base: u32, usual: usize, to: &mut [u32; 64])
         *to = base + mask.trailing_zeros();
         mask &= mask - 1;
     }
-}
-
-/// Says of each block what its bytes are, from `place` on, on every processor: one table look-up a byte, then for each
-/// bit of the codes those of eight bytes at a time.
-pub(super) fn classify(blocks: &[[u8; 64]], t: &mut Tile, place: usize) {
-    for (block, p) in blocks.iter().zip(place..) {
-        let mut rows = [0u64; BITS];
-        for (eight, shift) in block.as_chunks::<8>().0.iter().zip((0..).step_by(8)) {
-            // The codes, each byte in its place.
-            let codes = u64::from_le_bytes(eight.map(|b| CODES[usize::from(b)]));
-            for (row, bit) in rows.iter_mut().zip(0..) {
-                *row |= side_by_side(codes >> bit & 0x0101_0101_0101_0101) << shift;
-            }
-        }
-        (0..BITS).for_each(|bit| t.codes[bit][p] = rows[bit]);
-    }
-}
-
-/// The lowest bits of eight bytes, brought into one byte by the product.
-#[inline(always)]
-fn side_by_side(bits: u64) -> u64 {
-    bits.wrapping_mul(0x0102_0408_1020_4080) >> 56
 }

@@ -164,14 +164,22 @@ pub fn rule_line(text: &str, index: usize) -> usize {
     headers.map(|(n, _)| n + 1).nth(index).unwrap_or(1)
 }
 
+macro_rules! packs {
+    ($($name:literal),+) => {
+        const EMBEDDED: &[(&str, &str)] =
+            &[$((concat!($name, ".toml"), include_str!(concat!(env!("OUT_DIR"), "/", $name, ".json")))),+];
+
+        /// The files that they were made of, in the same order.
+        #[cfg(test)]
+        pub(super) const FILES: &[&str] = &[$(include_str!(concat!("../../rules/", $name, ".toml"))),+];
+    };
+}
+
+packs!("ai", "cloud", "code", "comms", "fields", "generic", "payments", "pii", "saas", "social");
+
 /// The packs that are part of the binary, as (file name, text): JSON, which `rules/build.rs` makes of the files.
 pub fn embedded() -> &'static [(&'static str, &'static str)] {
-    macro_rules! packs {
-        ($($name:literal),+) => {
-            &[$((concat!($name, ".toml"), include_str!(concat!(env!("OUT_DIR"), "/", $name, ".json")))),+]
-        };
-    }
-    packs!("ai", "cloud", "code", "comms", "fields", "generic", "payments", "pii", "saas", "social")
+    EMBEDDED
 }
 
 #[cfg(test)]

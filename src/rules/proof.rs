@@ -1,12 +1,10 @@
 //! The embedded packs, proved: each rule fires on its examples in the way that it states, and stays silent on its negatives.
 
 use std::collections::HashSet;
-use std::fs;
 use std::ops::Range;
-use std::path::Path;
 
 use super::check::Example;
-use super::load::{Pack, compile_pattern, embedded, load_embedded, load_pack};
+use super::load::{FILES, Pack, compile_pattern, embedded, load_embedded, load_pack};
 use super::model::RuleDef;
 use super::validate;
 
@@ -85,9 +83,8 @@ fn packs() -> Vec<Pack> {
 #[test]
 fn every_embedded_pack_passes_the_checks_of_a_user_pack() {
     let mut ids = HashSet::new();
-    for ((name, _), embedded) in embedded().iter().zip(packs()) {
-        let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("rules").join(name)).unwrap();
-        let pack = load_pack(name, &text).unwrap_or_else(|e| panic!("{e}"));
+    for (((name, _), embedded), text) in embedded().iter().zip(packs()).zip(FILES) {
+        let pack = load_pack(name, text).unwrap_or_else(|e| panic!("{e}"));
         assert_eq!(format!("{}.toml", pack.pack), *name);
         assert_eq!(format!("{pack:?}"), format!("{embedded:?}"), "what is embedded is not what the file says");
         for rule in pack.rules {
