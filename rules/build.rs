@@ -9,10 +9,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=rules");
     let out = PathBuf::from(env::var("OUT_DIR")?);
     for entry in fs::read_dir("rules")? {
-        let path = entry?.path();
+        let (path, name) = entry.map(|e| (e.path(), e.file_name()))?;
         if path.extension().is_some_and(|e| e == "toml") {
             let json = convert(&path).map_err(|e| format!("{}: {e}", path.display()))?;
-            fs::write(out.join(path.with_extension("json").file_name().ok_or("no name")?), json)?;
+            fs::write(out.join(name).with_extension("json"), json)?;
         }
     }
     Ok(())

@@ -27,10 +27,13 @@ pub(super) fn classify(blocks: &[[u8; 64]], t: &mut Tile, place: usize) {
     for (block, p) in blocks.iter().zip(place..) {
         _mm_prefetch::<_MM_HINT_T0>(block.as_ptr().wrapping_add(AHEAD).cast());
         // In a loop, so that the one call is inlined whatever it costs.
-        for (bytes, shift) in block.as_chunks().0.iter().zip([0, 32]) {
-            for (row, bits) in t.codes.iter_mut().zip(half(bytes)) {
-                row[p] = if shift == 0 { u64::from(bits) } else { row[p] | u64::from(bits) << shift };
-            }
+        let mut halves = [[0; BITS]; 2];
+        for (bits, bytes) in halves.iter_mut().zip(block.as_chunks().0) {
+            *bits = half(bytes);
+        }
+        let [low, high] = halves;
+        for ((row, low), high) in t.codes.iter_mut().zip(low).zip(high) {
+            row[p] = u64::from(low) | u64::from(high) << 32;
         }
     }
 }

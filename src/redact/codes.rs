@@ -1,7 +1,7 @@
 //! The classes of [`super::bytes`] in six bits a byte, so that few bitmaps are made of bytes and the others of bitmaps.
 
 use super::bytes::{ALNUM, ASSIGN, CLASSES, DIGIT, ESCAPE, GROUP, IDENT, JOINT, LOWER, NEWLINE, RARE, SPACE, TOKEN};
-use super::tile::{FIRST, Tile};
+use super::tile::{Tile, blocks_of, blocks_of_mut};
 
 /// Bits of a code.
 pub(super) const BITS: usize = 6;
@@ -15,19 +15,20 @@ const fn codes() -> [u8; 256] {
     let mut t = [0; 256];
     let mut b = 0;
     while b < t.len() {
-        let class = CLASSES[b];
-        let escape = class & ESCAPE != 0;
-        let double = b == b'"' as usize;
+        let (class, byte) = (CLASSES[b], b as u8);
+        let (escape, group) = (class & ESCAPE != 0, class & GROUP != 0);
         let bits = if class & TOKEN != 0 {
-            [true, class & ALNUM != 0, class & (DIGIT | JOINT) != 0, class & LOWER != 0, class & IDENT == 0]
+            [true, class & ALNUM != 0, class & (DIGIT | JOINT) != 0, class & LOWER != 0, group, class & IDENT == 0]
         } else {
-            let last = class & (ASSIGN | NEWLINE) != 0 || double || b == b'\\' as usize;
-            let opens = class & RARE != 0 || escape || double;
-            [false, class & SPACE != 0, escape || b == b'=' as usize, last, opens]
+            let last = class & (ASSIGN | NEWLINE) != 0 || matches!(byte, b'"' | b'\\');
+            let opens = class & RARE != 0 || escape || byte == b'"';
+            [false, class & SPACE != 0, escape || byte == b'=', last, group, opens]
         };
-        t[b] =
-            bits[0] as u8 | (bits[1] as u8) << 1 | (bits[2] as u8) << 2 | (bits[3] as u8) << 3 | (bits[4] as u8) << 5;
-        t[b] |= ((class & GROUP != 0) as u8) << 4;
+        let mut bit = 0;
+        while bit < BITS {
+            t[b] |= (bits[bit] as u8) << bit;
+            bit += 1;
+        }
         b += 1;
     }
     t
@@ -60,16 +61,16 @@ fn side_by_side(bits: u64) -> u64 {
 #[inline(always)]
 pub(super) fn decode(tile: &mut Tile, n: usize) {
     let [t, q, x, y, g, r] = &tile.codes;
-    let (t, q, x) = (&t[FIRST..][..n], &q[FIRST..][..n], &x[FIRST..][..n]);
-    let (y, g, r) = (&y[FIRST..][..n], &g[FIRST..][..n], &r[FIRST..][..n]);
-    let (token, group) = (&mut tile.token[FIRST..][..n], &mut tile.group[FIRST..][..n]);
-    let (alnum, digit) = (&mut tile.alnum[FIRST..][..n], &mut tile.digit[FIRST..][..n]);
-    let (lower, ident) = (&mut tile.lower[FIRST..][..n], &mut tile.ident[FIRST..][..n]);
-    let (joint, space) = (&mut tile.joint[FIRST..][..n], &mut tile.space[FIRST..][..n]);
-    let (newline, assigned) = (&mut tile.newline[FIRST..][..n], &mut tile.assigned[FIRST..][..n]);
-    let (colon, rare) = (&mut tile.colon[FIRST..][..n], &mut tile.rare[FIRST..][..n]);
-    let (quote, escape) = (&mut tile.quote[FIRST..][..n], &mut tile.escape[FIRST..][..n]);
-    let backslash = &mut tile.backslash[FIRST..][..n];
+    let (t, q, x) = (blocks_of(t, n), blocks_of(q, n), blocks_of(x, n));
+    let (y, g, r) = (blocks_of(y, n), blocks_of(g, n), blocks_of(r, n));
+    let (token, group) = (blocks_of_mut(&mut tile.token, n), blocks_of_mut(&mut tile.group, n));
+    let (alnum, digit) = (blocks_of_mut(&mut tile.alnum, n), blocks_of_mut(&mut tile.digit, n));
+    let (lower, ident) = (blocks_of_mut(&mut tile.lower, n), blocks_of_mut(&mut tile.ident, n));
+    let (joint, space) = (blocks_of_mut(&mut tile.joint, n), blocks_of_mut(&mut tile.space, n));
+    let (newline, assigned) = (blocks_of_mut(&mut tile.newline, n), blocks_of_mut(&mut tile.assigned, n));
+    let (colon, rare) = (blocks_of_mut(&mut tile.colon, n), blocks_of_mut(&mut tile.rare, n));
+    let (quote, escape) = (blocks_of_mut(&mut tile.quote, n), blocks_of_mut(&mut tile.escape, n));
+    let backslash = blocks_of_mut(&mut tile.backslash, n);
     for i in 0..n {
         token[i] = t[i];
         group[i] = g[i];

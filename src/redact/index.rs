@@ -9,7 +9,7 @@ use std::ops::Range;
 
 use super::again::Piece;
 use super::runs::Runs;
-use super::tile::{FIRST, TILE, Tile};
+use super::tile::{FIRST, TILE, Tile, blocks_of};
 
 /// Positions worth a look, each list in order, and the bitmaps that are kept.
 #[derive(Default)]
@@ -58,11 +58,11 @@ impl List {
         self.len = 0;
     }
 
-    /// Takes over the positions of another list.
-    pub(super) fn copy(&mut self, from: &Self) {
-        self.buffer.clear();
-        self.buffer.extend_from_slice(from.as_slice());
-        self.len = from.len;
+    /// Makes the buffer hold at least `len` positions.
+    fn grow(&mut self, len: usize) {
+        if self.buffer.len() < len {
+            self.buffer.resize(len.next_power_of_two(), 0);
+        }
     }
 
     #[inline(always)]
@@ -78,10 +78,7 @@ impl List {
     /// Becomes what `kept` and `near` say of some pieces, each position moved to where its piece is.
     fn compose(&mut self, kept: &Self, near: &Self, pieces: &[Piece]) {
         self.len = 0;
-        let most = kept.len + near.len;
-        if self.buffer.len() < most {
-            self.buffer.resize(most.next_power_of_two(), 0);
-        }
+        self.grow(kept.len + near.len);
         let (mut kept, mut near) = (kept.as_slice(), near.as_slice());
         for p in pieces {
             let list = if p.near { &mut near } else { &mut kept };
@@ -113,9 +110,7 @@ impl List {
     pub(super) fn merge(&mut self, other: &Self) {
         let (mut mine, mut others) = (self.len, other.as_slice());
         self.len += others.len();
-        if self.buffer.len() < self.len {
-            self.buffer.resize(self.len.next_power_of_two(), 0);
-        }
+        self.grow(self.len);
         // From behind, so that nothing is overwritten that is still to be moved.
         while let Some((last, rest)) = others.split_last() {
             let to = mine + others.len() - 1;
@@ -136,9 +131,7 @@ impl List {
 
     /// Room for all positions of a tile, whatever stands in it now.
     fn room(&mut self) -> &mut [u32; ROOM] {
-        if self.buffer.len() < self.len + ROOM {
-            self.buffer.resize((self.len + ROOM).next_power_of_two(), 0);
-        }
+        self.grow(self.len + ROOM);
         match self.buffer[self.len..].first_chunk_mut() {
             Some(room) => room,
             None => unreachable!("there is room for a tile"),
@@ -333,21 +326,21 @@ impl Index {
     #[inline(always)]
     fn take(&mut self, t: &Tile, first: usize, count: usize, unpack: impl Fn(u64, u32, usize, &mut [u32; 64]) + Copy) {
         let base = first as u32 * 64;
-        self.tokens.set(first, &t.token[FIRST..][..count]);
-        self.idents.set(first, &t.ident[FIRST..][..count]);
-        self.digits.set(first, &t.digit[FIRST..][..count]);
-        self.quotes.set(first, &t.quote[FIRST..][..count]);
+        self.tokens.set(first, blocks_of(&t.token, count));
+        self.idents.set(first, blocks_of(&t.ident, count));
+        self.digits.set(first, blocks_of(&t.digit, count));
+        self.quotes.set(first, blocks_of(&t.quote, count));
         // With each list, how many positions a block usually has.
-        self.assigns.extend_sparse(&t.assign[FIRST..][..count], base, unpack);
-        self.keys.extend(&t.keys[FIRST..][..count], base, 4, unpack);
-        self.lines.extend_sparse(&t.newline[FIRST..][..count], base, unpack);
-        self.rares.extend_sparse(&t.rare[FIRST..][..count], base, unpack);
-        self.escapes.extend_sparse(&t.escape[FIRST..][..count], base, unpack);
-        self.numbers.extend_sparse(&t.numbers[FIRST..][..count], base, unpack);
-        self.marked.extend_sparse(&t.marked[FIRST..][..count], base, unpack);
-        self.secretive.extend_sparse(&t.secretive[FIRST..][..count], base, unpack);
-        self.spaced.extend_sparse(&t.spaced[FIRST..][..count], base, unpack);
-        self.prefixes.extend(&t.begins[FIRST..][..count], base, 8, unpack);
+        self.assigns.extend_sparse(blocks_of(&t.assign, count), base, unpack);
+        self.keys.extend(blocks_of(&t.keys, count), base, 4, unpack);
+        self.lines.extend_sparse(blocks_of(&t.newline, count), base, unpack);
+        self.rares.extend_sparse(blocks_of(&t.rare, count), base, unpack);
+        self.escapes.extend_sparse(blocks_of(&t.escape, count), base, unpack);
+        self.numbers.extend_sparse(blocks_of(&t.numbers, count), base, unpack);
+        self.marked.extend_sparse(blocks_of(&t.marked, count), base, unpack);
+        self.secretive.extend_sparse(blocks_of(&t.secretive, count), base, unpack);
+        self.spaced.extend_sparse(blocks_of(&t.spaced, count), base, unpack);
+        self.prefixes.extend(blocks_of(&t.begins, count), base, 8, unpack);
     }
 }
 

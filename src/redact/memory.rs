@@ -99,9 +99,10 @@ impl Notes {
         }
     }
 
-    /// Notes the question whether any of the tokens that start at `tokens` was redacted before.
-    pub(super) fn ask_all(&mut self, tokens: &List) {
-        self.tokens.copy(tokens);
+    /// Notes the question whether any of the tokens that start at `tokens` was redacted before, and keeps the list; it gets
+    /// one to be filled anew.
+    pub(super) fn ask_all(&mut self, tokens: &mut List) {
+        std::mem::swap(&mut self.tokens, tokens);
     }
 
     /// Notes the question whether any of the tokens that start at `starts` of `text` was redacted before. The text was
@@ -247,7 +248,7 @@ mod tests {
             chunk.extend_from_slice(value.as_bytes());
             chunk.push(b' ');
         }
-        notes.ask_all(&places.iter().copied().collect());
+        notes.ask_all(&mut places.iter().copied().collect());
         let mut starts = Vec::new();
         memory.go_through(&mut notes, &chunk, SEED, |q| starts.push(q.start));
         places.iter().map(|place| starts.contains(place)).collect()

@@ -148,7 +148,7 @@ pub(super) struct Scan<'a> {
 pub(super) fn scan_lines(set: &RuleSet, shared: &mut Shared, text: &[u8], index: &mut Index, hits: &mut Vec<Hit>) {
     let survey = survey::best();
     (survey.build)(index, text, &set.prefixes.openings);
-    shared.notes.ask_all(&index.marked);
+    shared.notes.ask_all(&mut index.marked);
     survey.sieve(index, text, set, &mut shared.names);
     let mut s = Scan::new(set, shared, text, index, hits, (0, true));
     s.key_blocks();

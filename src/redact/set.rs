@@ -262,6 +262,7 @@ mod tests {
                 let text = example.0.as_bytes();
                 (PORTABLE.build)(&mut index, text, &set.prefixes.openings);
                 if text.len() > 4 && r.prefixes.iter().any(|p| p.len() > 1 && text.starts_with(p.as_bytes())) {
+                    assert!(set.prefixes.heads.may_begin(text, 0), "{}", r.id);
                     assert!(set.prefixes.heads.may_start(text, 0, &index.tokens), "{}", r.id);
                     assert!(set.prefixes.heads.at(text).any(|found| usize::from(found) == i), "{}", r.id);
                     count += 1;

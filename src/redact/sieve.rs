@@ -38,19 +38,23 @@ macro_rules! retain {
 /// compiled by itself, so that all it needs stays in registers.
 pub(super) type Glance = fn(&mut Index, &[u8], &RuleSet, &mut NameCache);
 
-/// The glances one after the other, for every processor.
-pub(super) const GLANCES: [Glance; 8] = [names, quoted_names, words, tokens, behind_blanks, numbers, rares, escapes];
+/// One glance after the other.
+pub(super) type Glances = [Glance; 8];
+
+/// Those for every processor.
+pub(super) const GLANCES: Glances = [names, quoted_names, words, tokens, behind_blanks, numbers, rares, escapes];
 
 #[inline(always)]
-pub(super) fn names(x: &mut Index, text: &[u8], set: &RuleSet, cache: &mut NameCache) {
+pub(super) fn names(x: &mut Index, text: &[u8], _: &RuleSet, cache: &mut NameCache) {
     let Index { assigns, idents, quotes, .. } = x;
-    retain!(assigns, |p| may_name(text, p, (idents, quotes), &set.names, cache));
+    retain!(assigns, |p| may_name(text, p, (idents, quotes), cache));
 }
 
 #[inline(always)]
 pub(super) fn quoted_names(x: &mut Index, text: &[u8], set: &RuleSet, cache: &mut NameCache) {
     let Index { keys, assigns, idents, quotes, .. } = x;
     retain!(keys, |p| may_name_quoted(text, p, (idents, quotes), &set.names, cache));
+    // The others were gone through before.
     assigns.merge(keys);
 }
 
@@ -97,19 +101,19 @@ const SIGHT: usize = 17;
 
 /// Whether the `:` or `=` at `p` may follow a name worth knowing.
 #[inline(always)]
-fn may_name(text: &[u8], p: usize, (idents, quotes): (&Runs, &Runs), names: &Names, cache: &mut NameCache) -> bool {
-    let Some(near) = p.checked_sub(SIGHT).and_then(|at| text.get(at..p + 2)?.first_chunk::<{ SIGHT + 2 }>()) else {
+fn may_name(text: &[u8], p: usize, (idents, quotes): (&Runs, &Runs), cache: &NameCache) -> bool {
+    let Some(near) = p.checked_sub(SIGHT).and_then(|at| text.get(at..=p)?.first_chunk::<{ SIGHT + 1 }>()) else {
         return true;
     };
     if [near[SIGHT - 1], near[SIGHT]] == *b"\":" {
-        // An escaped quote ends no name, and an array of numbers may be text whatever its name.
-        return quotes.back(p) >> 63 == 1
-            && (near[SIGHT + 1] == b'[' || may_name_quoted(text, p, (idents, quotes), names, cache));
+        // An escaped quote ends no name. Behind other ones something opens here: an array of numbers, say, which may be
+        // text whatever its name.
+        return quotes.back(p) >> 63 == 1;
     }
     may_name_bare(text, p, idents, near, cache)
 }
 
-/// The same for a colon behind a quote that is not escaped.
+/// The same of one of the `keys`, which stand behind a quote that is not escaped.
 #[inline(always)]
 fn may_name_quoted(
     text: &[u8],
@@ -136,7 +140,7 @@ fn is_long_plain(text: &[u8], close: usize, idents: &Runs, names: &Names, cache:
 
 /// The same for a name without quotes.
 #[inline(always)]
-fn may_name_bare(text: &[u8], p: usize, idents: &Runs, near: &[u8; SIGHT + 2], cache: &NameCache) -> bool {
+fn may_name_bare(text: &[u8], p: usize, idents: &Runs, near: &[u8; SIGHT + 1], cache: &NameCache) -> bool {
     let (last, colon) = (near[SIGHT - 1], near[SIGHT] == b':');
     if !is(last, IDENT) {
         return !matches!(last, b':' | b'=' | b'\n');

@@ -9,26 +9,27 @@ use super::index::Index;
 use super::names::NameCache;
 use super::openings::Openings;
 use super::set::RuleSet;
-use super::sieve::{self, Glance};
+use super::sieve::{self, Glances};
 use super::survey::Survey;
 use super::tile::{Tile, unpack};
 use super::{avx2, avx512};
 
 /// The passes compiled for what the processor has, the fastest first; none when it has no AVX2 or lacks the bit counts
 /// beside it.
-pub(super) fn surveys() -> impl Iterator<Item = Survey> {
+pub(super) fn surveys() -> impl Iterator<Item = &'static Survey> {
     macro_rules! has {
         ($($feature:tt),+) => { $(std::is_x86_feature_detected!($feature))&&+ };
     }
     let avx2 = has!("avx2", "bmi1", "bmi2", "lzcnt", "popcnt");
     let avx512 = avx2 && has!("avx512f", "avx512bw", "avx512vbmi", "avx512vbmi2");
-    // SAFETY: each is handed out only where the processor has the features that the function was compiled for.
-    let build_512 = |index: &mut Index, text: &[u8], openings: &Openings| unsafe { build_512(index, text, openings) };
-    let build_2 = |index: &mut Index, text: &[u8], _: &Openings| unsafe { build_2(index, text) };
-    let first = avx512.then(|| Survey { build: build_512, glances: with_bits() });
-    let second = avx2.then(|| Survey { build: build_2, glances: with_bits() });
-    first.into_iter().chain(second)
+    [(avx512, &AVX512), (avx2, &AVX2)].into_iter().filter_map(|(has, survey)| has.then_some(survey))
 }
+
+// SAFETY, of both and of the glances: they are handed out above only, where the processor has the features that their
+// functions were compiled for.
+static AVX512: Survey =
+    Survey { build: |index, text, openings| unsafe { build_512(index, text, openings) }, glances: WITH_BITS };
+static AVX2: Survey = Survey { build: |index, text, _| unsafe { build_2(index, text) }, glances: WITH_BITS };
 
 #[target_feature(enable = "avx512f,avx512bw,avx512vbmi,avx512vbmi2,bmi1,bmi2,lzcnt,popcnt")]
 fn build_512(index: &mut Index, text: &[u8], openings: &Openings) {
@@ -47,8 +48,8 @@ fn build_2(index: &mut Index, text: &[u8]) {
     index.build(text, classify, |tile, count| avx2::derive(tile, count), |_, _| {}, unpack);
 }
 
-/// The glances, each compiled with the bit counts; to be handed out only where the processor has them.
-fn with_bits() -> [Glance; 8] {
+/// The glances, each compiled with the bit counts.
+const WITH_BITS: Glances = {
     macro_rules! compiled {
         ($($glance:ident),+) => {
             [$({
@@ -56,10 +57,9 @@ fn with_bits() -> [Glance; 8] {
                 fn $glance(index: &mut Index, text: &[u8], set: &RuleSet, names: &mut NameCache) {
                     sieve::$glance(index, text, set, names);
                 }
-                // SAFETY: as above.
                 |index, text, set, names| unsafe { $glance(index, text, set, names) }
             }),+]
         };
     }
     compiled!(names, quoted_names, words, tokens, behind_blanks, numbers, rares, escapes)
-}
+};

@@ -7,16 +7,15 @@ use super::index::Index;
 use super::names::NameCache;
 use super::openings::Openings;
 use super::set::RuleSet;
-use super::sieve::{GLANCES, Glance};
+use super::sieve::{GLANCES, Glances};
 use super::tile::{derive_with, unpack};
 
 /// The two passes over a text, compiled for one instruction set.
-#[derive(Clone, Copy)]
 pub(super) struct Survey {
     /// Fills the lists of an index; with words that begin otherwise, as they may, or without.
     pub(super) build: fn(&mut Index, &[u8], &Openings),
     /// What drops from the lists what is nothing.
-    pub(super) glances: [Glance; 8],
+    pub(super) glances: Glances,
 }
 
 impl Survey {
@@ -27,7 +26,7 @@ impl Survey {
 }
 
 /// For every processor.
-pub(super) const PORTABLE: Survey =
+pub(super) static PORTABLE: Survey =
     Survey { build: |index, text, _| index.build(text, classify, derive_with, |_, _| {}, unpack), glances: GLANCES };
 
 static KEEP_PORTABLE: AtomicBool = AtomicBool::new(false);
@@ -38,7 +37,7 @@ pub fn use_portable_path() {
 }
 
 /// The fastest for the processor at hand.
-pub(super) fn best() -> Survey {
+pub(super) fn best() -> &'static Survey {
     #[cfg(test)]
     if let Some(chosen) = tests::CHOSEN.get() {
         return chosen;
@@ -49,13 +48,13 @@ pub(super) fn best() -> Survey {
     {
         return survey;
     }
-    PORTABLE
+    &PORTABLE
 }
 
 /// All that the processor at hand can run.
 #[cfg(test)]
-pub(super) fn all() -> Vec<Survey> {
-    let mut all = vec![PORTABLE];
+pub(super) fn all() -> Vec<&'static Survey> {
+    let mut all = vec![&PORTABLE];
     #[cfg(target_arch = "x86_64")]
     all.extend(super::simd::surveys());
     all
@@ -70,17 +69,17 @@ mod tests {
 
     thread_local! {
         /// What this thread uses in place of the fastest.
-        pub(super) static CHOSEN: Cell<Option<Survey>> = const { Cell::new(None) };
+        pub(super) static CHOSEN: Cell<Option<&'static Survey>> = const { Cell::new(None) };
     }
 
     /// Everything is looked at closely.
-    const CLOSELY: Survey = Survey {
+    static CLOSELY: Survey = Survey {
+        build: PORTABLE.build,
         glances: {
-            let mut glances: [Glance; 8] = [|_, _, _, _| {}; 8];
+            let mut glances: Glances = [|_, _, _, _| {}; 8];
             glances[0] = |index, _, _, _| index.assigns.merge(&index.keys);
             glances
         },
-        ..PORTABLE
     };
 
     /// Lines made of the examples of all rules: bare, as values in JSON, in text, in query strings, in JSON in strings.
@@ -108,17 +107,17 @@ mod tests {
         let lines = lines(&redactor);
         assert!(lines.len() > 5000, "{}", lines.len());
         let text = lines.join("\n");
-        let with = |survey: Option<Survey>| {
-            CHOSEN.set(survey);
+        let with = |survey| {
+            CHOSEN.set(Some(survey));
             let mut worker = redactor.worker();
             // Twice, since what a name means is known from the second time on.
             worker.redact_line(text.as_bytes());
             worker.redact_line(text.as_bytes())
         };
-        let (closely, portable) = (with(Some(CLOSELY)), with(Some(PORTABLE)));
+        let (closely, portable) = (with(&CLOSELY), with(&PORTABLE));
         for ((a, b), line) in closely.split(|b| *b == b'\n').zip(portable.split(|b| *b == b'\n')).zip(&lines) {
             assert_eq!(a.escape_ascii().to_string(), b.escape_ascii().to_string(), "of {line}");
         }
-        assert!(all().into_iter().all(|survey| with(Some(survey)) == portable), "the paths differ");
+        assert!(all().into_iter().all(|survey| with(survey) == portable), "the paths differ");
     }
 }

@@ -26,6 +26,17 @@ const PLACES: usize = FIRST + TILE + 16;
 /// One bitmap for each place: bit `i` speaks of byte `i` of the block.
 pub(super) type Row = [u64; PLACES];
 
+/// The first `n` blocks of a row.
+#[inline(always)]
+pub(super) fn blocks_of(row: &Row, n: usize) -> &[u64] {
+    &row[FIRST..][..n]
+}
+
+#[inline(always)]
+pub(super) fn blocks_of_mut(row: &mut Row, n: usize) -> &mut [u64] {
+    &mut row[FIRST..][..n]
+}
+
 /// The classes of the bytes, each as in [`super::bytes`], and what follows from them.
 #[repr(align(64))]
 pub(super) struct Tile {
@@ -146,8 +157,8 @@ impl Tile {
     pub(super) fn tell_keys(&mut self, count: usize) {
         let n = count.next_multiple_of(EIGHT);
         let (quote, rare) = (View::new(&self.quote, n), View::new(&self.rare, n));
-        let colon = &self.colon[FIRST..][..n];
-        let (keys, assign) = (&mut self.keys[FIRST..][..n], &mut self.assign[FIRST..][..n]);
+        let colon = blocks_of(&self.colon, n);
+        let (keys, assign) = (blocks_of_mut(&mut self.keys, n), blocks_of_mut(&mut self.assign, n));
         for i in 0..n {
             keys[i] = colon[i] & quote.behind(i) & !rare.ahead(i, 1);
             assign[i] &= !keys[i];
@@ -183,7 +194,7 @@ impl<'r> View<'r> {
     /// `n` blocks of the row.
     #[inline(always)]
     fn new(row: &'r Row, n: usize) -> Self {
-        Self { before: &row[FIRST - 1..][..n], here: &row[FIRST..][..n], next: &row[FIRST + 1..][..n] }
+        Self { before: &row[FIRST - 1..][..n], here: blocks_of(row, n), next: &row[FIRST + 1..][..n] }
     }
 
     #[inline(always)]
@@ -213,7 +224,7 @@ impl<'r> View<'r> {
 /// `to` = `from` where it goes on being set `n` places on.
 #[inline(always)]
 fn double(from: &Row, to: &mut Row, n: u32, count: usize) {
-    let (from, to) = (View::new(from, count), &mut to[FIRST..][..count]);
+    let (from, to) = (View::new(from, count), blocks_of_mut(to, count));
     for i in 0..count {
         to[i] = from.at(i) & from.ahead(i, n);
     }
@@ -222,7 +233,7 @@ fn double(from: &Row, to: &mut Row, n: u32, count: usize) {
 /// `to` = `from`, and where all of the `way` to a place `n` places on is set and that place is in `from`.
 #[inline(always)]
 fn spread(from: &Row, way: &Row, to: &mut Row, n: u32, count: usize) {
-    let (from, way, to) = (View::new(from, count), View::new(way, count), &mut to[FIRST..][..count]);
+    let (from, way, to) = (View::new(from, count), View::new(way, count), blocks_of_mut(to, count));
     for i in 0..count {
         to[i] = from.at(i) | way.at(i) & from.ahead(i, n);
     }
@@ -231,7 +242,7 @@ fn spread(from: &Row, way: &Row, to: &mut Row, n: u32, count: usize) {
 /// `to` = `from`, and where a place `n` places on is in `from`.
 #[inline(always)]
 fn widen(from: &Row, to: &mut Row, n: u32, count: usize) {
-    let (from, to) = (View::new(from, count), &mut to[FIRST..][..count]);
+    let (from, to) = (View::new(from, count), blocks_of_mut(to, count));
     for i in 0..count {
         to[i] = from.at(i) | from.ahead(i, n);
     }
@@ -281,7 +292,7 @@ pub(super) fn derive_with(t: &mut Tile, count: usize) {
 #[inline(always)]
 fn marks(alnum: &Row, digit: &Row, lower: &Row, to: &mut Row, n: usize) {
     let (alnum, digit, lower) = (View::new(alnum, n), View::new(digit, n), View::new(lower, n));
-    let to = &mut to[FIRST..][..n];
+    let to = blocks_of_mut(to, n);
     for i in 0..n {
         let letter = alnum.at(i) & !digit.at(i);
         let letters = alnum.ahead(i, 1) & !digit.ahead(i, 1);
@@ -297,9 +308,9 @@ fn words(t: &mut Tile, n: usize) {
     let (assigned, quote) = (view(&t.assigned), view(&t.quote));
     let [two, four, eight] = t.runs.token.each_ref().map(view);
     let (marks, digits) = (view(&t.runs.marks[3]), view(&t.runs.near[3]));
-    let begins = &mut t.begins[FIRST..][..n];
-    let (marked, spaced) = (&mut t.marked[FIRST..][..n], &mut t.spaced[FIRST..][..n]);
-    let secretive = &mut t.secretive[FIRST..][..n];
+    let begins = blocks_of_mut(&mut t.begins, n);
+    let (marked, spaced) = (blocks_of_mut(&mut t.marked, n), blocks_of_mut(&mut t.spaced, n));
+    let secretive = blocks_of_mut(&mut t.secretive, n);
     for i in 0..n {
         let starts = alnum.at(i) & !alnum.behind(i);
         // Two letters and two digits may begin an account number in groups of four (ISO 13616).
@@ -325,7 +336,7 @@ fn numbers(t: &mut Tile, n: usize) {
     let view = |row| View::new(row, n);
     let (alnum, digit) = (view(&t.alnum), view(&t.digit));
     let (digits, groups) = (view(&t.runs.digit[2]), view(&t.runs.group[2]));
-    let numbers = &mut t.numbers[FIRST..][..n];
+    let numbers = blocks_of_mut(&mut t.numbers, n);
     for i in 0..n {
         // Nine digits, or eleven bytes of a grouped number.
         let long = digits.at(i) & digits.ahead(i, 1) | groups.at(i) & groups.ahead(i, 3);
@@ -337,7 +348,7 @@ fn numbers(t: &mut Tile, n: usize) {
 #[inline(always)]
 fn options(t: &mut Tile, n: usize) {
     let (alnum, ident) = (View::new(&t.alnum, n), View::new(&t.ident, n));
-    let rare = &mut t.rare[FIRST..][..n];
+    let rare = blocks_of_mut(&mut t.rare, n);
     for i in 0..n {
         let signs = ident.at(i) & !alnum.at(i) & ident.ahead(i, 1) & !alnum.ahead(i, 1);
         rare[i] |= signs & alnum.ahead(i, 2) & !ident.behind(i);
@@ -348,7 +359,7 @@ fn options(t: &mut Tile, n: usize) {
 #[inline(always)]
 fn clocks(t: &mut Tile, n: usize) {
     let (digit, colon, all) = (View::new(&t.digit, n), View::new(&t.colon, n), View::new(&t.assigned, n));
-    let assign = &mut t.assign[FIRST..][..n];
+    let assign = blocks_of_mut(&mut t.assign, n);
     for i in 0..n {
         let before = digit.behind(i) & digit.behind_by(i, 2);
         let behind = digit.ahead(i, 1) & digit.ahead(i, 2) & !digit.ahead(i, 3);
